@@ -1,0 +1,149 @@
+"""What a controller is, and the queue that calls it: deduplicated keys, retries with back-off, one key at a time.
+
+Reads come straight from the store, so a controller never sees a stale cache and needs no expectations.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from seatrial.twin.clock import Timer
+from seatrial.twin.context import Context
+from seatrial.twin.errors import ApiError
+from seatrial.twin.store import Change, Key
+from seatrial.world.objects import Obj, controller_of, name_of, namespace_of
+
+log = logging.getLogger(__name__)
+
+#: A failed key waits 5 ms doubling to 1,000 s (client-go/util/workqueue/default_rate_limiters.go).
+FIRST_RETRY, LAST_RETRY = 0.005, 1000.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A resource a controller watches, and the keys that a change of it makes worth a look."""
+
+    resource: str
+    keys: Callable[[Change], Iterable[Key]]
+
+
+class Controller(Protocol):
+    """`reconcile` brings the object with this key one step nearer to its spec.
+
+    It returns the seconds after which it wants to look again, or None; an ApiError it lets through is retried with back-off.
+    """
+
+    name: str
+    watches: Sequence[Watch]
+
+    def reconcile(self, key: Key) -> float | None: ...
+
+
+def own_key(change: Change) -> Iterable[Key]:
+    return ((namespace_of(change.object), name_of(change.object)),)
+
+
+def controller_key(kind: str) -> Callable[[Change], Iterable[Key]]:
+    """The keys of the controllers of this kind that own, or owned, the changed object."""
+
+    def keys(change: Change) -> Iterable[Key]:
+        found = set()
+        for obj in (change.object, change.old):
+            owner = controller_of(obj) if obj else None
+            if owner and owner["kind"] == kind:
+                found.add((namespace_of(change.object), owner["name"]))
+        return found
+
+    return keys
+
+
+class Queue:
+    """The keys one controller has yet to look at."""
+
+    def __init__(self, context: Context, controller: Controller) -> None:
+        self._context, self._controller = context, controller
+        self._waiting: dict[Key, None] = {}
+        self._failures: dict[Key, int] = {}
+        self._later: dict[Key, tuple[float, Timer]] = {}
+        self._scheduled = False
+
+    def add(self, key: Key) -> None:
+        self._waiting[key] = None
+        if not self._scheduled:
+            self._scheduled = True
+            self._context.clock.call_soon(self._next)
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Add a key later; of several times asked for, the earliest counts."""
+        due = self._context.clock.now() + delay
+        pending = self._later.get(key)
+        if pending is not None:
+            if pending[0] <= due:
+                return
+            pending[1].cancel()
+        self._later[key] = due, self._context.clock.call_later(delay, self._due, key)
+
+    def _due(self, key: Key) -> None:
+        self._later.pop(key, None)
+        self.add(key)
+
+    def _next(self) -> None:
+        key = next(iter(self._waiting))
+        del self._waiting[key]
+        self._scheduled = bool(self._waiting)
+        if self._scheduled:
+            self._context.clock.call_soon(self._next)
+        try:
+            again = self._controller.reconcile(key)
+        except ApiError as error:
+            log.debug("%s %s: %s", self._controller.name, "/".join(key), error)
+            self._retry(key)
+        except Exception:
+            log.exception("%s failed on %s", self._controller.name, "/".join(key))
+            self._retry(key)
+        else:
+            self._failures.pop(key, None)
+            if again is not None:
+                self.add_after(key, again)
+
+    def _retry(self, key: Key) -> None:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_after(key, min(LAST_RETRY, FIRST_RETRY * 2**min(failures, 30)))
+
+
+class Manager:
+    """Runs controllers over one cluster: looks at everything once, then at what changes."""
+
+    def __init__(self, context: Context, controllers: Sequence[Controller]) -> None:
+        self._context, self._controllers = context, controllers
+        self._ends: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        for controller in self._controllers:
+            queue = Queue(self._context, controller)
+            for watch in controller.watches:
+                self._ends.append(self._context.store.subscribe(watch.resource, _feeder(queue, watch)))
+                for obj in self._context.store.list(watch.resource):
+                    _feeder(queue, watch)(Change("ADDED", watch.resource, obj, None, 0))
+
+    def stop(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends.clear()
+
+
+def _feeder(queue: Queue, watch: Watch) -> Callable[[Change], None]:
+    def feed(change: Change) -> None:
+        for key in watch.keys(change):
+            queue.add(key)
+
+    return feed
+
+
+def owned_by(context: Context, resource: str, owner: Obj) -> list[Obj]:
+    """The objects of a resource whose controller is `owner`, by the index that `context` keeps."""
+    return context.store.by_index(resource, "controller", owner["metadata"]["uid"])

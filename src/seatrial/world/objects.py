@@ -1,0 +1,78 @@
+"""Kubernetes objects as plain dictionaries: the names we give their parts, and how to copy them.
+
+Nothing here knows a kind; that is for `refs` (what points at what) and for the twin's resource table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+#: A Kubernetes object, or part of one, in its JSON form.
+Obj = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """How anything names an object. `group` is "" for the core group, `namespace` "" for cluster-scoped objects."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind} {self.name}{where}"
+
+
+def ref_of(obj: Mapping[str, Any]) -> Ref:
+    metadata = obj.get("metadata") or {}
+    return Ref(group_of(obj), obj.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def group_of(obj: Mapping[str, Any]) -> str:
+    group, slash, _ = str(obj.get("apiVersion", "")).partition("/")
+    return group if slash else ""
+
+
+def name_of(obj: Mapping[str, Any]) -> str:
+    return str(obj["metadata"].get("name", ""))
+
+
+def namespace_of(obj: Mapping[str, Any]) -> str:
+    return str(obj["metadata"].get("namespace", ""))
+
+
+def labels_of(obj: Mapping[str, Any]) -> dict[str, str]:
+    return (obj.get("metadata") or {}).get("labels") or {}
+
+
+def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
+    return (obj.get("metadata") or {}).get("annotations") or {}
+
+
+def controller_of(obj: Mapping[str, Any]) -> Obj | None:
+    """The owner reference that is marked as the controller, if there is one."""
+    for owner in (obj.get("metadata") or {}).get("ownerReferences") or ():
+        if owner.get("controller"):
+            return dict(owner)
+    return None
+
+
+def dig(obj: Any, path: str, default: Any = None) -> Any:
+    """The value at a dotted path of keys (`spec.template.spec`), or `default` where a step is missing or null."""
+    for key in path.split("."):
+        if not isinstance(obj, Mapping):
+            return default
+        obj = obj.get(key)
+    return default if obj is None else obj
+
+
+def clone(obj: Obj) -> Obj:
+    """A deep copy. Objects from a store are shared: clone before you change one."""
+    copy: Obj = orjson.loads(orjson.dumps(obj))
+    return copy
