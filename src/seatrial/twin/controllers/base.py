@@ -112,7 +112,7 @@ class Queue:
     def _retry(self, key: Key) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(LAST_RETRY, FIRST_RETRY * 2**min(failures, 30)))
+        self.add_after(key, min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures, 30)))
 
 
 class Manager:
