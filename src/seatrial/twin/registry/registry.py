@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seatrial.twin import errors
 from seatrial.twin.clock import Clock, timestamp
@@ -29,6 +29,8 @@ class Options:
     dry_run: bool = False
     field_validation: str = "Ignore"  # Strict, Warn, Ignore
     force: bool = False  # server-side apply takes fields over
+    #: Where admission and validation leave what the client should be warned of (HTTP `Warning` headers); None drops it.
+    warnings: list[str] | None = field(default=None, compare=False)
 
 
 SYSTEM = Options()

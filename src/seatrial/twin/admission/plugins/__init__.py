@@ -1,0 +1,34 @@
+"""Admission plugins, one a module: plain functions that complete or refuse an object.
+
+`mutate` runs after defaulting and before validation, `check` after validation and before the store, which is the order
+of the API server (apiserver/pkg/endpoints/handlers/create.go). What the client should be warned of goes to
+`Options.warnings`. A refusal is an ApiError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from seatrial.world.objects import Obj
+
+if TYPE_CHECKING:
+    from seatrial.twin.registry.registry import Options, Registry
+
+#: (registry, resource id such as `deployments.apps`, the object, the stored one on update, options)
+Plugin = Callable[["Registry", str, Obj, Obj | None, "Options"], None]
+
+MUTATING: tuple[Plugin, ...] = ()
+VALIDATING: tuple[Plugin, ...] = ()
+
+
+def mutate(registry: Registry, resource: str, obj: Obj, old: Obj | None, options: Options) -> None:
+    """Complete an object that is about to be created (`old` is None) or updated. Raises ApiError."""
+    for plugin in MUTATING:
+        plugin(registry, resource, obj, old, options)
+
+
+def check(registry: Registry, resource: str, obj: Obj, old: Obj | None, options: Options) -> None:
+    """Refuse an object that may not be stored, and charge it to its quotas (not in a dry run). Raises ApiError."""
+    for plugin in VALIDATING:
+        plugin(registry, resource, obj, old, options)
