@@ -1,0 +1,79 @@
+"""The `seatrial` command: one module a verb, imported when that verb is called, so that `--help` answers at once.
+
+Exit codes are those of the design: 0 done, 2 usage or a mistake in a file, 130 interrupted; a verb's page names the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from seatrial import __version__
+
+#: verb -> where its click command lives, and the line that `seatrial --help` shows without importing it.
+VERBS = {
+    "up": ("seatrial.cli.up:up", "Run the whole application on this machine, on the embedded cluster."),
+    "down": ("seatrial.cli.down:down", "Take down what `up --detach` left running."),
+    "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart, of an environment."),
+    "twin": ("seatrial.cli.twin:twin", "Start, stop and look at the embedded Kubernetes itself."),
+    "schema": ("seatrial.cli.schema:command", "Print the JSON schema of the app file, for editors."),
+}
+
+EPILOG = """\b
+Examples:
+  seatrial up examples/shop            run the shop; Ctrl-C takes it down
+  seatrial render -e production        what production needs, as YAML
+  seatrial twin start --detach         an embedded Kubernetes for kubectl and Helm
+"""
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " `seatrial --help` lists the verbs."
+            raise click.UsageError(f"there is no verb {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.group(cls=Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="seatrial %(version)s")
+@click.option("--debug", is_flag=True, envvar="SEATRIAL_DEBUG", help="Show stack traces of unexpected errors.")
+def seatrial(debug: bool) -> None:
+    """Takes a microservices application from one file to production on Kubernetes, and tries every release first."""
+
+
+def main() -> None:
+    try:
+        seatrial.main(prog_name="seatrial")
+    except BrokenPipeError:  # the reader of our output went away: `seatrial render | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if "--debug" in sys.argv or os.environ.get("SEATRIAL_DEBUG"):
+            raise
+        click.echo(
+            f"Error: {type(error).__name__}: {error}\nThis is a defect in Seatrial. Run again with --debug for details.", err=True
+        )
+        sys.exit(70)

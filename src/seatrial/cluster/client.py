@@ -1,0 +1,115 @@
+"""A cluster's API for whoever follows it: plain dictionaries in, plain dictionaries out, over lightkube.
+
+lightkube brings kubeconfig, exec credentials, TLS and streaming; here it is made to read lists and then follow them
+without a gap, and to say what went wrong in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from seatrial.world.objects import Obj
+
+
+class ClusterError(Exception):
+    """The cluster could not be asked, or refused; the message says which and what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    group: str
+    version: str
+    kind: str
+    plural: str
+
+
+PODS = Kind("", "v1", "Pod", "pods")
+EVENTS = Kind("", "v1", "Event", "events")
+SECRETS = Kind("", "v1", "Secret", "secrets")
+SERVICES = Kind("", "v1", "Service", "services")
+INGRESSES = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
+DEPLOYMENTS = Kind("apps", "v1", "Deployment", "deployments")
+REPLICASETS = Kind("apps", "v1", "ReplicaSet", "replicasets")
+STATEFULSETS = Kind("apps", "v1", "StatefulSet", "statefulsets")
+JOBS = Kind("batch", "v1", "Job", "jobs")
+
+
+@cache
+def _resource(kind: Kind) -> Any:
+    from lightkube.generic_resource import create_namespaced_resource
+
+    return create_namespaced_resource(kind.group, kind.version, kind.kind, kind.plural)
+
+
+class Client:
+    """The objects of one cluster. Every call raises ClusterError; a missing object is None, not an error."""
+
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        from lightkube import AsyncClient, KubeConfig
+        from lightkube.core.exceptions import ConfigError
+
+        try:
+            config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
+            self._client = AsyncClient(config.get(context_name=context))
+        except (ConfigError, OSError) as error:
+            raise ClusterError(f"reading the kubeconfig: {error}") from None
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        from lightkube import ApiError
+
+        try:
+            found = await self._client.get(_resource(kind), name, namespace=namespace)
+        except ApiError as error:
+            if error.status.code == 404:
+                return None
+            raise _said(f"reading {kind.kind} {name} in {namespace}", error) from None
+        return dict(found)
+
+    async def list(self, kind: Kind, namespace: str) -> tuple[list[Obj], str]:
+        """The objects of a namespace, and the resourceVersion from which a watch goes on."""
+        import httpx2
+        from lightkube import ApiError
+
+        try:
+            answer = self._client.list(_resource(kind), namespace=namespace)
+            objects = [_whole(obj, kind) async for obj in answer]
+        except ApiError as error:
+            raise _said(f"listing {kind.plural} in {namespace}", error) from None
+        except httpx2.HTTPError as error:
+            raise ClusterError(f"listing {kind.plural} in {namespace}: {error}") from None
+        return objects, answer.resourceVersion or ""
+
+    async def follow(self, kind: Kind, namespace: str) -> AsyncIterator[tuple[str, Obj]]:
+        """What is there (as ADDED), then every change as it comes, for ever; a watch that ends is taken up again."""
+        import httpx2
+        from lightkube import ApiError
+
+        while True:
+            objects, version = await self.list(kind, namespace)
+            for obj in objects:
+                yield "ADDED", obj
+            try:
+                async for change, obj in self._client.watch(_resource(kind), namespace=namespace, resource_version=version):
+                    yield change, _whole(obj, kind)
+            except ApiError as error:
+                if error.status.code != 410:  # the history no longer reaches back: list again
+                    raise _said(f"watching {kind.plural} in {namespace}", error) from None
+            except httpx2.HTTPError as error:
+                raise ClusterError(f"watching {kind.plural} in {namespace}: {error}") from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _whole(obj: Any, kind: Kind) -> Obj:
+    """Items of a list come without their type; with it they are what a get answers."""
+    version = f"{kind.group}/{kind.version}" if kind.group else kind.version
+    return {"apiVersion": version, "kind": kind.kind, **obj}
+
+
+def _said(doing: str, error: Any) -> ClusterError:
+    return ClusterError(f"{doing}: {error.status.message or error}")

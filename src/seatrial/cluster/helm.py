@@ -1,0 +1,160 @@
+"""Helm, always in a child process that can be interrupted: the `helm` on PATH if it is 3.13 or newer, else its SDK from PyPI.
+
+Both are asked the same few things and answer with the same words, so that nobody else needs to know which one ran.
+The child of the SDK is `helm_sdk`, a module of this package; it reads one request and prints one answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+OLDEST = (3, 13)
+#: Seconds that an interrupted Helm gets to write its release down before it is killed.
+GRACE = 10.0
+
+
+class HelmError(Exception):
+    """What Helm said when it failed, in its own words."""
+
+
+class HelmMissingError(HelmError):
+    """There is neither a usable `helm` nor the SDK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    name: str
+    namespace: str
+    revision: int
+    status: str  # deployed, failed, pending-upgrade, …
+    description: str
+
+
+@cache
+def binary() -> str | None:
+    """The path of a `helm` that is new enough, or None."""
+    path = shutil.which("helm")
+    if path is None:
+        return None
+    said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.search(r"v(\d+)\.(\d+)", said)
+    return path if found and (int(found[1]), int(found[2])) >= OLDEST else None
+
+
+class Helm:
+    """Helm against one cluster. Every call raises HelmError with what Helm said."""
+
+    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+        self.kubeconfig, self.context = kubeconfig, context
+        if binary() is None and importlib.util.find_spec("helm_python") is None:
+            raise HelmMissingError(
+                "Helm is needed to install the application, and none was found.\n"
+                "Install helm 3.13 or newer, or the embedded one: pip install 'seatrial[embedded]'"
+            )
+
+    @property
+    def engine(self) -> str:
+        return binary() or "helm-python-sdk"
+
+    async def upgrade(
+        self,
+        release: str,
+        chart: Path,
+        namespace: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        description: str = "",
+        timeout: float = 300,
+    ) -> None:
+        """Install the release, or upgrade it; hooks are waited for, other objects are not (watching them is our own work)."""
+        request = {
+            "call": "upgrade",
+            "release": release,
+            "chart": str(chart),
+            "namespace": namespace,
+            "values": dict(values or {}),
+            "description": description,
+            "timeout": int(timeout),
+        }
+        command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--create-namespace", "--values", "-"]
+        command += ["--timeout", f"{int(timeout)}s", "--history-max", "10"]
+        if description:
+            command += ["--description", description]
+        await self._call(command, request, stdin=json.dumps(request["values"]))
+
+    async def uninstall(self, release: str, namespace: str, *, timeout: float = 120) -> None:
+        """Remove the release; a release that is not there is fine."""
+        request = {"call": "uninstall", "release": release, "namespace": namespace, "timeout": int(timeout)}
+        command = ["uninstall", release, "-n", namespace, "--ignore-not-found", "--timeout", f"{int(timeout)}s"]
+        await self._call(command, request)
+
+    async def history(self, release: str, namespace: str) -> list[Release]:
+        """The revisions of a release, oldest first; none when there is no such release."""
+        request = {"call": "history", "release": release, "namespace": namespace}
+        command = ["history", release, "-n", namespace, "-o", "json"]
+        try:
+            rows = json.loads(await self._call(command, request))
+        except HelmError as error:
+            if "not found" in str(error):
+                return []
+            raise
+        return sorted((_release(row, release, namespace) for row in rows or ()), key=lambda release: release.revision)
+
+    async def _call(self, command: Sequence[str], request: Mapping[str, Any], stdin: str = "") -> str:
+        """Run Helm's child to its end; interrupted, it is asked to stop first and killed after `GRACE` seconds."""
+        helm = binary()
+        if helm:
+            arguments = [helm, *command, "--kubeconfig", str(self.kubeconfig)]
+            arguments += ["--kube-context", self.context] if self.context else []
+        else:
+            arguments = [sys.executable, "-m", "seatrial.cluster.helm_sdk"]
+            stdin = json.dumps({**request, "kubeconfig": str(self.kubeconfig), "context": self.context})
+        # A session of its own: a Ctrl-C in the terminal is ours to pass on, once, and in order.
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(
+            *arguments, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env={**os.environ, "HELM_NO_PLUGINS": "1"}
+        )
+        talk = asyncio.ensure_future(child.communicate(stdin.encode()))
+        try:
+            out, err = await asyncio.shield(talk)
+        except asyncio.CancelledError:
+            await _stop(child, talk)
+            raise
+        if child.returncode:
+            raise HelmError(_words(err.decode(errors="replace")) or f"helm ended with exit code {child.returncode}")
+        return out.decode()
+
+
+async def _stop(child: asyncio.subprocess.Process, talk: asyncio.Future[tuple[bytes, bytes]]) -> None:
+    if child.returncode is None:
+        child.send_signal(signal.SIGINT)
+    try:
+        await asyncio.wait_for(asyncio.shield(talk), GRACE)
+    except TimeoutError:
+        child.kill()
+        await talk
+
+
+def _words(stderr: str) -> str:
+    """What Helm said, without its log decoration: the lines after `Error:`, or all of them."""
+    _, found, rest = stderr.partition("Error: ")
+    return (rest if found else stderr).strip()
+
+
+def _release(row: Mapping[str, Any], name: str, namespace: str) -> Release:
+    info = row.get("info", row)
+    revision = row.get("revision", row.get("version", 0))
+    return Release(name, namespace, int(revision), info.get("status", ""), info.get("description", ""))

@@ -1,0 +1,68 @@
+"""The child process of `helm` where no binary is installed: one JSON request on standard input, the answer on standard output.
+
+SIGINT cancels what Helm is doing through the SDK's own token, so that the release is written down as failed, not left pending.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Request = dict[str, Any]
+
+
+def upgrade(config: Any, request: Request) -> Any:
+    from helm_python import HelmContext
+    from helm_python.errors import HelmNotFoundError
+
+    token = HelmContext()
+    signal.signal(signal.SIGINT, lambda *_: token.cancel())
+    arguments = (request["chart"], request["release"], request["values"])
+    options = {"namespace": request["namespace"], "timeout": request["timeout"], "wait": "hookOnly", "context": token}
+    if request.get("description"):
+        options["description"] = request["description"]
+    try:
+        config.history(request["release"])
+    except HelmNotFoundError:
+        return config.install(*arguments, create_namespace=True, **options)
+    return config.upgrade(*arguments, max_history=10, **options)
+
+
+def uninstall(config: Any, request: Request) -> Any:
+    return config.uninstall(request["release"], ignore_not_found=True, timeout=request["timeout"])
+
+
+def history(config: Any, request: Request) -> Any:
+    return config.history(request["release"])
+
+
+CALLS: dict[str, Callable[[Any, Request], Any]] = {
+    "upgrade": upgrade,
+    "uninstall": uninstall,
+    "history": history,
+    "template": template,
+}
+
+
+def main() -> int:
+    from helm_python import Config
+    from helm_python.errors import HelmError
+
+    request: Request = json.loads(sys.stdin.read())
+    try:
+        with Config(
+            kubeconfig_path=request["kubeconfig"], kube_context=request["context"], namespace=request["namespace"]
+        ) as config:
+            answer = CALLS[request["call"]](config, request)
+    except HelmError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(answer if isinstance(answer, str) else json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""What of an application is up, what is not, and why: objects and events in, one row a workload out.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from seatrial.world.objects import Obj, controller_of, dig, name_of
+
+State = Literal["waiting", "starting", "ready", "done", "failed"]
+
+#: Waiting reasons that say nothing yet: everything starts this way.
+_EARLY = {"", "ContainerCreating", "PodInitializing"}
+#: Container states that no waiting mends; the pod needs another version, or another cluster.
+_BROKEN = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName",
+           "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One workload: how many of its pods are ready, and what it waits for when not all are."""
+
+    kind: str
+    name: str
+    ready: int
+    total: int
+    state: State
+    why: str = ""
+
+    @property
+    def settled(self) -> bool:
+        return self.state in ("ready", "done")
+
+
+class Picture:
+    """The objects of one namespace as they are now."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Obj] = {}
+
+    def see(self, change: str, obj: Obj) -> None:
+        key = obj["kind"], name_of(obj)
+        if change == "DELETED":
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = obj
+
+    def of(self, kind: str) -> list[Obj]:
+        return [obj for (each, _), obj in sorted(self.objects.items()) if each == kind]
+
+    def rows(self) -> list[Row]:
+        """One row for every StatefulSet, Job and Deployment, in the order in which an application comes up."""
+        warnings = _warnings(self.of("Event"))
+        pods = self.of("Pod")
+        replicasets = {name_of(obj): controller_of(obj) for obj in self.of("ReplicaSet")}
+        rows = []
+        for kind in ("StatefulSet", "Job", "Deployment"):
+            for workload in self.of(kind):
+                if controller_of(workload):  # a CronJob's Job is not part of coming up
+                    continue
+                mine = [pod for pod in pods if _belongs(pod, workload, replicasets)]
+                rows.append(_row(workload, mine, warnings))
+        return rows
+
+
+def _belongs(pod: Obj, workload: Obj, replicasets: Mapping[str, Obj | None]) -> bool:
+    owner = controller_of(pod)
+    if owner and owner["kind"] == "ReplicaSet":
+        owner = replicasets.get(owner["name"])
+    return bool(owner) and owner["uid"] == workload["metadata"]["uid"]  # type: ignore[index]
+
+
+def _warnings(events: Iterable[Obj]) -> dict[str, str]:
+    """The last warning about each object, by its name."""
+    said: dict[str, tuple[str, str]] = {}
+    for event in events:
+        if event.get("type") != "Warning":
+            continue
+        name = dig(event, "involvedObject.name", "")
+        when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
+        if when >= said.get(name, ("", ""))[0]:
+            said[name] = when, str(event.get("message", ""))
+    return {name: message for name, (_, message) in said.items()}
+
+
+def _row(workload: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
+    if workload["kind"] == "Job":
+        return _job(workload, pods, warnings)
+    kind, name = workload["kind"], name_of(workload)
+    total = dig(workload, "spec.replicas", 1)
+    status = workload.get("status") or {}
+    observed = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 1)
+    ready = min(status.get("availableReplicas", status.get("readyReplicas", 0)), total)
+    if observed and status.get("updatedReplicas", 0) >= total and ready >= total and status.get("replicas", 0) == total:
+        return Row(kind, name, ready, total, "ready")
+    state, why = _why(pods, warnings)
+    if not pods:
+        why = warnings.get(name) or next((warnings[each] for each in warnings if each.startswith(f"{name}-")), "") or why
+    return Row(kind, name, ready, total, state, why)
+
+
+def _job(job: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
+    name, total = name_of(job), dig(job, "spec.completions", 1)
+    done = dig(job, "status.succeeded", 0)
+    for condition in dig(job, "status.conditions", []):
+        if condition.get("status") != "True":
+            continue
+        if condition["type"] == "Complete":
+            return Row("Job", name, done, total, "done")
+        if condition["type"] == "Failed":
+            return Row("Job", name, done, total, "failed", str(condition.get("message", "")))
+    state, why = _why(pods, warnings)
+    return Row("Job", name, done, total, state, "running" if state == "starting" and not why else why)
+
+
+def _why(pods: list[Obj], warnings: Mapping[str, str]) -> tuple[State, str]:
+    """The worst that is to be said of the pods that are not ready."""
+    waiting: tuple[State, str] = ("waiting", "") if not pods else ("starting", "")
+    for pod in pods:
+        if "deletionTimestamp" in pod["metadata"] or _ready(pod):
+            continue
+        state, why = pod_trouble(pod)
+        if state == "failed":
+            return state, _with(why, warnings.get(name_of(pod), ""))
+        waiting = state, why or warnings.get(name_of(pod), "") or waiting[1]
+    return waiting
+
+
+def _with(why: str, warning: str) -> str:
+    return why if not warning or warning in why or why.startswith("exited") else f"{why}: {warning}"
+
+
+def _ready(pod: Obj) -> bool:
+    conditions = dig(pod, "status.conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def pod_trouble(pod: Obj) -> tuple[State, str]:
+    """Whether a pod is waiting, starting or failed, and what its own status says of why."""
+    for status in (*dig(pod, "status.initContainerStatuses", []), *dig(pod, "status.containerStatuses", [])):
+        waiting, last = dig(status, "state.waiting", {}), dig(status, "lastState.terminated", {})
+        reason = waiting.get("reason", "")
+        if reason in _BROKEN:
+            if last and reason == "CrashLoopBackOff":
+                ended = f"exited with {last.get('exitCode')}" + (
+                    f" ({last['reason']})" if last.get("reason") == "OOMKilled" else ""
+                )
+                return (
+                    "failed",
+                    f"{ended}, restarted {status.get('restartCount', 0)} times: kubectl logs {name_of(pod)} --previous",
+                )
+            return "failed", f"{reason}: {waiting.get('message', '')}".rstrip(": ")
+        if reason not in _EARLY:
+            return "starting", f"{reason}: {waiting.get('message', '')}".rstrip(": ")
+    for condition in dig(pod, "status.conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return "waiting", f"not scheduled: {condition.get('message', '')}"
+    if any(dig(status, "state.running") for status in dig(pod, "status.containerStatuses", [])):
+        return "starting", "started, not ready yet"
+    return "starting", ""
