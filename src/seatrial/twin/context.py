@@ -13,8 +13,13 @@ from seatrial.world.objects import Obj, controller_of
 
 
 class Recorder(Protocol):
-    def emit(self, obj: Obj, type_: str, reason: str, message: str, component: str) -> None:
-        """Record an Event about an object: `type_` is Normal or Warning. Repeated ones are counted, not stored again."""
+    def emit(
+        self, obj: Obj, type_: str, reason: str, message: str, component: str, *, field_path: str = "", host: str = ""
+    ) -> None:
+        """Record an Event about an object: `type_` is Normal or Warning. Repeated ones are counted, not stored again.
+
+        `field_path` names the part of the object it is about (`spec.containers{app}`), `host` the node of the component.
+        """
         ...
 
 

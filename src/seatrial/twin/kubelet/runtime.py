@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seatrial.world.objects import Obj
 
@@ -163,4 +163,20 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """End everything that was started and take back everything that was made."""
+        ...
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """What a runtime adds when it knows ahead how its containers behave; the kubelet asks no more often than it must.
+
+    A runtime without these starts containers at once and is probed every period.
+    """
+
+    def start_seconds(self, spec: ContainerSpec) -> float:
+        """Seconds between being asked for this container and its running; the kubelet waits them before it calls `start`."""
+        ...
+
+    def steady_until(self, container_id: str) -> float:
+        """The time (of the clock) until which every probe of this container gives the answer it gives now."""
         ...
