@@ -43,7 +43,6 @@ CALLS: dict[str, Callable[[Any, Request], Any]] = {
     "upgrade": upgrade,
     "uninstall": uninstall,
     "history": history,
-    "template": template,
 }
 
 

