@@ -37,6 +37,7 @@ def twin() -> None:
 @click.option("--zones", default="", help="Zones the nodes are spread over: a,b,c.")
 @click.option("--simulate", is_flag=True, help="Simulate every container; start no process.")
 @click.option("--ready-fd", type=int, hidden=True, help="Write a line to this file descriptor when ready.")
+@click.option("--owner", default="", hidden=True, help="Who started it and may stop it again.")
 @click.option("--lifeline-fd", type=int, hidden=True, help="Stop when this file descriptor is closed.")
 def start(
     name: str,
@@ -48,6 +49,7 @@ def start(
     simulate: bool,
     ready_fd: int | None,
     lifeline_fd: int | None,
+    owner: str,
 ) -> None:
     """Start a twin, in the foreground unless --detach is given."""
     with told():
@@ -69,6 +71,7 @@ def start(
             simulate=simulate,
             ready_fd=ready_fd,
             lifeline_fd=lifeline_fd,
+            owner=owner,
         )
         serve(Home(name), options_, ready=None if ready_fd is not None else say)
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, labels_of, namespace_of
 
 
 class ClusterError(Exception):
@@ -100,6 +100,37 @@ class Client:
                     raise _said(f"watching {kind.plural} in {namespace}", error) from None
             except httpx2.HTTPError as error:
                 raise ClusterError(f"watching {kind.plural} in {namespace}: {error}") from None
+
+    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 20) -> list[str]:
+        """The end of a container's log; nothing when it has none."""
+        from lightkube import ApiError
+
+        try:
+            answer = self._client.log(pod, namespace=namespace, container=container, previous=previous, tail_lines=lines)
+            return [line.rstrip("\n") async for line in answer]
+        except ApiError:
+            return []
+
+    async def delete_namespace(self, name: str) -> None:
+        """Delete a namespace and return when it is gone; one that is not there is fine."""
+        from lightkube import ApiError
+        from lightkube.resources.core_v1 import Namespace
+
+        try:
+            namespace = await self._client.get(Namespace, name)
+            await self._client.delete(Namespace, name)
+            version = namespace.metadata.resourceVersion if namespace.metadata else None
+            async for change, _ in self._client.watch(Namespace, fields={"metadata.name": name}, resource_version=version):
+                if change == "DELETED":
+                    return
+        except ApiError as error:
+            if error.status.code != 404:
+                raise _said(f"deleting namespace {name}", error) from None
+
+    async def releases(self) -> set[tuple[str, str]]:
+        """The Helm releases of the cluster, as (namespace, name)."""
+        found = self._client.list(_resource(SECRETS), namespace="*", labels={"owner": "helm"})
+        return {(namespace_of(obj), labels_of(obj).get("name", "")) async for obj in found}
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -76,7 +76,7 @@ class Helm:
         namespace: str,
         *,
         values: Mapping[str, Any] | None = None,
-        description: str = "",
+        labels: Mapping[str, str] | None = None,
         timeout: float = 300,
     ) -> None:
         """Install the release, or upgrade it; hooks are waited for, other objects are not (watching them is our own work)."""
@@ -86,13 +86,13 @@ class Helm:
             "chart": str(chart),
             "namespace": namespace,
             "values": dict(values or {}),
-            "description": description,
+            "labels": dict(labels or {}),
             "timeout": int(timeout),
         }
         command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--create-namespace", "--values", "-"]
         command += ["--timeout", f"{int(timeout)}s", "--history-max", "10"]
-        if description:
-            command += ["--description", description]
+        if labels:
+            command += ["--labels", ",".join(f"{key}={value}" for key, value in labels.items())]
         await self._call(command, request, stdin=json.dumps(request["values"]))
 
     async def uninstall(self, release: str, namespace: str, *, timeout: float = 120) -> None:

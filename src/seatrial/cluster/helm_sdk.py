@@ -22,8 +22,8 @@ def upgrade(config: Any, request: Request) -> Any:
     signal.signal(signal.SIGINT, lambda *_: token.cancel())
     arguments = (request["chart"], request["release"], request["values"])
     options = {"namespace": request["namespace"], "timeout": request["timeout"], "wait": "hookOnly", "context": token}
-    if request.get("description"):
-        options["description"] = request["description"]
+    if request["labels"]:
+        options["labels"] = request["labels"]
     try:
         config.history(request["release"])
     except HelmNotFoundError:

@@ -39,6 +39,7 @@ class Running:
     runtime: str  # how containers run: "process", "process (fallback): why", "simulated"
     state: str  # the file that keeps the state, or ""
     version: str
+    owner: str = ""  # "up" when `seatrial up` started it and may stop it again
 
 
 def base() -> Path:

@@ -30,7 +30,8 @@ class Event:
             document["text"] = self.text
         if self.rows:
             document["rows"] = [
-                {"kind": r.kind, "name": r.name, "ready": r.ready, "total": r.total, "state": r.state, "why": r.why} for r in self.rows
+                {"kind": r.kind, "name": r.name, "ready": r.ready, "total": r.total, "state": r.state, "why": r.why}
+                for r in self.rows
             ]
         return {**document, **self.facts}
 

@@ -156,6 +156,6 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
     for condition in dig(pod, "status.conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return "waiting", f"not scheduled: {condition.get('message', '')}"
-    if any(dig(status, "state.running") for status in dig(pod, "status.containerStatuses", [])):
+    if any("running" in dig(status, "state", {}) for status in dig(pod, "status.containerStatuses", [])):
         return "starting", "started, not ready yet"
     return "starting", ""

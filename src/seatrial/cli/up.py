@@ -1,0 +1,76 @@
+"""`seatrial up`: the whole application, running on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+EXAMPLES = """\b
+Examples:
+  seatrial up                          the app file of this folder; Ctrl-C takes everything down
+  seatrial up examples/shop            another folder, or the file itself
+  seatrial up --detach                 leave it running; `seatrial down` takes it down
+  seatrial up                          again, after a change: rolls only what changed
+  seatrial up -o json | jq .rows       one JSON document a line
+
+\b
+Exit codes:
+  0  up (and, without --detach, taken down again)    2  a mistake in the app file
+  20 something failed to come up                     40 interrupted before it was up
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("path", default=".", type=click.Path(path_type=Path))
+@click.option("-e", "--environment", default="dev", show_default=True, help="Which environment of the app file.")
+@click.option("-d", "--detach", is_flag=True, help="Return when the application is up, and leave it running.")
+@click.option("--name", default="default", show_default=True, help="Which twin to use; it is started when it does not run.")
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep data across restarts, in this file.")
+@click.option("--timeout", default="5m", show_default=True, help="Give up when it is not up after this time.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def up(path: Path, environment: str, detach: bool, name: str, state: Path | None, timeout: str, output: str) -> None:
+    """Run the whole application of an app file on this machine, on the embedded cluster: real servers, no container engine."""
+    from seatrial.cli.errors import reported
+    from seatrial.up.session import Session, Wish
+    from seatrial.views.up import view
+    from seatrial.world import duration
+
+    with reported():
+        wish = Wish(path, environment, detach, name, state.absolute() if state else None, duration.parse(timeout))
+        shown = view(output)
+        try:
+            code = asyncio.run(_interruptible(Session(wish, shown.show)))
+        finally:
+            shown.close()
+    sys.exit(code)
+
+
+async def _interruptible(session: object) -> int:
+    """Run the session; SIGINT and SIGTERM ask it to stop, a second one ends at once what it is doing."""
+    from seatrial.up.session import Session
+
+    assert isinstance(session, Session)
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(session.run())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    return await task
+
+
+@click.command(
+    epilog="\b\nExamples:\n  seatrial down                        the application of this folder\n  seatrial down examples/shop"
+)
+@click.argument("path", default=".", type=click.Path(path_type=Path))
+@click.option("-e", "--environment", default="dev", show_default=True, help="Which environment of the app file.")
+@click.option("--name", default="default", show_default=True, help="Which twin it runs on.")
+def down(path: Path, environment: str, name: str) -> None:
+    """Take an application down, and the embedded cluster with it when `up` had started it and nothing else runs there."""
+    from seatrial.cli.errors import reported
+    from seatrial.up.session import take_down
+
+    with reported():
+        for line in asyncio.run(take_down(path, environment, name)):
+            click.echo(line)

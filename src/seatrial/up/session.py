@@ -1,0 +1,259 @@
+"""One `seatrial up`, from the app file to a running application and back: the order of things, and what is left behind.
+
+    app file -> images and twin, side by side -> objects -> chart -> Helm -> follow until ready -> stay -> take down
+
+A twin that this session started ends with it (unless detached); one that ran before is used and left as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial.cluster.client import DEPLOYMENTS, EVENTS, INGRESSES, JOBS, PODS, REPLICASETS, SECRETS, STATEFULSETS, Client
+from seatrial.cluster.helm import Helm, HelmError
+from seatrial.twin.home import Home, Running, base
+from seatrial.up.events import Event, Kind, Listener
+from seatrial.up.images import build
+from seatrial.up.plan import Plan, chart, read
+from seatrial.up.progress import Picture, Row
+from seatrial.world.objects import dig, labels_of, name_of
+
+FOLLOWED = (PODS, EVENTS, DEPLOYMENTS, REPLICASETS, STATEFULSETS, JOBS)
+#: The label on a Helm release that says which chart it holds, so that an unchanged one is left alone.
+DIGEST = "seatrial.dev/digest"
+#: Seconds between two pictures, and how long something may look failed before it is called so.
+REFRESH, PATIENCE = 0.1, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asked for; `timeout` in seconds."""
+
+    path: Path
+    environment: str = "dev"
+    detach: bool = False
+    twin: str = "default"
+    state: Path | None = None
+    timeout: float = 300.0
+
+
+class Session:
+    def __init__(self, wish: Wish, listen: Listener) -> None:
+        self.wish, self._listen, self._begin = wish, listen, time.monotonic()
+        self._home = Home(wish.twin)
+        self._lifeline: int | None = None
+        self._ours = False  # this session started the twin, and ends it
+        self._ready = False
+
+    def tell(self, kind: Kind, text: str = "", rows: tuple[Row, ...] = (), **facts: Any) -> None:
+        self._listen(Event(time.monotonic() - self._begin, kind, text, rows, facts))
+
+    async def run(self) -> int:
+        """The exit code. Raises the errors of the app file, the images, Helm and the cluster; all is taken down before."""
+        plan = read(self.wish.path, self.wish.environment)
+        keep = False
+        try:
+            code = await self._bring_up(plan)
+            keep = self.wish.detach
+            if self._ours and not keep:
+                await asyncio.Event().wait()  # until Ctrl-C
+        except asyncio.CancelledError:
+            code = 0 if self._ready else 40
+        finally:
+            if self._ours and not keep:
+                await self._take_down()
+        return code
+
+    async def _bring_up(self, plan: Plan) -> int:
+        self.tell("step", "starting the embedded cluster, reading the sources")
+        running, images = await asyncio.gather(self._twin(), build(plan.sources, self._home.images, base() / "environments"))
+        client = Client(Path(running.kubeconfig))
+        try:
+            return await self._apply(plan, images, running, client)
+        finally:
+            await client.close()
+
+    async def _twin(self) -> Running:
+        running = self._home.running()
+        if running:
+            self.tell("done", f"twin {running.name!r} runs already: {running.server}")
+            return running
+        from seatrial.twin.spawn import spawn
+
+        begin = time.monotonic()
+        options = ["--owner", "up"] + (["--state", str(self.wish.state)] if self.wish.state else [])
+        self._ours = True
+        spawned = await asyncio.to_thread(spawn, self._home, options, lifeline=not self.wish.detach)
+        self._lifeline = spawned.lifeline
+        took = time.monotonic() - begin
+        self.tell("done", f"twin {spawned.running.name!r} answers after {took:.1f} s: {spawned.running.server}")
+        if "fallback" in spawned.running.runtime:
+            self.tell("log", spawned.running.runtime)
+        return spawned.running
+
+    async def _apply(self, plan: Plan, images: Mapping[str, str], running: Running, client: Client) -> int:
+        secrets, _ = await client.list(SECRETS, plan.namespace)
+        files, expected = chart(plan, images, secrets)
+        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
+        deployed = next((obj for obj in secrets if _is_deployed(obj, plan.release)), None)
+        if deployed and labels_of(deployed).get(DIGEST) == digest:
+            self.tell("done", "nothing changed since the last time")
+            install = asyncio.ensure_future(asyncio.sleep(0))
+        else:
+            self.tell("step", "installing with Helm")
+            install = asyncio.ensure_future(self._install(plan, files, digest, running))
+        picture, dirty = Picture(), asyncio.Event()
+        followers = [asyncio.ensure_future(_follow(client, kind, plan.namespace, picture, dirty)) for kind in FOLLOWED]
+        try:
+            failed = await self._until_settled(install, followers, client, plan, picture, dirty, expected)
+        finally:
+            for task in (install, *followers):
+                task.cancel()
+            await asyncio.gather(install, *followers, return_exceptions=True)
+        if failed:
+            await self._explain(failed, picture, client, plan)
+            return 20
+        self._ready = True
+        self.tell(
+            "ready", f"{plan.app} is up", urls=await _urls(client, plan.namespace, running), next=_next(plan, running, self.wish)
+        )
+        return 0
+
+    async def _install(self, plan: Plan, files: Mapping[str, str], digest: str, running: Running) -> None:
+        from seatrial.package.files import write
+
+        folder = Path(tempfile.mkdtemp(prefix="seatrial-chart-"))
+        try:
+            write(files, folder)
+            helm = Helm(Path(running.kubeconfig))
+            begin = time.monotonic()
+            await helm.upgrade(plan.release, folder, plan.namespace, labels={DIGEST: digest}, timeout=self.wish.timeout)
+            self.tell("done", f"release {plan.release!r} installed with Helm in {time.monotonic() - begin:.1f} s")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _until_settled(
+        self,
+        install: asyncio.Future[None],
+        followers: list[asyncio.Future[None]],
+        client: Client,
+        plan: Plan,
+        picture: Picture,
+        dirty: asyncio.Event,
+        expected: frozenset[tuple[str, str]],
+    ) -> str:
+        """Show what happens until every workload is ready: "" then, or what went wrong."""
+        deadline, doomed, refreshed = time.monotonic() + self.wish.timeout, 0.0, False
+        while True:
+            dirty.clear()
+            rows = tuple(picture.rows())
+            if rows:
+                self.tell("rows", rows=rows)
+            if install.done():
+                if (error := install.exception()) is not None:
+                    if isinstance(error, HelmError):
+                        return f"Helm: {error}"
+                    raise error
+                if not refreshed:  # what Helm wrote is there, whether or not the watches have said so yet
+                    for kind in (DEPLOYMENTS, STATEFULSETS, JOBS):
+                        for obj in (await client.list(kind, plan.namespace))[0]:
+                            picture.see("MODIFIED", obj)
+                    refreshed = True
+                    continue
+                if all(row.settled for row in rows) and expected <= {(row.kind, row.name) for row in rows}:
+                    return ""
+            for follower in followers:
+                if follower.done() and (error := follower.exception()):
+                    raise error
+            failing = [row for row in rows if row.state == "failed"]
+            doomed = (doomed or time.monotonic()) if failing else 0.0
+            if failing and (time.monotonic() - doomed > PATIENCE or any(row.kind == "Job" for row in failing)):
+                return f"{failing[0].kind} {failing[0].name} does not come up: {failing[0].why}"
+            if time.monotonic() > deadline:
+                late = next((row for row in rows if not row.settled), None)
+                return f"not up after {self.wish.timeout:.0f} s" + (f": {late.name} {late.why}" if late else "")
+            await _either(dirty, install, 1.0)
+            await asyncio.sleep(REFRESH)
+
+    async def _explain(self, failed: str, picture: Picture, client: Client, plan: Plan) -> None:
+        logs = []
+        for pod in picture.of("Pod"):
+            for status in dig(pod, "status.containerStatuses", []):
+                if status.get("ready") or dig(status, "state.terminated.exitCode") == 0:
+                    continue
+                previous = status.get("restartCount", 0) > 0
+                lines = await client.logs(plan.namespace, name_of(pod), status["name"], previous=previous)
+                if lines:
+                    logs.append({"of": name_of(pod), "lines": lines})
+        config = f"export KUBECONFIG={self._home.kubeconfig}"
+        next_ = [config, f"kubectl -n {plan.namespace} describe pods", f"seatrial up {self.wish.path}     again, after a change"]
+        self.tell("failed", failed, logs=logs[:3], next=next_)
+
+    async def _take_down(self) -> None:
+        self.tell("stopping", "stopping everything")
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        await asyncio.to_thread(self._home.stop)
+        self.tell("stopped", "stopped; nothing is left behind")
+
+
+def _is_deployed(secret: dict[str, Any], release: str) -> bool:
+    labels = labels_of(secret)
+    return labels.get("owner") == "helm" and labels.get("name") == release and labels.get("status") == "deployed"
+
+
+async def _follow(client: Client, kind: Any, namespace: str, picture: Picture, dirty: asyncio.Event) -> None:
+    async for change, obj in client.follow(kind, namespace):
+        picture.see(change, obj)
+        dirty.set()
+
+
+async def _either(dirty: asyncio.Event, install: asyncio.Future[None], patience: float) -> None:
+    """Wait for a change, the end of Helm, or `patience` seconds."""
+    waiter = asyncio.ensure_future(dirty.wait())
+    await asyncio.wait({waiter} if install.done() else {waiter, install}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+
+
+async def _urls(client: Client, namespace: str, running: Running) -> dict[str, str]:
+    """What a browser can open: the name of each Ingress, and where it answers on this machine."""
+    ingresses, _ = await client.list(INGRESSES, namespace)
+    return {name_of(obj): running.ingress for obj in ingresses}
+
+
+def _next(plan: Plan, running: Running, wish: Wish) -> list[str]:
+    path = "" if str(wish.path) == "." else f" {wish.path}"
+    return [
+        f"export KUBECONFIG={running.kubeconfig}",
+        f"kubectl -n {plan.namespace} get pods",
+        f"seatrial up{path}        again, after a change: rolls only what changed",
+        f"seatrial down{path}" if wish.detach else "Ctrl-C takes everything down",
+    ]
+
+
+async def take_down(path: Path, environment: str, twin: str) -> list[str]:
+    """Uninstall an application; stop its twin when `up` had started it and it was the last one. Returns what was done."""
+    plan, home = read(path, environment), Home(twin)
+    running = home.require()
+    helm, client = Helm(Path(running.kubeconfig)), Client(Path(running.kubeconfig))
+    try:
+        await helm.uninstall(plan.release, plan.namespace)
+        await client.delete_namespace(plan.namespace)
+        rest = await client.releases()
+    finally:
+        await client.close()
+    said = [f"{plan.app} is down."]
+    if running.owner == "up" and not rest:
+        await asyncio.to_thread(home.stop)
+        said.append(f"Twin {twin!r} is stopped; nothing is left behind.")
+    return said
