@@ -118,4 +118,5 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiErr
 
 
 def _causes(causes: Sequence[Cause]) -> list[Obj]:
-    return [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    said = ({"reason": c.reason, "message": c.message, "field": c.field} for c in causes)
+    return [{key: value for key, value in cause.items() if value} for cause in said]

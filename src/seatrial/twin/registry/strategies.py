@@ -1,0 +1,208 @@
+"""What the API server sets or keeps on a write, kind by kind: initial status, generation, what a client may not change.
+
+These are the strategies of pkg/registry in Kubernetes, as a table of small functions.  Defaults are `admission.defaulting`'s
+part, addresses and ports of Services `services`', and deletion `deletion`'s.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seatrial.world import quantity
+from seatrial.world.objects import Obj, clone, dig
+
+CreateHook = Callable[[Obj], None]
+UpdateHook = Callable[[Obj, Obj], None]  # new, old
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`generation`: which part of the object counts ("" none, "spec", "all": all but metadata and status)."""
+
+    generation: str = ""
+    status: Obj | None = None  # what a new object starts with; None leaves status as it came
+    create: CreateHook | None = None
+    update: UpdateHook | None = None
+    #: metadata that a status write leaves as it is, beyond what no write may change.
+    status_keeps: tuple[str, ...] = ()
+    returns_deleted: bool = False  # DELETE answers with the object, not with a Status
+
+
+# pods
+
+
+def _prepare_pod(pod: Obj) -> None:
+    pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod)}
+
+
+def qos_class(pod: Obj) -> str:
+    """Guaranteed, Burstable or BestEffort (pkg/apis/core/v1/helper/qos/qos.go)."""
+    spec = pod.get("spec") or {}
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    guaranteed, effort = bool(containers), False
+    for container in containers:
+        resources = container.get("resources") or {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        for name in ("cpu", "memory"):
+            limit, request = limits.get(name), requests.get(name)
+            effort = effort or not _zero(limit) or not _zero(request)
+            if _zero(limit) or (request is not None and quantity.parse(request) != quantity.parse(limit)):
+                guaranteed = False
+    if not effort:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _zero(amount: str | int | None) -> bool:
+    return amount is None or quantity.parse(amount) == 0
+
+
+# apps and batch
+
+
+def _update_deployment(new: Obj, old: Obj) -> None:
+    """A change of annotations counts as one of the spec (pkg/registry/apps/deployment/strategy.go)."""
+    if new["metadata"].get("annotations") != old["metadata"].get("annotations"):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _prepare_daemon_set(daemon_set: Obj) -> None:
+    daemon_set["metadata"].setdefault("annotations", {}).setdefault(_TEMPLATE_GENERATION, "1")
+
+
+def _update_daemon_set(new: Obj, old: Obj) -> None:
+    count = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
+    changed = dig(new, "spec.template") != dig(old, "spec.template")
+    annotations = dict(new["metadata"].get("annotations") or {})
+    annotations[_TEMPLATE_GENERATION] = str(count + 1 if changed else count)
+    new["metadata"]["annotations"] = annotations
+
+
+def _prepare_job(job: Obj) -> None:
+    """The selector that finds the Job's own pods and nobody else's (pkg/registry/batch/job/strategy.go)."""
+    spec = job.get("spec") or {}
+    if spec.get("manualSelector"):
+        return
+    name, uid = job["metadata"].get("name", ""), job["metadata"]["uid"]
+    generated = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    metadata = spec.setdefault("template", {}).get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = spec["template"]["metadata"] = {}
+    metadata["labels"] = {**generated, **(metadata.get("labels") or {}), **generated}
+    selector = spec.get("selector") or {}
+    wanted = {"batch.kubernetes.io/controller-uid": uid}
+    spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **wanted}}
+
+
+# the others
+
+
+def _prepare_namespace(namespace: Obj) -> None:
+    finalizers = dig(namespace, "spec.finalizers") or []
+    if "kubernetes" not in finalizers:
+        finalizers = [*finalizers, "kubernetes"]
+    namespace["spec"] = {"finalizers": finalizers}
+
+
+def _update_namespace(new: Obj, old: Obj) -> None:
+    """`spec.finalizers` changes by the finalize subresource alone."""
+    new["spec"] = old.get("spec") or {}
+
+
+def _merge_string_data(secret: Obj) -> None:
+    """stringData is written into data and never read back (pkg/apis/core/v1/conversion.go)."""
+    text = secret.pop("stringData", None)
+    if text:
+        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
+        secret["data"] = {**(secret.get("data") or {}), **encoded}
+
+
+def _prepare_crd(crd: Obj) -> None:
+    versions = dig(crd, "spec.versions") or []
+    stored = [version["name"] for version in versions if version.get("storage")]
+    crd["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+
+
+_BALANCER: Obj = {"loadBalancer": {}}
+_DAEMONS: Obj = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
+_BUDGET: Obj = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+_PENDING: Obj = {"phase": "Pending"}
+
+STRATEGIES: dict[str, Strategy] = {
+    "pods": Strategy("spec", None, _prepare_pod, status_keeps=("ownerReferences",), returns_deleted=True),
+    "podtemplates": Strategy("spec", returns_deleted=True),
+    "replicationcontrollers": Strategy("spec", {"replicas": 0}),
+    "services": Strategy("", _BALANCER, returns_deleted=True),
+    "serviceaccounts": Strategy(returns_deleted=True),
+    "namespaces": Strategy("", {"phase": "Active"}, _prepare_namespace, _update_namespace),
+    "secrets": Strategy("", None, _merge_string_data, lambda new, old: _merge_string_data(new)),
+    "persistentvolumeclaims": Strategy("", _PENDING, returns_deleted=True),
+    "persistentvolumes": Strategy("", _PENDING, returns_deleted=True),
+    "resourcequotas": Strategy("", {}, returns_deleted=True),
+    "deployments.apps": Strategy("spec", {}, None, _update_deployment, status_keeps=("labels",)),
+    "replicasets.apps": Strategy("spec", {"replicas": 0}),
+    "statefulsets.apps": Strategy("spec", {"replicas": 0, "availableReplicas": 0}),
+    "daemonsets.apps": Strategy("spec", _DAEMONS, _prepare_daemon_set, _update_daemon_set),
+    "jobs.batch": Strategy("spec", {}, _prepare_job),
+    "cronjobs.batch": Strategy("spec", {}),
+    "horizontalpodautoscalers.autoscaling": Strategy("", {"desiredReplicas": 0, "currentMetrics": None}),
+    "ingresses.networking.k8s.io": Strategy("spec", _BALANCER),
+    "ingressclasses.networking.k8s.io": Strategy("spec"),
+    "networkpolicies.networking.k8s.io": Strategy("spec"),
+    "poddisruptionbudgets.policy": Strategy("spec", _BUDGET),
+    "priorityclasses.scheduling.k8s.io": Strategy("first"),
+    "endpointslices.discovery.k8s.io": Strategy("all"),
+    "customresourcedefinitions.apiextensions.k8s.io": Strategy("spec", None, _prepare_crd),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": Strategy("all"),
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": Strategy("all"),
+    "flowschemas.flowcontrol.apiserver.k8s.io": Strategy("spec", {}),
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": Strategy("spec", {}),
+    "storageclasses.storage.k8s.io": Strategy(returns_deleted=True),
+}
+
+#: Built-in resources with nothing of their own; and custom resources, where everything but metadata and status counts.
+PLAIN = Strategy()
+CUSTOM = Strategy("all")
+
+
+def prepare_create(strategy: Strategy, obj: Obj) -> None:
+    if strategy.generation:
+        obj["metadata"]["generation"] = 1
+    else:
+        obj["metadata"].pop("generation", None)
+    if strategy.status is not None:
+        obj["status"] = clone(strategy.status)
+    if strategy.create is not None:
+        strategy.create(obj)
+
+
+def prepare_update(strategy: Strategy, new: Obj, old: Obj, has_status: bool) -> None:
+    """Keep the status, where it has a subresource of its own, and count the generation."""
+    if has_status:
+        if "status" in old:
+            new["status"] = old["status"]
+        else:
+            new.pop("status", None)
+    if strategy.update is not None:
+        strategy.update(new, old)
+    if strategy.generation and _counts(strategy.generation, new, old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _counts(part: str, new: Obj, old: Obj) -> bool:
+    if part == "spec":
+        return bool(new.get("spec") != old.get("spec"))
+    if part == "all":
+        ignored = ("metadata", "status")
+        return {k: v for k, v in new.items() if k not in ignored} != {k: v for k, v in old.items() if k not in ignored}
+    return False
