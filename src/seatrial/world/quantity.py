@@ -72,6 +72,30 @@ def _exponent(value: Fraction) -> str:
     return f"{value}e{power}" if power else str(value)
 
 
+def add(first: str, second: str) -> str:
+    """The sum in its canonical form, in the family (binary or decimal) of the first that is not zero."""
+    return render(parse(first) + parse(second), _is_binary(first if parse(first) else second))
+
+
+def subtract(first: str, second: str) -> str:
+    return render(parse(first) - parse(second), _is_binary(first if parse(first) else second))
+
+
+def _is_binary(text: str | int | float) -> bool:
+    return str(text).strip()[-2:] in BINARY
+
+
+def render(value: Fraction, binary: bool) -> str:
+    """The canonical text of an exact value, with binary suffixes where asked and possible."""
+    if binary and value.denominator == 1 and abs(value) >= 1024:
+        return canonical(f"{value / 1024}Ki") if value % 1024 == 0 else str(value)
+    for unit, power in sorted(DECIMAL.items(), key=lambda pair: -pair[1]):
+        scaled = value / Fraction(10) ** power
+        if scaled.denominator == 1 and (value or not power):
+            return f"{scaled}{unit}"
+    return f"{ceil(value * 10**9)}n"
+
+
 def render_bytes(size: int) -> str:
     """A number of bytes with the largest binary suffix that keeps it whole."""
     for unit, factor in sorted(BINARY.items(), key=lambda pair: -pair[1]):

@@ -10,16 +10,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seatrial.twin.admission.plugins import (
+    classes,
+    limits,
+    namespaces,
+    pod_security,
+    priorities,
+    quota,
+    service_accounts,
+    tolerations,
+)
 from seatrial.world.objects import Obj
 
 if TYPE_CHECKING:
-    from seatrial.twin.registry.registry import Options, Registry
+    from seatrial.twin.registry.options import Options
+    from seatrial.twin.registry.registry import Registry
 
 #: (registry, resource id such as `deployments.apps`, the object, the stored one on update, options)
 Plugin = Callable[["Registry", str, Obj, Obj | None, "Options"], None]
 
-MUTATING: tuple[Plugin, ...] = ()
-VALIDATING: tuple[Plugin, ...] = ()
+#: In the order of the API server (pkg/kubeapiserver/options/plugins.go).
+MUTATING: tuple[Plugin, ...] = (
+    namespaces.admit,
+    limits.admit,
+    service_accounts.admit,
+    classes.node_taint,
+    priorities.admit,
+    tolerations.admit,
+    classes.storage_class,
+    classes.protection,
+    classes.runtime_class,
+    classes.ingress_class,
+)
+VALIDATING: tuple[Plugin, ...] = (
+    limits.check,
+    pod_security.check,
+    priorities.check,
+    classes.resize,
+    quota.check,
+)
 
 
 def mutate(registry: Registry, resource: str, obj: Obj, old: Obj | None, options: Options) -> None:
