@@ -1,0 +1,136 @@
+"""From a path to an `App`, or to everything that is wrong with the file.
+
+Three readers look at it one after the other, and what they find is told together: `document` (is it YAML?), the model (are
+these the keys and values?), `checks` (do they fit together?).
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from seatrial.app import checks, document
+from seatrial.app.document import Document, Path_
+from seatrial.app.model import App, Part
+from seatrial.app.problems import AppFileErrors, did_you_mean
+from seatrial.app.values import kind_of
+
+#: The name of an app file, where only its folder is given.
+FILE_NAME = "seatrial.yaml"
+
+
+def load(path: Path | str) -> App:
+    """The app described by a file, or by the `seatrial.yaml` of a folder. Raises AppFileErrors."""
+    path = Path(path)
+    found = path / FILE_NAME
+    return _app(document.read(found if path.is_dir() and found.exists() else path))
+
+
+def loads(text: str, file: str = FILE_NAME) -> App:
+    """The app described by a text. Raises AppFileErrors that name `file`."""
+    return _app(document.parse(text, file))
+
+
+def _app(found: Document) -> App:
+    app = None
+    if not isinstance(found.data, dict):
+        found.report(found.value_at(()), f"an app file is a map, this is {kind_of(found.data)}")
+        raise AppFileErrors(found.problems)
+    try:
+        app = App.model_validate(found.data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _report(found, detail)
+    checks.names(found)
+    if app is not None and not found.problems:
+        app.attach(found)
+        checks.together(app, found)
+    if app is None or found.problems:
+        raise AppFileErrors(found.problems)
+    return app
+
+
+def _report(found: Document, detail: ErrorDetails) -> None:
+    """One of pydantic's errors in our words, at its place in the file."""
+    path: Path_ = tuple(detail["loc"])
+    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    if path[-1:] == ("[key]",):
+        found.report(found.key_at(path[:-1]), context.get("message", detail["msg"]), context.get("hint", ""))
+    elif kind == "seatrial":
+        found.report(found.value_at(path), context["message"], context["hint"])
+    elif kind == "extra_forbidden":
+        found.report(found.key_at(path), f"unknown key `{path[-1]}`", did_you_mean(path[-1], keys_at(path[:-1]), "keys here"))
+    elif kind == "missing":
+        found.report(found.key_at(path[:-1]), f"{_name(path[:-1])} has no `{path[-1]}`", _why(path))
+    elif kind in _WANTED:
+        found.report(found.value_at(path), f"`{_last(path)}` takes {_WANTED[kind]}, not {kind_of(given)}")
+    elif kind == "literal_error":
+        known = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
+        found.report(
+            found.value_at(path), f"{kind_of(given)} is not a value of `{_last(path)}`", did_you_mean(given, known, "values")
+        )
+    else:
+        found.report(found.value_at(path), f"`{_last(path)}`: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+_WANTED = {
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "too_short": "at least one entry",
+}
+
+
+def _last(path: Path_) -> str:
+    """The last key of a path; an item of a list is called by its list."""
+    names = [part for part in path if isinstance(part, str)]
+    return names[-1] if names else "the file"
+
+
+def _name(path: Path_) -> str:
+    return f"`{'.'.join(map(str, path))}`" if path else "the file"
+
+
+def _why(path: Path_) -> str:
+    """The reason for a key that is missing: the first sentence of its documentation."""
+    model = part_at(path[:-1])
+    field = model.model_fields.get(str(path[-1])) if model else None
+    return (field.description or "") if field else ""
+
+
+def keys_at(path: Path_) -> list[str]:
+    """The keys that the map at `path` may have."""
+    model = part_at(path)
+    return list(model.model_fields) if model else []
+
+
+def part_at(path: Path_) -> type[Part] | None:
+    """The class of the map at `path`, or None where names are free."""
+    kind: Any = App
+    for step in path:
+        if isinstance(kind, type) and issubclass(kind, Part):
+            field = kind.model_fields.get(str(step))
+            kind = _plain(field.annotation) if field else None
+        else:
+            arguments = typing.get_args(kind)
+            kind = _plain(arguments[1] if typing.get_origin(kind) is dict else arguments[0]) if arguments else None
+    return kind if isinstance(kind, type) and issubclass(kind, Part) else None
+
+
+def _plain(kind: Any) -> Any:
+    """A type without `Annotated` and without `| None`."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return _plain(typing.get_args(kind)[0])
+    if origin in (typing.Union, types.UnionType):
+        return _plain(next(part for part in typing.get_args(kind) if part is not type(None)))
+    return None if origin is Literal else kind

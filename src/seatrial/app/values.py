@@ -1,0 +1,302 @@
+"""The single values of an app file: names, ports, quantities, durations, hosts, images, schedules, and what is wrong with one.
+
+Each is a pydantic type over a plain `str` or `int`.  A wrong value raises a message for a person and a hint how to write it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from seatrial.app.document import text_of
+from seatrial.world import duration, quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How a value of the file becomes one of ours: `check` returns it or raises `wrong`; `schema` says the same to editors."""
+
+    check: Callable[[Any], Any]
+    schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def wrong(message: str, hint: str = "") -> PydanticCustomError:
+    """The error of a value that is not what it should be."""
+    return PydanticCustomError("seatrial", "{message}", {"message": message, "hint": hint})
+
+
+def kind_of(value: Any) -> str:
+    """What a person would call a value: `the text "x"`, `a list`, `nothing`."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"`{text_of(value)}`"
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, (int, float)):
+        return f"the number {text_of(value)}"
+    text = str(value)
+    return f'the text "{text if len(text) <= 60 else text[:57] + "..."}"'
+
+
+def _string(what: str) -> Callable[[Any], str]:
+    """A check that takes texts, and numbers as they were written."""
+
+    def check(value: Any) -> str:
+        if value is None or isinstance(value, (dict, list, bool)):
+            raise wrong(f"{what} is wanted here, not {kind_of(value)}")
+        return text_of(value)
+
+    return check
+
+
+def text(what: str, pattern: str, hint: str, limit: int = 1024, example: str = "", numeric: bool = False) -> Reads:
+    """Texts that match `pattern` whole and have at most `limit` characters."""
+    compiled, string = re.compile(pattern), _string(what)
+
+    def check(value: Any) -> str:
+        found = string(value)
+        if len(found) > limit:  # first: it also bounds the work of the pattern
+            raise wrong(f"{what} may have {limit} characters; this has {len(found)}")
+        if not compiled.fullmatch(found):
+            raise wrong(f'"{found[:80]}" is not {what}', hint)
+        return found
+
+    schema: dict[str, Any] = {
+        "type": ["string", "number"] if numeric else "string",
+        "pattern": f"^(?:{pattern})$",
+        "maxLength": limit,
+    }
+    if example:
+        schema["examples"] = [example]
+    return Reads(check, schema)
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DNS = rf"{_LABEL}(?:\.{_LABEL})*"
+
+#: The name of an app, service or store: it becomes the name of objects and of a Service, hence RFC 1035.
+_NAME = r"[a-z](?:[a-z0-9-]*[a-z0-9])?"
+Name = Annotated[str, text("a name", _NAME, "lower-case letters, digits and dashes, beginning with a letter", 40)]
+Namespace = Annotated[str, text("a namespace", _LABEL, "lower-case letters, digits and dashes", 63)]
+Host = Annotated[
+    str,
+    text("a host name", rf"(?:\*\.)?{_DNS}", "such as shop.example.com: no scheme, no port, no path", 253, "shop.example.com"),
+]
+Domain = Annotated[str, text("a domain", _DNS, "such as staging.example.com", 240, "staging.example.com")]
+Variable = Annotated[
+    str, text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and underscores, such as LOG_LEVEL")
+]
+HttpPath = Annotated[str, text("a path", r"/[^\s]*", "it begins with a slash, such as /healthz", example="/healthz")]
+Folder = Annotated[
+    str,
+    text("a folder", r"(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\n]+", "relative to the app file and inside its folder, such as ./api"),
+]
+MountPath = Annotated[str, text("an absolute path", r"/[^\0\n:]+", "such as /var/cache/app")]
+Version = Annotated[str, text("a version", r"[A-Za-z0-9_][A-Za-z0-9._+-]*", 'such as "1.4"', 63, "1.4", numeric=True)]
+Team = Annotated[
+    str, text("a team", r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "letters, digits, dots and dashes", 63, "storefront")
+]
+TimeZone = Annotated[str, text("a time zone", r"[A-Za-z]+(?:[/_+-][A-Za-z0-9_+-]+)*", "such as Europe/Paris")]
+Url = Annotated[
+    str, text("a URL", r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s]*)?", "such as https://api.payments.example")
+]
+Image = Annotated[
+    str,
+    text(
+        "an image",
+        r"(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+        r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
+        "[registry/]repository[:tag][@sha256:digest], in lower case; what follows `+` in a version cannot be in a tag",
+        example="ghcr.io/acme/shop-api",
+    ),
+]
+
+
+def _integer(what: str, low: int, high: int) -> Reads:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,18}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wrong(f"{what} is wanted here, not {kind_of(value)}")
+        if not low <= value <= high:
+            raise wrong(f"{value} is not {what}: it is between {low} and {high}")
+        return int(value)
+
+    return Reads(check, {"type": "integer", "minimum": low, "maximum": high})
+
+
+Port = Annotated[int, _integer("a port", 1, 65535)]
+UserId = Annotated[int, _integer("a user's number", 1, 2**31 - 1)]
+Replicas = Annotated[int, _integer("a number of replicas", 1, 1000)]
+
+
+def _percent(value: Any) -> int:
+    found = re.fullmatch(r"([0-9]{1,3}) ?%?", _string("a percentage")(value))
+    if not found or not 1 <= int(found[1]) <= 100:
+        raise wrong(f"{kind_of(value)} is not a percentage", "between 1% and 100%, such as 70%")
+    return int(found[1])
+
+
+Percent = Annotated[
+    int,
+    Reads(
+        _percent,
+        {"type": ["string", "integer"], "pattern": "^[0-9]{1,3} ?%?$", "minimum": 1, "maximum": 100, "examples": ["70%"]},
+    ),
+]
+
+
+_QUANTITY = r"[0-9]{1,18}(?:\.[0-9]{1,9})?(?:[eE][0-9]{1,2}|m|k|[KMGTPE]i|[MGTPE])?"
+
+
+def _quantity(what: str, hint: str, low: int) -> Reads:
+    def check(value: Any) -> str:
+        found = _string(what)(value)
+        if not re.fullmatch(_QUANTITY, found):
+            raise wrong(f'"{found[:80]}" is not {what}', hint)
+        size = quantity.millis(found)
+        if not low <= size < 1 << 63:
+            raise wrong(f'"{found}" is too {"little" if size < low else "much"} for {what}', hint)
+        return found
+
+    schema = {"type": ["string", "number"], "pattern": f"^{_QUANTITY}$"}
+    return Reads(check, schema)
+
+
+Cpu = Annotated[str, _quantity("an amount of CPU", "cores, or thousandths of one: 2, 0.5, 250m", 1)]
+Memory = Annotated[str, _quantity("an amount of memory", "bytes with a unit: 256Mi, 1Gi", 1000 << 20)]
+Storage = Annotated[str, _quantity("an amount of storage", "bytes with a unit: 20Gi", 1000 << 20)]
+
+
+def _duration(value: Any) -> float:
+    found = _string("a duration")(value)
+    try:
+        seconds = float(found) if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", found) else duration.parse(found)
+    except ValueError:
+        raise wrong(f'"{found[:80]}" is not a duration', "such as 30s, 5m, 1h30m") from None
+    if seconds > 86400:
+        raise wrong(f'"{found}" is longer than a day', "such as 30s, 5m, 1h30m")
+    return seconds
+
+
+Duration = Annotated[
+    float,
+    Reads(
+        _duration, {"type": ["string", "number"], "pattern": r"^(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)?)+$", "examples": ["30s"]}
+    ),
+]
+
+_MACROS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+
+
+def _schedule(value: Any) -> str:
+    from cronsim import CronSim, CronSimError  # only app files with jobs pay for it
+
+    found = _string("a schedule")(value).strip()
+    if found in _MACROS:
+        return found
+    try:
+        if len(found.split()) != 5:
+            raise CronSimError(f"it has {len(found.split())} fields")
+        from datetime import datetime
+
+        CronSim(found, datetime(2024, 1, 1))
+    except CronSimError as error:
+        hint = 'minute, hour, day, month, weekday, such as "0 3 * * *", or @daily'
+        raise wrong(f'"{found[:80]}" is not a schedule: {str(error)[:1].lower()}{str(error)[1:]}', hint) from None
+    return found
+
+
+Schedule = Annotated[str, Reads(_schedule, {"type": "string", "examples": ["0 3 * * *"]})]
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    """The words of a command; a text that needs a shell to be understood gets one."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise wrong("a command has at least one word")
+        return tuple(_string("a word of a command")(word) for word in value)
+    found = _string("a command")(value)
+    if needs_shell(found):
+        return ("/bin/sh", "-c", found)
+    try:
+        words = tuple(shlex.split(found))
+    except ValueError as error:
+        raise wrong(f"this is not a command: {str(error).lower()}", "a quote that is opened must be closed") from None
+    if not words:
+        raise wrong("a command has at least one word")
+    return words
+
+
+def needs_shell(command: str) -> bool:
+    """Whether a command holds something only a shell understands, outside quotes: pipes, redirections, `$`, globs."""
+    plain = re.sub(r"'[^']*'|\\.", "", command)  # what is in single quotes or escaped means itself
+    plain = re.sub(r"\$\([A-Za-z_][A-Za-z0-9_]*\)", "", plain)  # Kubernetes expands $(NAME) itself
+    if re.search(r"[$`]", plain):
+        return True
+    plain = re.sub(r'"[^"]*"', "", plain)
+    first = plain.split(maxsplit=1)[:1]
+    return bool(re.search(r"[|&;<>*?\n(){}~#]", plain)) or bool(first and re.fullmatch(r"[A-Za-z_]\w*=.*", first[0]))
+
+
+Command = Annotated[
+    tuple[str, ...],
+    Reads(_command, {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        raise wrong("a value is wanted here, not nothing", 'for an empty text write ""')
+    if isinstance(value, (dict, list)):
+        raise wrong(f"a single value is wanted here, not {kind_of(value)}", "variables are texts")
+    return text_of(value)
+
+
+Setting = Annotated[str, Reads(_setting, {"type": ["string", "number", "boolean"]})]
+
+
+def call_entry(value: Any) -> Any:
+    """One of `calls` in its long form, `{name, url}`."""
+    if isinstance(value, dict) and not value.keys() & {"name", "url"}:
+        if len(value) != 1:
+            raise wrong(f"one `name: URL` is wanted in each entry, not {len(value)}")
+        name, url = next(iter(value.items()))
+        if not re.fullmatch(_NAME, str(name)):
+            raise wrong(f'"{name}" is not a name', "lower-case letters, digits and dashes, beginning with a letter")
+        return {"name": name, "url": url}
+    if isinstance(value, str):
+        if "://" in value:
+            return {"url": value}
+        if re.fullmatch(_NAME, value):
+            return {"name": value}
+        raise wrong(f'"{value[:80]}" is neither a name nor a URL', "such as db, or https://api.payments.example")
+    if isinstance(value, dict):
+        return value
+    raise wrong(f"the name of a service or store, or a URL, is wanted here, not {kind_of(value)}")
+
+
+CALL_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "description": "a service or store of this app, or a URL"},
+        {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1, "maxProperties": 1},
+    ]
+}
