@@ -33,7 +33,7 @@ def applied(live: Obj | None, wanted: Obj, options: Options, subresource: str, n
     """Server-side apply: the merged object with its managedFields. Raises ApiError (409) where another manager owns a field."""
     from seatrial.twin.merge import apply
 
-    return apply.apply(live, wanted, options.manager, options.force, now, subresource)
+    return apply.apply(live, wanted, manager=options.manager, force=options.force, now=now, subresource=subresource)
 
 
 def track(old: Obj | None, new: Obj, options: Options, subresource: str, now: float) -> Obj:
@@ -42,7 +42,7 @@ def track(old: Obj | None, new: Obj, options: Options, subresource: str, now: fl
         from seatrial.twin.merge import apply
     except ImportError:
         return new
-    return apply.track_update(old, new, options.manager, subresource, now)
+    return apply.track_update(old, new, manager=options.manager, subresource=subresource, now=now)
 
 
 def same(new: Obj, old: Obj) -> bool:
