@@ -124,7 +124,7 @@ class Field:
     def type(self) -> str:
         """The type of the value, or of its elements where it is a list or map."""
         shape = self.shape
-        return (shape.element.type if shape.element is not None else shape.type) or shape.kind
+        return shape.type or (shape.element.type if shape.element is not None else "") or shape.kind
 
     @property
     def repeated(self) -> bool:
@@ -225,7 +225,7 @@ def shape(type_name: str) -> Shape:
     if type_name in ANYTHING:
         return Shape("any", type_name, go=go)
     if type_name in STRINGS:
-        return Shape("list", go=go, element=STRING)
+        return Shape("list", type_name, go=go, element=STRING)
     itself = rule(type_name, "(itself)")
     atomic = itself is not None and itself[1] == "atomic"
     return Shape("struct", type_name, go=go, atomic=atomic, load=lambda: _load(type_name))
