@@ -50,20 +50,8 @@ class Shape:
     which the server uses when a value does not fit.
     """
 
-    __slots__ = (
-        "_fields",
-        "_load",
-        "atomic",
-        "element",
-        "go",
-        "keys",
-        "kind",
-        "list_type",
-        "nullable",
-        "open",
-        "type",
-        "written",
-    )
+    __slots__ = ("_fields", "_load", "atomic", "element", "go", "keys", "kind", "list_type", "nullable", "open", "published",
+                 "type", "written")  # fmt: skip
 
     def __init__(
         self,
@@ -83,6 +71,7 @@ class Shape:
         self.atomic, self.list_type, self.keys = atomic, list_type, keys
         self.open, self.nullable = open_, nullable  # a custom resource's: keeps unknown fields, keeps nulls
         self._load, self._fields = load, None if load else _NO_FIELDS
+        self.published = False  # the server publishes how this one merges
         self.written: tuple[Field, ...] | None = None  # the fields that are written even when unset: `normal` finds out
 
     @property
@@ -187,6 +176,21 @@ _GROUPS = {
     "metrics.k8s.io": "metrics.pkg.apis.metrics",
     "meta.k8s.io": "apimachinery.pkg.apis.meta",
 }
+
+
+def group_of_package(package: str) -> str:
+    """The API group of the types in a package: `apps` for `api.apps`, `rbac.authorization.k8s.io` for `api.rbac`."""
+    for group, module in _GROUPS.items():
+        if module == package:
+            return "" if group == "meta.k8s.io" else group
+    label = package.rpartition(".")[2]
+    return _FULL_GROUPS.get(label, f"{label}.k8s.io")
+
+
+_FULL_GROUPS = {
+    "core": "", "apps": "apps", "autoscaling": "autoscaling", "batch": "batch", "policy": "policy",
+    "rbac": "rbac.authorization.k8s.io", "flowcontrol": "flowcontrol.apiserver.k8s.io",
+}  # fmt: skip
 
 
 @cache
@@ -304,3 +308,4 @@ def _apply(published: Rule, field: Field) -> None:
             keys=keys,
             load=plain._load,
         )
+        field.shape.published = True
