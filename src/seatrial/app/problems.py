@@ -41,7 +41,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
     if text.lower() in folded:
         return folded[text.lower()]
     found = difflib.get_close_matches(text, names, n=1, cutoff=0.6)
-    return found[0] if found else ""
+    beginnings = [name for name in names if len(text) > 2 and (name.startswith(text) or text.startswith(name))]
+    return (found or beginnings or [""])[0]
 
 
 def did_you_mean(word: object, known: Sequence[str], what: str) -> str:

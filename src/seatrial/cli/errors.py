@@ -12,17 +12,15 @@ import click
 @contextmanager
 def reported() -> Iterator[None]:
     """Run a verb; the errors that belong to the person become a message, without a stack trace."""
-    from seatrial.app import AppFileErrors
+    from seatrial.cli.mistakes import told
     from seatrial.cluster.client import ClusterError
     from seatrial.cluster.helm import HelmError
     from seatrial.twin.home import TwinError
     from seatrial.up.images import ImageError
 
     try:
-        yield
-    except AppFileErrors as errors:
-        click.echo(str(errors), err=True)
-        sys.exit(2)
+        with told():
+            yield
     except TwinError as error:
         _say(error, 1)
     except ImageError as error:

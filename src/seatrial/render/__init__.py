@@ -1,0 +1,64 @@
+"""An app in an environment as the Kubernetes objects that production needs. Pure: the same input gives the same objects.
+
+One module a concern; this one says in which order their objects stand, which is an order they can be applied in: the
+namespace and its bounds, then what others refer to, then stores before the services that call them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from seatrial.app.model import App
+from seatrial.app.resolve import ResolvedApp, resolve
+from seatrial.render import config, identity, jobs, namespace, network, scaling, store, telemetry, workload
+from seatrial.render.config import missing, needed
+from seatrial.render.scope import Scope
+from seatrial.world.objects import Obj, clone
+
+__all__ = ["missing", "needed", "render"]
+
+Secrets = Mapping[str, Mapping[str, str]]
+
+
+def render(
+    app: App | ResolvedApp, environment: str = "", *, images: Mapping[str, str] | None = None, secrets: Secrets | None = None
+) -> list[Obj]:
+    """The objects of an app, in an order in which they can be applied.
+
+    `images` replaces the images of services by name. `secrets` are the values of secret variables, by service or store and
+    key; `needed` says which there are and `missing` which are not given. Raises UnknownEnvironmentError.
+    """
+    resolved = app if isinstance(app, ResolvedApp) else resolve(app, environment)
+    scope = Scope(resolved, images or {}, secrets or {})
+    return [clone(obj) for obj in _objects(scope) if obj is not None]  # no two objects share a part
+
+
+def _objects(scope: Scope) -> Iterator[Obj | None]:
+    order = scope.app.order()
+    services = [name for name in order if name in scope.app.services]
+    stores = [name for name in order if name in scope.app.stores]
+    own = [name for name in order if name in scope.app.services or not scope.app.stores[name].host]
+    yield namespace.namespace(scope)
+    yield namespace.quota(scope)
+    yield namespace.limit_range(scope)
+    yield network.default_deny(scope)
+    for name in own:
+        yield identity.service_account(scope, name)
+    for name in order:
+        yield config.secret(scope, name)
+    for name in services:
+        yield config.config_map(scope, name)
+    for name in stores:
+        yield from store.services(scope, name)
+        yield network.store_policy(scope, name)
+        yield store.stateful_set(scope, name)
+    for name in services:
+        yield network.service(scope, name)
+        yield from network.service_policies(scope, name)
+        yield jobs.migration(scope, name)
+        yield workload.deployment(scope, name)
+        yield scaling.autoscaler(scope, name)
+        yield scaling.disruption_budget(scope, name)
+        yield from jobs.cron_jobs(scope, name)
+        yield network.ingress(scope, name)
+        yield telemetry.service_monitor(scope, name)

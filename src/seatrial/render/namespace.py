@@ -1,0 +1,78 @@
+"""The namespace: its pod security, its quota and its limit range, sized so that everything in it fits at its largest.
+
+The quota counts each service twice at its most replicas: while a new version comes, all the pods of the old one may be there
+as well, and one that is ending holds its place until it is gone.  A quota with less room stalls the rollout, and a Deployment
+that was refused waits longer with each try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seatrial.app.model import Profile
+from seatrial.render.container import memory_limit
+from seatrial.render.scope import Scope
+from seatrial.render.workload import replicas
+from seatrial.world import quantity
+from seatrial.world.objects import Obj
+
+#: What pods must be like here: the strictest of the pod security standards, which everything rendered keeps.
+POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+
+
+def namespace(scope: Scope) -> Obj:
+    labels = scope.common() | {"seatrial.dev/environment": scope.app.environment} | POD_SECURITY
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scope.app.namespace, "labels": labels}}
+
+
+def pods(scope: Scope) -> Iterator[tuple[int, Profile]]:
+    """How many pods of which size there can be at once."""
+    small = scope.app.sizes["small"]
+    for name, service in scope.app.services.items():
+        profile = scope.app.profile(name)
+        yield 2 * replicas(service, scope)[1], profile
+        jobs = len(service.jobs or {}) + (1 if service.migrate else 0)
+        if jobs:
+            yield 2 * jobs, _larger(profile, small)  # one that runs and one that ends; a migration waits in a small container
+    for name, store in scope.app.stores.items():
+        if not store.host:
+            yield 1, scope.app.profile(name)
+
+
+def _larger(one: Profile, other: Profile) -> Profile:
+    return one if quantity.parse(one.memory) >= quantity.parse(other.memory) else other
+
+
+def quota(scope: Scope) -> Obj:
+    cpu = memory = limit = count = 0
+    limits = 0
+    for number, profile in pods(scope):
+        count += number
+        cpu += number * quantity.millis(profile.cpu)
+        memory += number * quantity.whole(profile.memory)
+        limit += number * quantity.whole(memory_limit(profile))
+        limits += number * quantity.millis(profile.limits.cpu or 0)
+    hard = {
+        "pods": str(count),
+        "requests.cpu": quantity.render_millis(cpu),
+        "requests.memory": quantity.render_bytes(memory),
+        "limits.memory": quantity.render_bytes(limit),
+    }
+    stored = [store.storage for store in scope.app.stores.values() if store.storage and not store.host]
+    if stored:
+        hard["persistentvolumeclaims"] = str(len(stored))
+        hard["requests.storage"] = quantity.render_bytes(sum(quantity.whole(size) for size in stored))
+    metadata = {"name": scope.app.name, "namespace": scope.app.namespace, "labels": scope.common()}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+
+
+def limit_range(scope: Scope) -> Obj:
+    """What a container gets that says nothing: a pod somebody runs by hand, a sidecar that is injected."""
+    small = scope.app.sizes["small"]
+    limit = {
+        "type": "Container",
+        "default": {"memory": memory_limit(small)},
+        "defaultRequest": {"cpu": small.cpu, "memory": small.memory},
+    }
+    metadata = {"name": scope.app.name, "namespace": scope.app.namespace, "labels": scope.common()}
+    return {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": [limit]}}

@@ -1,0 +1,173 @@
+"""How services are reached and by whom: Services, the Ingress, and NetworkPolicies that open what `calls` declares, and no more.
+
+Everything is denied in the namespace, both ways.  Then each service may ask DNS and what it calls, and each callee admits its
+callers: a policy at one end alone would let nothing through.  What the world may reach admits the ingress controller, what has
+metrics the monitoring.  A URL outside of the cluster opens its port to all public addresses, for policies know no names.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from seatrial.app.model import Service
+from seatrial.render.container import STORE_PORTS
+from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
+from seatrial.render.store import kind_of
+from seatrial.world.objects import Obj
+
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+#: Where controllers and monitoring run when they are installed as their documentation says.
+INGRESS_NAMESPACE = {"nginx": "ingress-nginx", "traefik": "traefik"}
+MONITORING_NAMESPACE = "monitoring"
+
+#: Addresses that are not public, and so never those of a URL outside.
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
+
+
+def service(scope: Scope, name: str) -> Obj | None:
+    found = scope.app.services[name]
+    if not found.port:
+        return None
+    ports = [{"name": "http", "port": found.port, "targetPort": "http"}]
+    if found.metrics and found.metrics.port and found.metrics.port != found.port:
+        ports.append({"name": "metrics", "port": found.metrics.port, "targetPort": "metrics"})
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": scope.meta(name, name, SERVICE),
+        "spec": {"type": "ClusterIP", "selector": scope.selector(name, SERVICE), "ports": ports},
+    }
+
+
+def ingress(scope: Scope, name: str) -> Obj | None:
+    found, platform = scope.app.services[name], scope.app.platform
+    if not found.expose or platform.ingress in (None, "none"):
+        return None
+    expose = found.expose
+    tls = platform.issuer is not None if expose.tls is None else expose.tls
+    annotations = {"cert-manager.io__cluster-issuer": platform.issuer} if platform.issuer and tls else {}
+    backend = {"service": {"name": name, "port": {"name": "http"}}}
+    paths = [{"path": expose.path or "/", "pathType": "Prefix", "backend": backend}]
+    spec: Obj = {"ingressClassName": platform.ingress}
+    if tls:
+        spec["tls"] = [{"hosts": [expose.host], "secretName": f"{name}-tls"}]
+    spec["rules"] = [{"host": expose.host, "http": {"paths": paths}}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": scope.meta(name, name, SERVICE, **annotations),
+        "spec": spec,
+    }
+
+
+def default_deny(scope: Scope) -> Obj:
+    metadata = {"name": "default-deny", "namespace": scope.app.namespace, "labels": scope.common()}
+    spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+
+
+def service_policies(scope: Scope, name: str) -> list[Obj]:
+    """The policy of a service's serving pods, and, where there are any, that of its migration and jobs, which only call."""
+    found = scope.app.services[name]
+    egress = _egress(scope, found)
+    policies = [
+        _policy(scope, name, name, SERVICE, {"matchLabels": scope.selector(name, SERVICE)}, _ingress(scope, name), egress)
+    ]
+    others = [part for part, there in ((JOB, found.jobs), (MIGRATION, found.migrate)) if there]
+    if others:
+        chosen = scope.selector(name, SERVICE)
+        component = next(key for key, value in chosen.items() if value == SERVICE and key.endswith("component"))
+        labels = {key: value for key, value in chosen.items() if key != component}
+        selector = {"matchLabels": labels, "matchExpressions": [{"key": component, "operator": "In", "values": others}]}
+        policies.append(_policy(scope, f"{name}-jobs", name, JOB, selector, [], egress))
+    return policies
+
+
+def store_policy(scope: Scope, name: str) -> Obj | None:
+    if scope.app.stores[name].host:
+        return None
+    port = STORE_PORTS[kind_of(scope.app.stores[name])]
+    callers = [
+        {"podSelector": {"matchLabels": scope.selector(caller, component)}}
+        for caller in scope.app.callers(name)
+        for component in _calling(scope.app.services[caller])
+    ]
+    ingress = [{"from": callers, "ports": [_tcp(port)]}] if callers else []
+    return _policy(scope, name, name, STORE, {"matchLabels": scope.selector(name, STORE)}, ingress, [])
+
+
+def _calling(found: Service) -> list[str]:
+    """The components of a service that call what it calls."""
+    return [SERVICE, *([JOB] if found.jobs else []), *([MIGRATION] if found.migrate else [])]
+
+
+def _policy(scope: Scope, title: str, of: str, component: str, selector: Obj, ingress: list[Obj], egress: list[Obj]) -> Obj:
+    spec: Obj = {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]}
+    if ingress:
+        spec["ingress"] = ingress
+    if egress:
+        spec["egress"] = egress
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": scope.meta(title, of, component),
+        "spec": spec,
+    }
+
+
+def _tcp(port: int) -> Obj:
+    return {"protocol": "TCP", "port": port}
+
+
+def _namespace(name: str) -> Obj:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}}
+
+
+def _ingress(scope: Scope, name: str) -> list[Obj]:
+    found, platform = scope.app.services[name], scope.app.platform
+    rules: list[Obj] = []
+    callers = [
+        {"podSelector": {"matchLabels": scope.selector(caller, component)}}
+        for caller in scope.app.callers(name)
+        for component in _calling(scope.app.services[caller])
+    ]
+    if callers and found.port:
+        rules.append({"from": callers, "ports": [_tcp(found.port)]})
+    if found.expose and found.port and platform.ingress in INGRESS_NAMESPACE:
+        rules.append({"from": [_namespace(INGRESS_NAMESPACE[platform.ingress])], "ports": [_tcp(found.port)]})
+    metrics = found.metrics and (found.metrics.port or found.port)
+    if metrics and platform.monitoring == "prometheus-operator":
+        rules.append({"from": [_namespace(MONITORING_NAMESPACE)], "ports": [_tcp(metrics)]})
+    return rules
+
+
+def _egress(scope: Scope, found: Service) -> list[Obj]:
+    """DNS, then a rule for each call."""
+    if not found.calls:
+        return []
+    dns = _namespace("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    rules: list[Obj] = [{"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]}]
+    for call in found.calls:
+        rules.append(_outside(_port_of(call.url)) if call.url else _inside(scope, call.name))
+    return rules
+
+
+def _inside(scope: Scope, name: str) -> Obj:
+    store = scope.app.stores.get(name)
+    if store is None:
+        port, component = scope.app.services[name].port, SERVICE
+    else:
+        port, component = STORE_PORTS[kind_of(store)], STORE
+        if store.host:  # managed databases often have private addresses
+            return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [_tcp(port)]}
+    return {"to": [{"podSelector": {"matchLabels": scope.selector(name, component)}}], "ports": [_tcp(port or 0)]}
+
+
+def _outside(port: int) -> Obj:
+    return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": PRIVATE}}], "ports": [_tcp(port)]}
+
+
+def _port_of(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)

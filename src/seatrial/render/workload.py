@@ -1,0 +1,126 @@
+"""The Deployment of a service: rolled without losing a request, probed in three ways, spread over the cluster.
+
+A pod that is told to stop goes on answering for `drain` seconds, while it is taken out of the Services, and only then gets
+SIGTERM; its grace period covers both.  No replica is missing while a new version comes (`maxUnavailable: 0`).
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from seatrial.app.model import Service
+from seatrial.render.config import checksums
+from seatrial.render.container import container, pod_spec
+from seatrial.render.scope import CALLS, SERVICE, Scope
+from seatrial.world.objects import Obj
+
+#: Seconds between two questions of the startup probe; short, for it is asked only until the first answer.
+STARTUP_PERIOD = 2
+
+
+def deployment(scope: Scope, name: str) -> Obj:
+    service = scope.app.services[name]
+    template = {
+        "metadata": {"labels": {**scope.selector(name, SERVICE), **scope.common()}},
+        "spec": _pod(scope, name, service),
+    }
+    sums = checksums(scope, name)
+    if sums:
+        template["metadata"]["annotations"] = sums
+    calls = [call.name or call.url or "" for call in service.calls or ()]
+    annotations = {CALLS.replace("/", "__"): ",".join(calls)} if calls else {}
+    spec: Obj = {} if is_scaled(service, scope) else {"replicas": service.replicas}
+    spec |= {
+        "selector": {"matchLabels": scope.selector(name, SERVICE)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "template": template,
+    }
+    startup = int(_startup(service))
+    if startup > 300:  # the default deadline of 600 s would call a slow start a failure
+        spec["progressDeadlineSeconds"] = startup * 2
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": scope.meta(name, name, SERVICE, **annotations),
+        "spec": spec,
+    }
+
+
+def is_scaled(service: Service, scope: Scope) -> bool:
+    """Whether an autoscaler owns the number of replicas."""
+    ranged = service.scale is not None and (service.scale.max or 1) > (service.scale.min or 1)
+    return ranged and scope.app.platform.autoscaling == "hpa"
+
+
+def replicas(service: Service, scope: Scope) -> tuple[int, int]:
+    """The least and the most replicas of a service."""
+    if service.scale and is_scaled(service, scope):
+        return service.scale.min or 1, service.scale.max or 1
+    return service.replicas or 1, service.replicas or 1
+
+
+def _pod(scope: Scope, name: str, service: Service) -> Obj:
+    main = container(scope, name, service, name)
+    drain = ceil(service.drain or 0)
+    serving: Obj = {}
+    if service.run and not service.build:  # what is built brings its own command
+        serving["command"] = list(service.run)
+    if service.port:
+        serving["ports"] = ports(service)
+        serving |= _probes(service)
+        if drain:
+            serving["lifecycle"] = {"preStop": {"sleep": {"seconds": drain}}}
+    order = ("name", "image", "command", "ports", "env", "envFrom", *PROBES, "lifecycle", "resources", "securityContext")
+    both = main | serving
+    main = {key: both[key] for key in (*order, "volumeMounts") if key in both}
+    spec = pod_spec(service, name, [main])
+    ending = {"terminationGracePeriodSeconds": ceil(service.grace or 30) + (drain if service.port else 0)}
+    spread = _spread(scope, name) if replicas(service, scope)[1] > 1 else {}
+    head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
+    return {**head, **ending, "securityContext": spec.pop("securityContext"), **spread, **spec}
+
+
+def ports(service: Service) -> list[Obj]:
+    found = [{"name": "http", "containerPort": service.port}] if service.port else []
+    if service.metrics and service.metrics.port and service.metrics.port != service.port:
+        found.append({"name": "metrics", "containerPort": service.metrics.port})
+    return found
+
+
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
+
+def _startup(service: Service) -> float:
+    return (service.health.startup if service.health else None) or 60.0
+
+
+def _probes(service: Service) -> Obj:
+    """Three probes. The startup probe asks what the liveness probe asks, and holds both others back until it is answered."""
+    live, ready = _asks(service, "live", "ready"), _asks(service, "ready", "live")
+    attempts = max(1, ceil(_startup(service) / STARTUP_PERIOD))
+    return {
+        "startupProbe": {**live, "periodSeconds": STARTUP_PERIOD, "timeoutSeconds": 2, "failureThreshold": attempts},
+        "livenessProbe": {**live, "periodSeconds": 10, "timeoutSeconds": 2, "failureThreshold": 3},
+        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+    }
+
+
+def _asks(service: Service, first: str, second: str) -> Obj:
+    path = getattr(service.health, first, None) or getattr(service.health, second, None)
+    return {"httpGet": {"path": path, "port": "http"}} if path else {"tcpSocket": {"port": "http"}}
+
+
+def _spread(scope: Scope, name: str) -> Obj:
+    """Over zones and nodes, where there is a choice: ScheduleAnyway can always be satisfied. Each version counts for itself."""
+    return {
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": scope.selector(name, SERVICE)},
+                "matchLabelKeys": ["pod-template-hash"],
+            }
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ]
+    }
