@@ -35,17 +35,37 @@ class Context:
 OWNED = ("pods", "replicasets.apps", "controllerrevisions.apps", "jobs.batch", "endpointslices.discovery.k8s.io",
          "persistentvolumeclaims", "horizontalpodautoscalers.autoscaling")  # fmt: skip
 
+#: Resources whose objects a controller takes over when its selector matches them and nobody controls them.
+ADOPTED = ("pods", "replicasets.apps", "controllerrevisions.apps")
+
 
 def add_indexes(store: Store) -> None:
-    """The indexes that controllers and kubelets rely on: by controller's uid, by any owner's uid, and pods by node."""
+    """The indexes that controllers and kubelets rely on.
+
+    `controller`: by the controller's uid; `orphan`: objects without a controller, by namespace; pods also by `node` and,
+    for selectors, by `label` (`<namespace>/<key>=<value>`).
+    """
     for resource in OWNED:
         store.add_index(resource, "controller", _controller_uid)
+    for resource in ADOPTED:
+        store.add_index(resource, "orphan", _orphan)
     store.add_index("pods", "node", _node)
+    store.add_index("pods", "label", _labels)
 
 
 def _controller_uid(obj: Obj) -> Iterable[str]:
     owner = controller_of(obj)
     return (owner["uid"],) if owner else ()
+
+
+def _orphan(obj: Obj) -> Iterable[str]:
+    return () if controller_of(obj) else (obj["metadata"].get("namespace", ""),)
+
+
+def _labels(pod: Obj) -> Iterable[str]:
+    metadata = pod["metadata"]
+    namespace = metadata.get("namespace", "")
+    return [f"{namespace}/{key}={value}" for key, value in (metadata.get("labels") or {}).items()]
 
 
 def _node(pod: Obj) -> Iterable[str]:

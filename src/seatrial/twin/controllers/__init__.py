@@ -1,1 +1,39 @@
-"""Kubernetes' controllers, one module each: a reconcile function and a list of what it watches, nothing else."""
+"""The controllers: each a reconcile function and its watches, run by `base.Manager` over one cluster.
+
+`all_controllers` makes them all; another one (an operator's) is one more object of the `base.Controller` shape.
+"""
+
+from __future__ import annotations
+
+from seatrial.twin.context import Context, add_indexes
+from seatrial.twin.controllers.base import Controller, Manager
+from seatrial.twin.controllers.deployment import DeploymentController
+from seatrial.twin.controllers.endpoints import EndpointsController
+from seatrial.twin.controllers.endpointslice import EndpointSliceController
+from seatrial.twin.controllers.garbage import GarbageCollector
+from seatrial.twin.controllers.job import JobController, OrphanedJobPods
+from seatrial.twin.controllers.namespace import NamespaceController
+from seatrial.twin.controllers.replicaset import ReplicaSetController
+from seatrial.twin.controllers.serviceaccount import RootCAController, ServiceAccountController
+
+__all__ = ["Controller", "Manager", "all_controllers"]
+
+
+def all_controllers(context: Context, *, root_ca: str = "") -> list[Controller]:
+    """Every controller of the twin.
+
+    `root_ca`: the certificate authority (PEM) that namespaces publish.
+    """
+    add_indexes(context.store)
+    return [
+        GarbageCollector(context),
+        NamespaceController(context),
+        ServiceAccountController(context),
+        RootCAController(context, root_ca),
+        DeploymentController(context),
+        ReplicaSetController(context),
+        JobController(context),
+        OrphanedJobPods(context),
+        EndpointSliceController(context),
+        EndpointsController(context),
+    ]
