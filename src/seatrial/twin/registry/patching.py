@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.twin import errors
+from seatrial.twin import errors, merge
 from seatrial.twin.registry.options import Options
 from seatrial.world.objects import Obj
 
@@ -16,8 +16,6 @@ APPLY = "application/apply-patch+yaml"
 
 def patched(old: Obj, patch: Any, patch_type: str) -> Obj:
     """A new object: `old` with the patch applied; `old` stays as it is. Raises ApiError for a patch that cannot be."""
-    from seatrial.twin import merge
-
     if patch_type == JSON:
         return merge.json_patch(old, patch)
     if not isinstance(patch, dict):
@@ -31,18 +29,12 @@ def patched(old: Obj, patch: Any, patch_type: str) -> Obj:
 
 def applied(live: Obj | None, wanted: Obj, options: Options, subresource: str, now: float) -> Obj:
     """Server-side apply: the merged object with its managedFields. Raises ApiError (409) where another manager owns a field."""
-    from seatrial.twin.merge import apply
-
-    return apply.apply(live, wanted, manager=options.manager, force=options.force, now=now, subresource=subresource)
+    return merge.apply.apply(live, wanted, manager=options.manager, force=options.force, now=now, subresource=subresource)
 
 
 def track(old: Obj | None, new: Obj, options: Options, subresource: str, now: float) -> Obj:
     """The object with managedFields that give what this write changed to its manager."""
-    try:
-        from seatrial.twin.merge import apply
-    except ImportError:
-        return new
-    return apply.track_update(old, new, manager=options.manager, subresource=subresource, now=now)
+    return merge.track_update(old, new, manager=options.manager, subresource=subresource, now=now)
 
 
 def same(new: Obj, old: Obj) -> bool:

@@ -76,7 +76,6 @@ class Registry:
     def create(self, resource: str, obj: Obj, options: Options = SYSTEM) -> Obj:
         """Store a new object. The dictionary becomes the registry's own: do not keep it."""
         kind = self.resources.stored(resource)
-        self._check_namespace(kind, obj)
         self.admission.defaulter(obj)
         self.admission.mutate(self, resource, obj, None, options)
         self._prepare_create(kind, obj)
@@ -107,10 +106,10 @@ class Registry:
         self._check_locks(kind, metadata, old["metadata"])
         strategy = self.strategy(resource)
         obj = self._system_fields(strategy, obj, old, subresource)
-        if subresource == "":
+        if subresource != "status":
             self.admission.defaulter(obj)
         self.admission.mutate(self, resource, obj, old, options)
-        if subresource == "":
+        if subresource != "status":
             strategies.prepare_update(strategy, obj, old, "status" in kind.subresources)
         return self._replace(kind, obj, old, options, subresource)
 
@@ -285,26 +284,6 @@ class Registry:
         if strategy is CUSTOM and "status" in kind.subresources:
             obj.pop("status", None)
         strategies.prepare_create(strategy, obj)
-
-    def _check_namespace(self, kind: Resource, obj: Obj) -> None:
-        """Nothing is created in a namespace that is not there, or on its way out (admission plugin NamespaceLifecycle)."""
-        if not kind.namespaced:
-            return
-        name = obj["metadata"].get("namespace", "")
-        namespace = self.store.get("namespaces", "", name)
-        if namespace is None:
-            raise errors.not_found("", "namespaces", name)
-        if "deletionTimestamp" in namespace["metadata"]:
-            what = obj["metadata"].get("name") or obj["metadata"].get("generateName", "")
-            why = f"unable to create new content in namespace {name} because it is being terminated"
-            refusal = errors.forbidden(kind.group, kind.plural, what, why)
-            cause = {
-                "reason": "NamespaceTerminating",
-                "message": f"namespace {name} is being terminated",
-                "field": "metadata.namespace",
-            }
-            refusal.details = {**(refusal.details or {}), "causes": [cause]}
-            raise refusal
 
     def _check_locks(self, kind: Resource, new: Obj, old: Obj) -> None:
         if new.get("resourceVersion") not in (None, "", "0", old["resourceVersion"]):

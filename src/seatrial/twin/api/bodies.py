@@ -1,0 +1,189 @@
+"""Request bodies into objects: JSON, YAML or protobuf, checked against the type that the path serves.
+
+A body that cannot be read is refused with Kubernetes' words; unknown fields are refused, warned of or dropped as
+`fieldValidation` says.  What comes out has the form in which the server stores objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from seatrial.twin import errors, schema
+from seatrial.twin.api.http import Request
+from seatrial.twin.registry.resources import Resource
+from seatrial.world.objects import Obj
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+_JSON = ("application/json", "")
+_YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+_ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+#: Deeper documents than this are refused: nothing could write them out again.
+_DEEPEST = 200
+_SUMMARY = 30
+
+
+def media_type(request: Request) -> str:
+    return request.header(b"content-type").split(";", 1)[0].strip().lower()
+
+
+def read(request: Request, kind: Resource) -> Obj:
+    """The object in the body of a create or update, of the kind that the path serves. Raises ApiError (400, 415)."""
+    media = media_type(request)
+    obj = decode(request.body, media, kind.kind)
+    if not isinstance(obj, dict):
+        raise _unrecognized(kind.kind, _not_a_map(obj), request.body)
+    return checked(obj, kind, request, request.body if media in _JSON else b"")
+
+
+def decode(body: bytes, media: str, kind: str) -> Any:
+    """What a body holds, unchecked; `kind` is for the words of a refusal. Raises ApiError (400, 415)."""
+    if media == PROTOBUF:
+        return _protobuf(body)
+    if media in _JSON:
+        return _json(body, kind)
+    if media in _YAML:
+        return _yaml(body, kind)
+    raise unsupported(_ACCEPTED)
+
+
+def checked(obj: Obj, kind: Resource, request: Request, body: bytes = b"") -> Obj:
+    """The object as the server keeps it, when it is one of `kind`. Raises ApiError (400)."""
+    fit(obj, kind)
+    validation = request.query.get("fieldValidation") or "Warn"
+    problems = schema.check(obj, None, body if validation != "Ignore" else b"")
+    refusal = problems.refusal(strict=validation == "Strict")
+    if refusal is not None:
+        raise refusal
+    if validation == "Warn":
+        request.warnings.extend(problems.strict)
+    obj = schema.normalise(obj)
+    if not isinstance(obj.get("metadata"), dict):
+        obj["metadata"] = {}
+    return obj
+
+
+def fit(obj: Obj, kind: Resource) -> None:
+    """Complete the apiVersion and kind of an object from what the path serves. Raises ApiError (400) for another kind."""
+    if not obj.get("apiVersion"):
+        obj["apiVersion"] = kind.api_version
+    if not obj.get("kind"):
+        obj["kind"] = kind.kind
+    wrong = schema.wrong_kind(obj, kind.api_version, kind.kind)
+    if wrong is not None:
+        raise wrong
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+
+
+def parse(body: bytes) -> Any:
+    """JSON of any shape. Raises ValueError with the words of Go's decoder."""
+    if not body.strip():
+        raise ValueError("unexpected end of JSON input")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(_words(body, error)) from None
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
+        raise ValueError("exceeded max depth")
+    return value
+
+
+def unsupported(accepted: str) -> errors.ApiError:
+    message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    return errors.ApiError(415, "UnsupportedMediaType", message)
+
+
+def _json(body: bytes, kind: str) -> Any:
+    try:
+        return parse(body)
+    except ValueError as error:
+        raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {error}", body) from None
+
+
+def _yaml(body: bytes, kind: str) -> Any:
+    try:
+        return parse_yaml(body)
+    except ValueError as error:
+        raise _unrecognized(kind, f"error parsing YAML: {error}", body) from None
+
+
+def parse_yaml(body: bytes) -> Any:
+    """The first document of a YAML stream (JSON is YAML too), with dates left as text. Raises ValueError."""
+    if body[:1] == b"{":
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass
+    import yaml
+
+    try:
+        value = yaml.load(body, Loader=_loader())  # noqa: S506 - derived from the safe loader
+        return orjson.loads(orjson.dumps(value))
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, TypeError, orjson.JSONDecodeError) as error:
+        raise ValueError(str(error).replace("\n", " ")) from None
+
+
+_LOADER: list[Any] = []
+
+
+def _loader() -> Any:
+    if not _LOADER:
+        import yaml
+
+        without_dates = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+        base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _LOADER.append(type("Loader", (base,), {"yaml_implicit_resolvers": without_dates}))
+    return _LOADER[0]
+
+
+def _protobuf(body: bytes) -> Obj:
+    from seatrial.twin.api import protobuf
+
+    try:
+        obj: Obj = protobuf.decode(body)
+        return obj
+    except ValueError as error:
+        raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
+
+
+def _unrecognized(kind: str, why: str, body: bytes) -> errors.ApiError:
+    return errors.bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({_summary(body)})")
+
+
+def _summary(body: bytes) -> str:
+    if not body:
+        return "<empty>"
+    more = " ..." if len(body) > _SUMMARY else ""
+    shown = body[:_SUMMARY]
+    return (shown.decode("utf-8", "replace") if body[:1] == b"{" else shown.hex()) + more
+
+
+def _not_a_map(value: object) -> str:
+    what = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(type(value), "null")
+    go = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+    return f"couldn't get version/kind; json parse error: json: cannot unmarshal {what} into Go value of type {go}"
+
+
+def _words(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """What Go says of broken JSON: where it ends too early, or the character it did not expect."""
+    text = body.decode("utf-8", "replace").rstrip()
+    if error.pos >= len(text):
+        return "unexpected end of JSON input"
+    return f"invalid character {text[error.pos]!r} looking for beginning of value"
+
+
+def _depth(value: Any) -> int:
+    """How deep a document nests, counted without recursion."""
+    depth, level = 0, [value]
+    while level:
+        inner: list[Any] = []
+        for item in level:
+            inner.extend(item.values() if isinstance(item, dict) else item)
+        level = [item for item in inner if isinstance(item, (dict, list))]
+        depth += 1
+    return depth
