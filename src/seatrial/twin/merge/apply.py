@@ -30,7 +30,7 @@ from seatrial.twin.merge.fieldset import (
     with_named_fields,
     written,
 )
-from seatrial.twin.schema import ANY, META, Field, Shape, normalise, shape, shape_of
+from seatrial.twin.schema import Shape, custom, normalise, shape_of
 from seatrial.world.objects import Obj
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -385,10 +385,7 @@ def _bare(obj: Obj) -> Obj:
 
 
 def _shape(obj: Obj) -> Shape:
-    return shape_of(str(obj.get("apiVersion", "")), str(obj.get("kind", ""))) or CUSTOM
+    return shape_of(str(obj.get("apiVersion", "")), str(obj.get("kind", ""))) or _CUSTOM
 
 
-#: Objects of a kind we know nothing of: metadata as everywhere, maps merged by key, lists replaced whole.
-CUSTOM = Shape("struct", load=lambda: {"metadata": Field("metadata", shape(f"{META}.ObjectMeta"))}, open_=True)
-
-__all__ = ["ANY", "CUSTOM", "LAST_APPLIED", "apply", "track_update"]
+_CUSTOM = custom()

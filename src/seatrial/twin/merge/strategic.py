@@ -28,7 +28,7 @@ def strategic_merge_patch(obj: Obj, patch: Any, type_: Shape | str | None = None
         raise errors.bad_request("invalid JSON document")
     known = shape(type_) if isinstance(type_, str) else type_
     known = known or shape_of(str(obj.get("apiVersion", "")), str(obj.get("kind", "")))
-    if known is None or known.open:
+    if known is None or known.custom:
         supported = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
         why = f"the body of the request was in an unknown format - accepted media types include: {supported}"
         raise errors.ApiError(415, "UnsupportedMediaType", why, {})

@@ -2,6 +2,7 @@
 
 from seatrial.twin.schema.decoding import Problems, check, duplicates, wrong_kind
 from seatrial.twin.schema.normal import normalise, zero
+from seatrial.twin.schema.structural import custom, structural
 from seatrial.twin.schema.table import ANY, META, Field, Shape, fields, rule, shape, shape_of, type_of
 
 __all__ = [
@@ -11,12 +12,14 @@ __all__ = [
     "Problems",
     "Shape",
     "check",
+    "custom",
     "duplicates",
     "fields",
     "normalise",
     "rule",
     "shape",
     "shape_of",
+    "structural",
     "type_of",
     "wrong_kind",
     "zero",

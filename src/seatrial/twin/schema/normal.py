@@ -19,6 +19,7 @@ from seatrial.twin.schema.table import (
     DURATION,
     INT_OR_STRING,
     MICRO_TIME,
+    OBJECT_META,
     QUANTITY,
     SCHEMA,
     SCHEMA_OR_ARRAY,
@@ -55,8 +56,8 @@ _ZEROS: dict[str, Any] = {
 
 def _struct(value: Obj, type_: Shape) -> Obj:
     fields = type_.fields
-    if type_.open:
-        return {key: _open(item, fields.get(key)) for key, item in value.items()}
+    if type_.custom:
+        return _custom(value, type_)
     found: list[tuple[int, str, Any]] = []
     for key, item in value.items():
         field = fields.get(key)
@@ -65,7 +66,7 @@ def _struct(value: Obj, type_: Shape) -> Obj:
         if item is None:
             continue
         kept = _NORMAL[field.shape.kind](item, field.shape)
-        if kept or not field.omitempty or field.pointer or _stays(kept, field):
+        if kept or not field.omitempty or field.pointer or _stays(field):
             found.append((field.index, key, kept))
     for field in _always(type_):
         if value.get(field.name) is None:
@@ -78,7 +79,7 @@ def _index(item: tuple[int, str, Any]) -> int:
     return item[0]
 
 
-def _stays(value: Any, field: Field) -> bool:
+def _stays(field: Field) -> bool:
     """Whether an empty value is written although the field has `omitempty`: Go leaves out no structs."""
     return field.shape.kind == "struct" or field.shape.type in _STRUCTS
 
@@ -86,8 +87,16 @@ def _stays(value: Any, field: Field) -> bool:
 _STRUCTS = frozenset({QUANTITY, INT_OR_STRING})  # a Quantity of 0 is "0" and a port of 0 is 0: structs in Go
 
 
-def _open(value: Any, field: Field | None) -> Any:
-    return value if field is None or value is None else _NORMAL[field.shape.kind](value, field.shape)
+def _custom(value: Obj, type_: Shape) -> Obj:
+    """A custom resource's struct: a map to the server, which sorts its keys and takes nothing but unknown fields out of it."""
+    out: Obj = {}
+    for key in sorted(value):
+        known = type_.child(key)
+        if known is not None:
+            item = value[key]
+            kept = item if item is None else _NORMAL[known.kind](item, known)
+            out[key] = dict(sorted(kept.items())) if known.type == OBJECT_META and isinstance(kept, dict) else kept
+    return out
 
 
 def _always(type_: Shape) -> tuple[Field, ...]:

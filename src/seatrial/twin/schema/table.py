@@ -17,6 +17,7 @@ from typing import Any
 META = "apimachinery.pkg.apis.meta.v1"
 _EXTENSIONS = "apiextensions-apiserver.pkg.apis.apiextensions.v1"
 
+OBJECT_META = f"{META}.ObjectMeta"
 #: Types that are a scalar in JSON, whatever they are in Go and in protobuf.
 QUANTITY = "apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING = "apimachinery.pkg.util.intstr.IntOrString"
@@ -50,7 +51,7 @@ class Shape:
     which the server uses when a value does not fit.
     """
 
-    __slots__ = ("_fields", "_load", "atomic", "element", "go", "keys", "kind", "list_type", "nullable", "open", "published",
+    __slots__ = ("_fields", "_load", "atomic", "custom", "element", "go", "keys", "kind", "list_type", "open", "published",
                  "type", "written")  # fmt: skip
 
     def __init__(
@@ -65,11 +66,11 @@ class Shape:
         keys: tuple[str, ...] = (),
         load: Callable[[], Mapping[str, Field]] | None = None,
         open_: bool = False,
-        nullable: bool = False,
+        custom: bool = False,
     ) -> None:
         self.kind, self.type, self.go, self.element = kind, type_, go, element
         self.atomic, self.list_type, self.keys = atomic, list_type, keys
-        self.open, self.nullable = open_, nullable  # a custom resource's: keeps unknown fields, keeps nulls
+        self.open, self.custom = open_, custom  # keeps unknown fields; belongs to a custom resource
         self._load, self._fields = load, None if load else _NO_FIELDS
         self.published = False  # the server publishes how this one merges
         self.written: tuple[Field, ...] | None = None  # the fields that are written even when unset: `normal` finds out
