@@ -1,0 +1,121 @@
+"""From what the kubelet wants and what the image says, to what the shim is told: one plan for one container."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import seatrial
+from seatrial.twin.kubelet.process.addresses import loopback_of
+from seatrial.twin.kubelet.process.images import Launch
+from seatrial.twin.kubelet.process.images.launch import ROOT_PATH
+from seatrial.twin.kubelet.process.shim.plan import MountPlan, Plan
+from seatrial.twin.kubelet.process.volumes import inside
+from seatrial.twin.kubelet.runtime import ContainerSpec
+
+if TYPE_CHECKING:
+    from seatrial.twin.kubelet.process.runtime import Pod
+
+TERMINATION_LOG = "/dev/termination-log"
+
+
+def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolated: bool) -> Plan:
+    """The plan for a container. `folder` is its own and empty. Raises OSError about a mount that cannot be made."""
+    stage = folder / "root"
+    stage.mkdir(exist_ok=True)
+    said = folder / "termination-log"
+    said.touch(0o666)
+    cwd = spec.working_dir or launch.workdir
+    own = {"source": str(said.resolve()), "target": TERMINATION_LOG, "read_only": False}
+    mounts = [MountPlan(**own)] if isolated else []  # type: ignore[typeddict-item]
+    uid = launch.uid if spec.run_as_user is None else spec.run_as_user
+    user = launch.user if uid == launch.uid else ("root" if uid == 0 else "app")
+    image = MountPlan(source=str(launch.root.resolve()), target=launch.workdir, read_only=False) if launch.root else None
+    return Plan(
+        isolated=isolated,
+        argv=list(launch.argv),
+        env=_environment(spec, launch, pod, "" if isolated else str(stage), uid),
+        cwd=cwd,
+        uid=uid,
+        gid=launch.gid if spec.run_as_group is None else spec.run_as_group,
+        user=user,
+        hostname=pod.hostname,
+        hosts=str(pod.hosts),
+        image=image,
+        mounts=[*mounts, *_mounts(spec, pod)],
+        visible=[str(path) for path in _visible(launch)],
+        read_only_root=spec.read_only_root,
+        folder=str(stage),
+        address=pod.address,
+        loopback=loopback_of(pod.address),
+        memory_limit=spec.memory_limit,
+    )
+
+
+def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: str, uid: int) -> dict[str, str]:
+    env = {
+        "PATH": ROOT_PATH,
+        "HOME": "/root" if uid == 0 else "/",
+        "HOSTNAME": pod.hostname,
+        "SEATRIAL_POD_IP": pod.address,
+        **launch.env,
+        **spec.env,
+    }
+    env["PATH"] = ":".join([*launch.path, env["PATH"]])
+    if root:
+        env["SEATRIAL_ROOT"] = root
+    return env
+
+
+def _mounts(spec: ContainerSpec, pod: Pod) -> list[MountPlan]:
+    """In the order in which they have to be made: a mount inside another comes after it."""
+    plans = []
+    for mount in sorted(spec.mounts, key=lambda mount: len(PurePosixPath(mount.path).parts)):
+        folder = pod.volumes.get(mount.volume)
+        if folder is None:
+            raise FileNotFoundError(f'volume "{mount.volume}" of mount {mount.path} is not there')
+        source = inside(folder, mount.sub_path) if mount.sub_path else folder.resolve()
+        read_only = mount.read_only or mount.volume in pod.files
+        plans.append(MountPlan(source=str(source), target=_absolute(mount.path), read_only=read_only))
+    return plans
+
+
+def _absolute(path: str) -> str:
+    """A mount path without `.` and `..`, from the root."""
+    parts: list[str] = []
+    for part in PurePosixPath("/", path).parts[1:]:
+        if part == "..":
+            parts[-1:] = []
+        else:
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def _visible(launch: Launch) -> list[Path]:
+    """What every container may need wherever it lies: this interpreter, its packages, and Seatrial."""
+    interpreter = Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent
+    return list(dict.fromkeys([*interpreter, Path(seatrial.__file__).parent.parent, *launch.visible]))
+
+
+def probe_plan(folder: Path) -> Plan:
+    """A container that ends at once with 0, to see whether this machine permits such."""
+    return Plan(
+        isolated=True,
+        argv=[sys.executable, "-I", "-S", "-c", ""],
+        env={},
+        cwd="/",
+        uid=1,
+        gid=1,
+        user="probe",
+        hostname="probe",
+        hosts="",
+        image=None,
+        mounts=[],
+        visible=[str(path) for path in _visible(Launch(()))],
+        read_only_root=True,
+        folder=str(folder),
+        address="",
+        loopback="",
+        memory_limit=None,
+    )

@@ -1,0 +1,103 @@
+"""A container where the machine permits no namespaces: a process with a minder, which ends everything that came from it.
+
+The minder takes over what the command leaves behind (PR_SET_CHILD_SUBREAPER), so that a daemon that forks
+twice is found too.  Volumes are links under `$SEATRIAL_ROOT`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NoReturn
+
+from seatrial.twin.kubelet.process.shim import linux, procs
+from seatrial.twin.kubelet.process.shim.child import Network, Reports, Streams, become, end_as, guarded, orphaned
+from seatrial.twin.kubelet.process.shim.plan import Plan
+
+
+def plain(plan: Plan, streams: Streams, reports: Reports, alive: int, network: Network) -> NoReturn:
+    """Become the minder of a command. Ends with the command, after everything that came from it; SIGTERM ends them all."""
+    os.setsid()
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, _end_all)
+    linux.die_with_parent(signal.SIGTERM)
+    if orphaned(alive):
+        os._exit(1)
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        guarded(reports, lambda: _command(plan, streams, reports, alive, network))
+    reports.pid(pid)
+    reports.close()
+    for fd in set(streams):
+        os.close(fd)
+    status = _wait_for(pid)
+    end_descendants()
+    end_as(status)
+
+
+def _end_all(_number: int, _frame: object) -> NoReturn:
+    end_descendants()
+    os._exit(1)
+
+
+def _command(plan: Plan, streams: Streams, reports: Reports, alive: int, network: Network) -> NoReturn:
+    os.setsid()
+    lay_out(plan)
+    cwd = plan["folder"] + plan["cwd"]
+    os.makedirs(cwd, exist_ok=True)
+    take_user(plan["uid"], plan["gid"])
+    become(plan["argv"], plan["env"], cwd, streams, reports, alive, network)
+
+
+def lay_out(plan: Plan) -> None:
+    """Links at the mount paths under the container's folder. Raises OSError."""
+    image = [plan["image"]] if plan["image"] else []
+    for mount in [*image, *plan["mounts"]]:
+        target = plan["folder"] + mount["target"].rstrip("/")
+        if target == plan["folder"] or os.path.islink(os.path.dirname(target)):
+            continue  # inside another mount: a link there would be written into the volume
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.lexists(target):
+            os.symlink(mount["source"], target)
+
+
+def take_user(uid: int, gid: int) -> None:
+    """Programs such as PostgreSQL refuse to run as root: where Seatrial is root, the container's user is taken for real."""
+    if os.geteuid() == 0 and uid:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+
+
+def _wait_for(pid: int) -> int:
+    """Wait for a child and for whatever ends before it."""
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            return status
+
+
+def end_descendants() -> None:
+    """Kill everything that came from this process, until nothing is left."""
+    while left := procs.descendants([os.getpid()], procs.snapshot())[1:]:
+        for pid in left:
+            _kill(pid)
+        # One of them is a child and ends now. Not all can be waited for: one may just have had a child that nobody killed.
+        os.wait()
+        _wait_for_ended()
+
+
+def _wait_for_ended() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return
