@@ -302,7 +302,7 @@ _SCALARS: dict[str, Callable[[Any], _Wrong]] = {
     QUANTITY: _quantity, INT_OR_STRING: _int_or_string, TIME: _time, MICRO_TIME: _micro_time, DURATION: _duration,
 }  # fmt: skip
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]*")
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
 def broken_base64(text: str) -> int | None:
@@ -312,14 +312,31 @@ def broken_base64(text: str) -> int | None:
         return None
     except (binascii.Error, ValueError):
         pass
-    end = _BASE64.match(text).end()  # type: ignore[union-attr]
-    if end < len(text) and text[end] != "=":
-        return len(text[:end].encode())
-    digits = len(re.sub(r"[\r\n=]", "", text[:end])) % 4
-    if digits == 0 or digits == 1 or end == len(text):
-        return end - digits if end == len(text) else end
-    padding = len(text) - len(text.rstrip("=\r\n"))
-    return end + 1 if padding < 4 - digits else min(end + 4 - digits, len(text))
+    digits = 0
+    for at, character in enumerate(text):
+        if character in "\r\n":
+            continue
+        if character not in _BASE64:
+            return at if character != "=" or digits < 2 else _broken_padding(text, at, digits)
+        digits = (digits + 1) % 4
+    return len(text) - digits
+
+
+def _broken_padding(text: str, at: int, digits: int) -> int:
+    rest = _after_breaks(text, at + 1)
+    if digits == 2:
+        if rest == len(text):
+            return rest
+        if text[rest] != "=":
+            return rest - 1
+        rest = _after_breaks(text, rest + 1)
+    return rest
+
+
+def _after_breaks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in "\r\n":
+        at += 1
+    return at
 
 
 # duplicate fields

@@ -1,0 +1,159 @@
+"""Objects that cannot be decoded are refused with the words of the reference server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from any_objects import RECORDINGS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seatrial.twin import schema
+from seatrial.twin.schema.decoding import broken_base64
+from seatrial.world.objects import Obj
+
+EXPECTED = {"deployments": ("apps/v1", "Deployment"), "pods": ("v1", "Pod")}
+
+
+def undecodable() -> list[Obj]:
+    entries = json.loads((RECORDINGS / "api" / "invalid.json").read_text())
+    return [entry for entry in entries if "cannot be handled as" in entry["response"].get("message", "")]
+
+
+def decodable() -> list[Obj]:
+    entries = json.loads((RECORDINGS / "api" / "invalid.json").read_text())
+    return [entry for entry in entries if "cannot be handled as" not in entry["response"].get("message", "")]
+
+
+@pytest.mark.parametrize("entry", undecodable(), ids=lambda entry: entry["response"]["message"][-60:])
+def test_the_recorded_refusals(entry: Obj) -> None:
+    request = entry["request"]
+    kind = entry["path"].rpartition("/")[2]
+    expected = EXPECTED.get(kind, (request["apiVersion"], request["kind"]))
+    refusal = schema.wrong_kind(request, *expected) or schema.check(request).refusal()
+    assert refusal is not None
+    assert refusal.status() == entry["response"]
+
+
+def test_what_validation_refused_does_decode() -> None:
+    assert [entry["request"] for entry in decodable() if schema.check(entry["request"])] == []
+
+
+def pod(**spec: Any) -> Obj:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}
+
+
+def container(**fields: Any) -> Obj:
+    return pod(containers=[{"name": "c", **fields}])
+
+
+@pytest.mark.parametrize(
+    ("obj", "words"),
+    [
+        (pod(containers={}), "json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container"),
+        (
+            pod(containers=["c"]),
+            "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type v1.Container",
+        ),
+        (
+            pod(restartPolicy=1),
+            "json: cannot unmarshal number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy",
+        ),
+        (pod(hostNetwork="yes"), "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool"),
+        (pod(priority=1.5), "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32"),
+        (
+            pod(priority=1 << 40),
+            f"json: cannot unmarshal number {1 << 40} into Go struct field PodSpec.spec.priority of type int32",
+        ),
+        (
+            container(command="sh"),
+            "json: cannot unmarshal string into Go struct field Container.spec.containers.command of type []string",
+        ),
+        (
+            container(command=[1]),
+            "json: cannot unmarshal number into Go struct field Container.spec.containers.command of type string",
+        ),
+        (
+            container(livenessProbe={"httpGet": {"port": True}}),
+            "json: cannot unmarshal bool into Go struct field "
+            "HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32",
+        ),
+        (
+            container(resources={"limits": "1"}),
+            "json: cannot unmarshal string into Go struct field "
+            "ResourceRequirements.spec.containers.resources.limits of type v1.ResourceList",
+        ),
+        ({**pod(), "spec": []}, "json: cannot unmarshal array into Go struct field Pod.spec of type v1.PodSpec"),
+        (
+            {**pod(), "metadata": {"creationTimestamp": "yesterday"}},
+            'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"',
+        ),
+    ],
+)
+def test_values_of_the_wrong_type(obj: Obj, words: str) -> None:
+    problems = schema.check(obj)
+    assert problems.error == words
+    assert problems.strict == []
+
+
+def test_the_first_wrong_type_is_told_unless_a_special_type_breaks_off() -> None:
+    both = container(image=1, name=2)
+    assert "EnvVar" not in str(schema.check(both).error)
+    assert str(schema.check(both).error).endswith("Container.spec.containers.name of type string")
+    broken = container(image=1, resources={"limits": {"cpu": "lots"}})
+    assert str(schema.check(broken).error).startswith("quantities must match")
+
+
+def test_unknown_fields_are_named_with_their_place_in_lists() -> None:
+    problems = schema.check(pod(containers=[{"name": "a"}, {"name": "b", "livenessprobe": {}}], restartpolicy="Never"))
+    assert problems.strict == ['unknown field "spec.containers[1].livenessprobe"', 'unknown field "spec.restartpolicy"']
+    refusal = problems.refusal()
+    assert refusal is not None
+    assert refusal.message == (
+        'Pod in version "v1" cannot be handled as a Pod: strict decoding error: '
+        'unknown field "spec.containers[1].livenessprobe", unknown field "spec.restartpolicy"'
+    )
+    assert problems.refusal(strict=False) is None
+
+
+def test_names_are_case_sensitive() -> None:
+    assert schema.check({**pod(), "Spec": {}}).strict == ['unknown field "Spec"']
+
+
+def test_duplicate_fields_are_found_in_the_body() -> None:
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","data":{"a":"1","a":"2"},"metadata":{"name":"x"},"data":{}}'
+    assert schema.check(json.loads(body), body=body).strict == ['duplicate field "data.a"', 'duplicate field "data"']
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+        lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["spec", "metadata", "containers", "name"]), x),
+    )
+)
+def test_no_document_breaks_the_check(value: Any) -> None:
+    obj = {"apiVersion": "v1", "kind": "Pod", "spec": value, "metadata": value}
+    problems = schema.check(obj)
+    if not problems:
+        schema.normalise(obj)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("not base64!", 3),
+        ("%%%", 0),
+        ("aGVsbG8=", None),
+        ("aGVsbG8", 4),
+        ("a", 0),
+        ("", None),
+        ("aGVs\nbG8=", None),
+        ("aG=s", 2),
+        ("aG=", 3),
+        ("aG==x", 4),
+    ],
+)
+def test_broken_base64_is_located_as_go_does(text: str, place: int | None) -> None:
+    assert broken_base64(text) == place
