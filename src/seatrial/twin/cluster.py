@@ -1,0 +1,150 @@
+"""A whole cluster without its HTTP server: store, registry, controllers, scheduler and kubelets over one clock.
+
+In virtual time this is a rehearsal's twin, in real time the inside of the embedded cluster; the API server and the Service
+addresses are put around it by `server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seatrial.twin.admission.chain import Chain, standard
+from seatrial.twin.bootstrap import bootstrap
+from seatrial.twin.clock import Clock
+from seatrial.twin.context import Context, add_indexes
+from seatrial.twin.controllers import Controller, Manager, all_controllers
+from seatrial.twin.errors import ApiError
+from seatrial.twin.events import EventRecorder
+from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
+from seatrial.twin.kubelet.node import NodeSpec
+from seatrial.twin.kubelet.runtime import Runtime, Usage
+from seatrial.twin.kubelet.timing import PROMPT, REFERENCE, Timing
+from seatrial.twin.registry.registry import Registry
+from seatrial.twin.registry.resources import ResourceTable, builtin_resources
+from seatrial.twin.registry.tokens import Signer
+from seatrial.twin.scheduler.scheduler import Scheduler
+from seatrial.twin.store import Store
+from seatrial.world.objects import Obj, name_of, namespace_of
+
+#: The node of a cluster that is asked for none.
+ONE_NODE = (NodeSpec("node-a"),)
+
+
+class Cluster:
+    """`runtime` serves every node, or is a function that gives each node its own.
+
+    `store_path`: the file that keeps the objects over restarts; `seed` makes names, uids and choices repeatable.
+    `timing`: the kubelets' own latencies: those of the reference cluster for simulated containers, none for real ones.
+    `leases=False` does without node Leases, `track_fields=False` without managedFields: both only cost time in virtual time.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        runtime: Runtime | Callable[[NodeSpec], Runtime],
+        nodes: Sequence[NodeSpec] = ONE_NODE,
+        *,
+        store_path: Path | None = None,
+        seed: int | None = None,
+        timing: Timing | None = None,
+        leases: bool = True,
+        track_fields: bool = True,
+        admission: Chain | None = None,
+        signer: Signer | None = None,
+        root_ca: str = "",
+        api_port: int = 0,
+    ) -> None:
+        self.clock = clock
+        self.store = Store(store_path)
+        add_indexes(self.store)
+        self.registry = Registry(
+            self.store,
+            clock,
+            ResourceTable(builtin_resources()),
+            seed,
+            admission=admission or standard(),
+            track_fields=track_fields,
+            signer=signer,
+        )
+        self.events = EventRecorder(self.registry, clock)
+        self.context = Context(self.registry, self.store, clock, self.events)
+        self.scheduler = Scheduler(self.context)
+        self.kubelets: dict[str, Kubelet] = {}
+        self._runtime_of = runtime if callable(runtime) else lambda _spec: runtime
+        self._nodes, self._timing, self._leases = tuple(nodes), timing, leases
+        self._root_ca, self._api_port = root_ca, api_port
+        self._dispatcher: Dispatcher | None = None
+        self.manager: Manager | None = None
+        self.controllers: list[Controller] = []
+
+    # life
+
+    def start(self) -> None:
+        """Begin: the first objects, then kubelets, scheduler and controllers."""
+        bootstrap(self.registry, self._api_port)
+        self._dispatcher = Dispatcher(self.context)
+        for spec in self._nodes:
+            self.add_node(spec)
+        self.scheduler.start()
+        self.controllers = all_controllers(self.context, root_ca=self._root_ca)
+        self.manager = Manager(self.context, self.controllers)
+        self.manager.start()
+
+    def stop(self) -> None:
+        """End everything that was started, the containers of the nodes too; the objects stay in the store's file."""
+        if self.manager:
+            self.manager.stop()
+        self.scheduler.stop()
+        runtimes = {id(kubelet.runtime): kubelet.runtime for kubelet in self.kubelets.values()}
+        for kubelet in self.kubelets.values():
+            kubelet.stop()
+        self.kubelets.clear()
+        if self._dispatcher:
+            self._dispatcher.close()
+        for runtime in runtimes.values():
+            runtime.close()
+        self.store.close()
+
+    # nodes
+
+    def add_node(self, spec: NodeSpec) -> Kubelet:
+        """Let a node join, with a kubelet of its own."""
+        assert self._dispatcher is not None, "the cluster has not started"
+        runtime = self._runtime_of(spec)
+        timing = self._timing or (REFERENCE if runtime.name == "simulated" else PROMPT)
+        kubelet = Kubelet(self.context, runtime, spec, self._dispatcher, timing=timing, leases=self._leases)
+        self.kubelets[spec.name] = kubelet
+        kubelet.start()
+        return kubelet
+
+    def remove_node(self, name: str, *, forget: bool = True) -> None:
+        """A node is gone from one moment to the next; unless `forget` is False its object goes as well."""
+        kubelet = self.kubelets.pop(name, None)
+        if kubelet:
+            kubelet.stop()
+        if forget:
+            try:
+                self.registry.delete("nodes", "", name)
+            except ApiError:
+                pass
+
+    # what the API server asks
+
+    def kubelet_of(self, pod: Obj) -> Kubelet | None:
+        node_name = pod["spec"].get("nodeName")
+        return self.kubelets.get(node_name) if node_name else None
+
+    def log_path(self, pod_uid: str, container: str, attempt: int) -> str | None:
+        """The file of a container's log; None when there is none."""
+        for runtime in {id(kubelet.runtime): kubelet.runtime for kubelet in self.kubelets.values()}.values():
+            path = runtime.log_path(pod_uid, container, attempt)
+            if path is not None:
+                return path
+        return None
+
+    def usage(self, pod: Obj) -> dict[str, Usage] | None:
+        """What a pod's containers use, by name; None while nothing is known of it."""
+        kubelet = self.kubelet_of(pod)
+        found = kubelet.usage(namespace_of(pod), name_of(pod)) if kubelet else None
+        return found or None

@@ -1,0 +1,284 @@
+"""What the scheduler knows of nodes and of the pods on them, kept up to date change by change.
+
+Amounts are whole numbers in the unit of the scheduler: millicores for CPU, bytes for memory, counts for the rest
+(pkg/scheduler/framework/types.go, NodeInfo and Resource).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from seatrial.world import pod_resources, quantity
+from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
+
+Amounts = dict[str, int]
+
+#: What a container without requests counts for when nodes are compared (pkg/scheduler/util/pod_resources.go).
+DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 << 20
+
+
+def amounts(said: Mapping[str, str]) -> Amounts:
+    return {name: quantity.millis(value) if name == "cpu" else quantity.whole(value) for name, value in said.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a pod asks for: `requests` as written, `counted` with the defaults for what is not written."""
+
+    requests: Amounts
+    cpu: int
+    memory: int
+
+
+def needs_of(pod: Obj) -> Needs:
+    """The needs of a pod, from its containers, init containers and overhead."""
+    spec = pod["spec"]
+    requests = amounts(pod_resources.requests(spec))
+    counted = amounts(pod_resources.requests({**spec, **_with_defaults(spec)}))
+    return Needs({name: amount for name, amount in requests.items() if amount}, counted["cpu"], counted["memory"])
+
+
+def _with_defaults(spec: Obj) -> Obj:
+    return {kind: [_defaulted(container) for container in spec.get(kind) or ()] for kind in ("containers", "initContainers")}
+
+
+def _defaulted(container: Obj) -> Obj:
+    requests = (container.get("resources") or {}).get("requests") or {}
+    filled = {"cpu": f"{DEFAULT_CPU}m", "memory": str(DEFAULT_MEMORY), **requests}
+    return {**container, "resources": {"requests": filled}}
+
+
+@dataclass(eq=False)
+class PodInfo:
+    """A pod as the scheduler sees it: what it needs, and what is worth working out once."""
+
+    pod: Obj
+    needs: Needs
+
+    @cached_property
+    def uid(self) -> str:
+        return str(self.pod["metadata"]["uid"])
+
+    @cached_property
+    def namespace(self) -> str:
+        return namespace_of(self.pod)
+
+    @cached_property
+    def name(self) -> str:
+        return name_of(self.pod)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        return labels_of(self.pod)
+
+    @property
+    def spec(self) -> Obj:
+        spec: Obj = self.pod["spec"]
+        return spec
+
+    @cached_property
+    def affinity(self) -> Obj:
+        return self.spec.get("affinity") or {}
+
+    @cached_property
+    def host_ports(self) -> frozenset[tuple[str, str, int]]:
+        """Protocol, address and number of the ports it takes on its node."""
+        network = self.spec.get("hostNetwork")
+        found = set()
+        for container in (*(self.spec.get("containers") or ()), *_sidecars(self.spec)):
+            for port in container.get("ports") or ():
+                number = port.get("hostPort") or (port["containerPort"] if network else 0)
+                if number:
+                    found.add((port.get("protocol") or "TCP", port.get("hostIP") or "0.0.0.0", number))  # noqa: S104
+        return frozenset(found)
+
+    @cached_property
+    def avoids(self) -> bool:
+        """Whether it has a required anti-affinity to other pods."""
+        return bool((self.affinity.get("podAntiAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution"))
+
+    @cached_property
+    def has_pod_affinity(self) -> bool:
+        return bool(self.affinity.get("podAffinity") or self.affinity.get("podAntiAffinity"))
+
+    @property
+    def terminating(self) -> bool:
+        return bool(self.pod["metadata"].get("deletionTimestamp"))
+
+
+def _sidecars(spec: Obj) -> Iterable[Obj]:
+    return (c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always")
+
+
+def pod_info(pod: Obj) -> PodInfo:
+    return PodInfo(pod, needs_of(pod))
+
+
+@dataclass(eq=False, slots=True)
+class NodeInfo:
+    """A node and what runs on it."""
+
+    name: str
+    node: Obj = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: list[Obj] = field(default_factory=list)
+    allocatable: Amounts = field(default_factory=dict)
+    cpu: int = 0  # allocatable millicores
+    memory: int = 0  # allocatable bytes
+    most_pods: int = 0
+    pods: dict[str, PodInfo] = field(default_factory=dict)
+    requested: Amounts = field(default_factory=dict)
+    counted_cpu: int = 0  # with the defaults for what asks for nothing
+    counted_memory: int = 0
+    ports: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    with_affinity: dict[str, PodInfo] = field(default_factory=dict)
+    avoiding: dict[str, PodInfo] = field(default_factory=dict)
+    unschedulable: bool = False
+    images: dict[str, int] = field(default_factory=dict)  # bytes by name
+
+    def set_node(self, node: Obj) -> None:
+        self.node, self.labels = node, labels_of(node)
+        self.taints = node.get("spec", {}).get("taints") or []
+        self.allocatable = amounts((node.get("status") or {}).get("allocatable") or {})
+        self.cpu, self.memory = self.allocatable.get("cpu", 0), self.allocatable.get("memory", 0)
+        self.most_pods = self.allocatable.get("pods", 0)
+        self.unschedulable = bool(node.get("spec", {}).get("unschedulable"))
+        images = (node.get("status") or {}).get("images") or ()
+        self.images = {name: image.get("sizeBytes", 0) for image in images for name in image.get("names") or ()}
+
+    def add(self, info: PodInfo) -> None:
+        self.pods[info.uid] = info
+        self._count(info, 1)
+        if info.has_pod_affinity:
+            self.with_affinity[info.uid] = info
+        if info.avoids:
+            self.avoiding[info.uid] = info
+
+    def remove(self, uid: str) -> PodInfo | None:
+        info = self.pods.pop(uid, None)
+        if info is not None:
+            self._count(info, -1)
+            self.with_affinity.pop(uid, None)
+            self.avoiding.pop(uid, None)
+        return info
+
+    def _count(self, info: PodInfo, sign: int) -> None:
+        requested = self.requested
+        for name, amount in info.needs.requests.items():
+            requested[name] = requested.get(name, 0) + sign * amount
+        self.counted_cpu += sign * info.needs.cpu
+        self.counted_memory += sign * info.needs.memory
+        for port in info.host_ports:
+            self.ports[port] = self.ports.get(port, 0) + sign
+            if not self.ports[port]:
+                del self.ports[port]
+
+
+#: Selections whose pods are kept counted.
+MOST_SELECTIONS = 512
+
+
+def _same(first: Obj, second: Obj) -> bool:
+    """Whether two states of a pod are the same to the scheduler."""
+    a, b = first["metadata"], second["metadata"]
+    if a.get("deletionTimestamp") != b.get("deletionTimestamp") or a.get("labels") != b.get("labels"):
+        return False
+    return first["spec"] is second["spec"] or first["spec"] == second["spec"]
+
+
+class Selection(Protocol):
+    """Which pods are meant (see `selection`)."""
+
+    def matches(self, namespace: str, labels: Mapping[str, str]) -> bool: ...
+
+
+class ClusterState:
+    """All nodes, in the order in which they came, and the pods on them."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, NodeInfo] = {}
+        self._unknown: dict[str, NodeInfo] = {}  # pods on nodes that are not there (yet, or any more)
+        self._where: dict[str, str] = {}
+        self.avoiding = 0  # pods anywhere with a required anti-affinity
+        self.with_affinity = 0
+        self._matching: dict[Selection, Counter[str]] = {}
+
+    def set_node(self, node: Obj) -> None:
+        name = name_of(node)
+        info = self.nodes.get(name) or self._unknown.pop(name, None) or NodeInfo(name)
+        info.set_node(node)
+        self.nodes[name] = info
+
+    def remove_node(self, name: str) -> None:
+        info = self.nodes.pop(name, None)
+        if info is not None and info.pods:
+            self._unknown[name] = info
+
+    def set_pod(self, pod: Obj) -> None:
+        """A pod that is bound to a node, new or changed; one that has ended takes no room."""
+        uid, node_name = pod["metadata"]["uid"], pod["spec"]["nodeName"]
+        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            self.remove_pod(uid)
+            return
+        known = self.known(uid)
+        if known is not None and _same(known.pod, pod):
+            known.pod = pod
+            return
+        self.remove_pod(uid)
+        info = pod_info(pod)
+        self._node(node_name).add(info)
+        self._where[uid] = node_name
+        self.avoiding += info.avoids
+        self.with_affinity += info.has_pod_affinity
+        if not info.terminating:
+            self._recount(info, node_name, 1)
+
+    def remove_pod(self, uid: str) -> bool:
+        """Forget a pod; whether it was there."""
+        node_name = self._where.pop(uid, None)
+        if node_name is None:
+            return False
+        info = self._node(node_name).remove(uid)
+        if info is not None:
+            self.avoiding -= info.avoids
+            self.with_affinity -= info.has_pod_affinity
+            if not info.terminating:
+                self._recount(info, node_name, -1)
+        if node_name in self._unknown and not self._unknown[node_name].pods:
+            del self._unknown[node_name]
+        return True
+
+    def matching(self, selection: Selection) -> Mapping[str, int]:
+        """How many pods that are not on their way out match, by node; counted once, then kept as pods come and go."""
+        found = self._matching.get(selection)
+        if found is None:
+            found = Counter()
+            for node in (*self.nodes.values(), *self._unknown.values()):
+                for info in node.pods.values():
+                    if not info.terminating and selection.matches(info.namespace, info.labels):
+                        found[node.name] += 1
+            if len(self._matching) >= MOST_SELECTIONS:
+                self._matching.pop(next(iter(self._matching)))
+            self._matching[selection] = found
+        return found
+
+    def _recount(self, info: PodInfo, node_name: str, change: int) -> None:
+        for selection, found in self._matching.items():
+            if selection.matches(info.namespace, info.labels):
+                found[node_name] += change
+                if not found[node_name]:
+                    del found[node_name]
+
+    def known(self, uid: str) -> PodInfo | None:
+        node_name = self._where.get(uid)
+        return self._node(node_name).pods.get(uid) if node_name is not None else None
+
+    def _node(self, name: str) -> NodeInfo:
+        found = self.nodes.get(name) or self._unknown.get(name)
+        if found is None:
+            found = self._unknown[name] = NodeInfo(name)
+        return found
