@@ -6,11 +6,10 @@ addresses are put around it by `server`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from seatrial.twin.admission.chain import Chain, standard
-from seatrial.twin.bootstrap import bootstrap
 from seatrial.twin.clock import Clock
 from seatrial.twin.context import Context, add_indexes
 from seatrial.twin.controllers import Controller, Manager, all_controllers
@@ -20,6 +19,7 @@ from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
 from seatrial.twin.kubelet.node import NodeSpec
 from seatrial.twin.kubelet.runtime import Runtime, Usage
 from seatrial.twin.kubelet.timing import PROMPT, REFERENCE, Timing
+from seatrial.twin.registry.bootstrap import bootstrap
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import ResourceTable, builtin_resources
 from seatrial.twin.registry.tokens import Signer
@@ -53,7 +53,7 @@ class Cluster:
         admission: Chain | None = None,
         signer: Signer | None = None,
         root_ca: str = "",
-        api_port: int = 0,
+        api_port: int = 443,
     ) -> None:
         self.clock = clock
         self.store = Store(store_path)
@@ -83,6 +83,9 @@ class Cluster:
     def start(self) -> None:
         """Begin: the first objects, then kubelets, scheduler and controllers."""
         bootstrap(self.registry, self._api_port)
+        for resource, obj in default_classes():
+            if self.registry.find(resource, "", name_of(obj)) is None:
+                self.registry.create(resource, obj)
         self._dispatcher = Dispatcher(self.context)
         for spec in self._nodes:
             self.add_node(spec)
@@ -148,3 +151,28 @@ class Cluster:
         kubelet = self.kubelet_of(pod)
         found = kubelet.usage(namespace_of(pod), name_of(pod)) if kubelet else None
         return found or None
+
+
+def default_classes() -> Iterator[tuple[str, Obj]]:
+    """The classes that a development cluster has: claims become folders, and Ingresses are nginx's."""
+    yield (
+        "storageclasses.storage.k8s.io",
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "seatrial.dev/folder",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": True,
+        },
+    )
+    yield (
+        "ingressclasses.networking.k8s.io",
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "metadata": {"name": "nginx", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
+            "spec": {"controller": "k8s.io/ingress-nginx"},
+        },
+    )
