@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seatrial.cli.mistakes import told
+
+if TYPE_CHECKING:
+    from seatrial.app import App
 
 
 @click.command("render")
@@ -38,12 +42,11 @@ def command(path: Path, environment: str | None, output: str, out: Path | None) 
             _yaml(app, chosen, out)
 
 
-def _yaml(app: object, environment: str, out: Path | None) -> None:
-    from seatrial.app import App, resolve
+def _yaml(app: App, environment: str, out: Path | None) -> None:
+    from seatrial.app import resolve
     from seatrial.package import manifests
     from seatrial.render import missing, render, values
 
-    assert isinstance(app, App)
     resolved = resolve(app, environment)
     given = values.read(resolved)
     objects = render(resolved, secrets=given)
@@ -70,5 +73,14 @@ def _write(files: Mapping[str, str], out: Path) -> None:
     click.echo(f"{len(written.created)} created, {len(written.changed)} changed, {len(written.unchanged)} unchanged in {out}")
 
 
-def _chart(app: object, environment: str, out: Path) -> None:
-    raise click.UsageError("not yet")
+def _chart(app: App, base: str, out: Path) -> None:
+    """The chart of all environments. Secret values are asked for by name; none is written."""
+    from seatrial.app import environments, resolve
+    from seatrial.package.helm import chart
+    from seatrial.render import render, values
+
+    worlds = {}
+    for environment in environments(app):
+        resolved = resolve(app, environment)
+        worlds[environment] = render(resolved, secrets=values.complete(resolved))
+    _write(chart(app.app, worlds, base=base), out)

@@ -1,7 +1,7 @@
 """Objects as YAML that a person reads: keys in their order, block style, quotes only where a parser would misread the text.
 
 What is written means the same in YAML 1.1 and 1.2, for kubectl, Helm and PyYAML alike.  The Helm packager puts nodes of its own
-into the data (`Inline`, `Nested`, `When`), which become template actions; literal text that looks like one is escaped.
+into the data (`Inline`, `Nested`, `Spread`, `When`), which become template actions; literal text that looks like one is escaped.
 """
 
 from __future__ import annotations
@@ -34,10 +34,17 @@ class When:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Template lines in place of the entries of a map, or of an item of a list: a loop."""
+
+    lines: tuple[str, ...]
+
+
 #: Texts that some parser takes for something else than a text.
 _WORDS = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".nan", ".inf"}
 #: Plain texts: begin with a letter, slash or underscore; go on without anything YAML gives a meaning to.
-_PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@%+(){}$,;=*|&<>!?'^~-]|:(?=[A-Za-z0-9_/@])| (?=[A-Za-z0-9_/.$(\"]))*")
+_PLAIN = re.compile(r"-{0,2}[A-Za-z_/](?:[A-Za-z0-9_./@%+(){}$,;=*|&<>!?'\"^~-]|:(?=[^\s:])| (?=[^\s#:]))*")
 #: Quantities and percentages: `128Mi`, `25%`. No unit here is one that a parser reads as part of a number.
 _MEASURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|%)")
 #: What must be written as an escape in a quoted text: controls, and characters that YAML or an editor would change.
@@ -98,6 +105,9 @@ def _entry(key: str, value: Any, indent: str, template: bool) -> Iterator[str]:
     elif isinstance(value, Nested):
         yield f"{indent}{key}:"
         yield f"{indent}  {{{{- {value.expression} | nindent {len(indent) + 2} }}}}"
+    elif isinstance(value, Spread):
+        yield f"{indent}{key}:"
+        yield from (f"{indent}  {line}" for line in value.lines)
     elif isinstance(value, Mapping):
         yield f"{indent}{key}:" if value else f"{indent}{key}: {{}}"
         yield from _lines(value, indent + "  ", template)
@@ -120,11 +130,14 @@ def _item(value: Any, indent: str, template: bool) -> Iterator[str]:
         yield f"{indent}{{{{- end }}}}"
     elif isinstance(value, Inline):
         yield f"{indent}- {value.text}"
+    elif isinstance(value, Spread):
+        yield from (f"{indent}{line}" for line in value.lines)
     elif isinstance(value, (Mapping, list, tuple)) and value:
         inner = indent + "  "
         lines = list(_lines(value, inner, template))
-        first = next((number for number, line in enumerate(lines) if not line.lstrip().startswith("{{- if")), 0)
-        if first:  # a condition before the first key: the dash stands alone, which YAML reads the same
+        if (
+            lines[0].lstrip().startswith("{{-")
+        ):  # a condition before the first key: the dash stands alone, which YAML reads the same
             yield f"{indent}-"
             yield from lines
         else:

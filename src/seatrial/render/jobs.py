@@ -46,7 +46,7 @@ def migration(scope: Scope, name: str) -> Obj | None:
 def _without_config_map(scope: Scope, name: str, service: Service, called: str, command: list[str]) -> Obj:
     main = _commanded(container(scope, name, service, called), command)
     main.pop("envFrom", None)
-    main["env"] = [*main["env"], *({"name": key, "value": value} for key, value in (service.config or {}).items())]
+    main["env"] = [*main["env"], *({"name": key, "value": value} for key, value in sorted((service.config or {}).items()))]
     return main
 
 

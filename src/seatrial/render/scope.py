@@ -27,6 +27,8 @@ SERVICE, STORE, JOB, MIGRATION = "service", "store", "job", "migration"
 
 #: What a workload calls, for whoever draws, orders or explains it.
 CALLS = "seatrial.dev/calls"
+#: The migration that a Deployment's version needs, by the name of its Job.
+MIGRATION_NAME = "seatrial.dev/migration"
 
 
 @dataclass(frozen=True, slots=True)

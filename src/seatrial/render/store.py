@@ -116,9 +116,10 @@ def _redis(scope: Scope, name: str, store: StoreKeys) -> tuple[Obj, list[str]]:
     most = quantity.whole(memory_limit(scope.app.profile(name))) * 3 // 4 >> 20  # the rest is for copies and buffers
     keeps = ["--appendonly", "yes"] if store.storage else ["--save", "", "--appendonly", "no"]
     full = "noeviction" if store.storage else "allkeys-lru"
-    memory = ["--maxmemory", f"{most}mb", "--maxmemory-policy", full]
+    memory = ["--maxmemory", "$(MAXMEMORY)", "--maxmemory-policy", full]
     own = {
         "data": "/data",
+        "env": [{"name": "MAXMEMORY", "value": f"{most}mb"}],
         "args": ["redis-server", "--dir", "/data", "--protected-mode", "no", *keeps, *memory],
         "probe": ready_command(store, '"$POD_IP"'),
     }

@@ -11,8 +11,9 @@ from math import ceil
 from seatrial.app.model import Service
 from seatrial.render.config import checksums
 from seatrial.render.container import container, pod_spec
-from seatrial.render.scope import CALLS, SERVICE, Scope
-from seatrial.world.objects import Obj
+from seatrial.render.jobs import migration
+from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, Scope
+from seatrial.world.objects import Obj, name_of
 
 #: Seconds between two questions of the startup probe; short, for it is asked only until the first answer.
 STARTUP_PERIOD = 2
@@ -29,6 +30,9 @@ def deployment(scope: Scope, name: str) -> Obj:
         template["metadata"]["annotations"] = sums
     calls = [call.name or call.url or "" for call in service.calls or ()]
     annotations = {CALLS.replace("/", "__"): ",".join(calls)} if calls else {}
+    migrates = migration(scope, name)
+    if migrates:
+        annotations[MIGRATION_NAME.replace("/", "__")] = name_of(migrates)
     spec: Obj = {} if is_scaled(service, scope) else {"replicas": service.replicas}
     spec |= {
         "selector": {"matchLabels": scope.selector(name, SERVICE)},

@@ -1,0 +1,167 @@
+"""The files of a Helm chart, put together from merged templates and the values they ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from seatrial.package.emit import Nested, document
+from seatrial.package.files import FileTree
+from seatrial.package.helm import lifts, texts
+from seatrial.package.helm.merge import COMPONENT, Context, Merger, Values, Variants, camel, in_order
+from seatrial.package.helm.schema import values_schema
+from seatrial.world.objects import Obj, labels_of, name_of
+
+_CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
+
+
+def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", version: str = "0.1.0") -> FileTree:
+    """A chart called `name` from the objects of each environment.
+
+    `base` is the environment whose values are values.yaml: the last one unless named. Values of Secrets are never written:
+    values.yaml has their names, `secret_values` the rest. Raises KeyError for a base that is no environment.
+    """
+    base = base or list(worlds)[-1]
+    worlds = {base: worlds[base], **worlds}
+    merger = Merger(name, _common(worlds), lifts.lift, lifts.condition, {environment: {} for environment in worlds})
+    templates = dict(_templates(merger, worlds))
+    for group, own in {context.prefix for context in merger.contexts if context.prefix}:
+        for part in merger.values.values():  # a template may ask for a key of it where an environment says nothing
+            part.setdefault(group, {}).setdefault(own, {})
+    values = {environment: texts.ordered(own) for environment, own in merger.values.items()}
+    files = {"Chart.yaml": texts.chart_file(name, version, _version(worlds))}
+    files["values.yaml"] = texts.values_file(name, base, values[base])
+    files |= {path: text for path, text in values_files(values, base).items()}
+    files["values.schema.json"] = values_schema(values)
+    files["templates/_helpers.tpl"] = texts.helpers(name, merger.common, _labels_of(worlds[base]))
+    files["templates/NOTES.txt"] = texts.notes(name, values)
+    files[".helmignore"] = "namespaces/\n"
+    files |= {f"namespaces/{environment}.yaml": text for environment, text in _namespaces(worlds)}
+    return files | templates
+
+
+def values_files(values: Mapping[str, Values], base: str) -> FileTree:
+    """What each environment but the base says differently; `null` takes a key away."""
+    return {
+        f"values-{environment}.yaml": texts.difference_file(environment, base, difference(values[base], own))
+        for environment, own in values.items()
+        if environment != base
+    }
+
+
+def difference(base: Any, other: Any) -> Any:
+    """What must be laid over `base` to get `other`."""
+    changed = {}
+    for key in in_order([list(base), list(other)]):
+        if key not in other:
+            changed[key] = None
+        elif key not in base or not (isinstance(base[key], dict) and isinstance(other[key], dict)):
+            if key not in base or base[key] != other[key]:
+                changed[key] = other[key]
+        elif inner := difference(base[key], other[key]):
+            changed[key] = inner
+    return changed
+
+
+def secret_values(objects: Sequence[Obj]) -> Values:
+    """The values of the Secrets among objects, in the places where the chart wants them. To be passed, never to be stored."""
+    values: Values = {}
+    for obj in objects:
+        if obj["kind"] == "Secret":
+            part = values
+            for key in Context.of(obj, ()).prefix:
+                part = part.setdefault(key, {})
+            part["secrets"] = dict(obj["stringData"])
+    return values
+
+
+def _common(worlds: Mapping[str, Sequence[Obj]]) -> frozenset[str]:
+    """The labels that every object has."""  # the Namespace among them, so none that name a service
+    sets = [set(labels_of(obj)) for world in worlds.values() for obj in world]
+    return frozenset(set.intersection(*sets)) if sets else frozenset()
+
+
+def _labels_of(world: Sequence[Obj]) -> Mapping[str, str]:
+    return labels_of(world[0]) if world else {}
+
+
+def _version(worlds: Mapping[str, Sequence[Obj]]) -> str:
+    """The version of the app, as its objects say it."""
+    return next(
+        (labels_of(obj)[lifts.VERSION] for world in worlds.values() for obj in world if lifts.VERSION in labels_of(obj)), ""
+    )
+
+
+def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
+    for environment, world in worlds.items():
+        for obj in world:
+            if obj["kind"] == "Namespace":
+                yield environment, document(obj)
+
+
+def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
+    """The path and text of each template, objects in the order of the base environment."""
+    found: dict[str, dict[tuple[str, str], Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
+    for key in in_order([list(own) for own in found.values()]):
+        there = {environment: own[key] for environment, own in found.items() if key in own}
+        first = next(iter(there.values()))
+        if first["kind"] == "Namespace":
+            continue
+        context = Context.of(first, list(there))
+        merger.contexts.append(context)
+        yield _path(context, key[1]), _template(merger, context, there, complete=len(there) == len(worlds))
+
+
+def _key(obj: Obj) -> tuple[str, str]:
+    name = name_of(obj)
+    return obj["kind"], _CHECKSUM.sub("", name) if labels_of(obj).get(COMPONENT) == "migration" else name
+
+
+def _path(context: Context, name: str) -> str:
+    kind = context.kind.lower()
+    if not context.owner:
+        return f"templates/{name}-{kind}.yaml" if context.kind == "NetworkPolicy" else f"templates/{kind}.yaml"
+    rest = name.removeprefix(context.owner).strip("-")
+    return f"templates/{context.owner}/{rest}-{kind}.yaml" if rest else f"templates/{context.owner}/{kind}.yaml"
+
+
+def _template(merger: Merger, context: Context, there: Variants, complete: bool) -> str:
+    node = merger.node(context, (), there)
+    if context.component == "migration" and context.kind == "Job":
+        text = _migration(merger, context, node, list(there.values()))
+    else:
+        text = document(node, template=True)
+    if complete:
+        return text
+    condition = lifts.guard(context)
+    if not condition:
+        keys = (*context.prefix, context.kind[:1].lower() + context.kind[1:])
+        own = () if context.name == context.owner else (camel(context.name),)
+        condition = merger.lift((*keys, *own, "enabled"), {environment: environment in there for environment in merger.values})
+    if condition == ".Values.monitoring.enabled":
+        merger.lift(("monitoring", "enabled"), {environment: environment in there for environment in merger.values})
+    return f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n"
+
+
+def _migration(merger: Merger, context: Context, node: Any, jobs: Sequence[Obj]) -> str:
+    """A migration: its pod template as a helper, so that its checksum can name the Job; a hook where it can run first."""
+    helper = f"{merger.chart}.{lifts.migration_helper(context)}"
+    pod = node["spec"].pop("template")
+    head = {key: value for key, value in node.items() if key != "spec"}
+    lines = document({**head, "spec": {**node["spec"], "template": Nested(f'include "{helper}" .')}}, template=True)
+    return texts.migration(merger.chart, helper, context.owner, document(pod, template=True), lines, _needs(context, jobs))
+
+
+def _needs(context: Context, jobs: Sequence[Obj]) -> list[tuple[str, str, str]]:
+    """What must be in the cluster before a migration can run there: API version, kind and name."""
+    needs = [("v1", "ServiceAccount", context.owner)]
+    for job in jobs:
+        spec = job["spec"]["template"]["spec"]
+        for container in spec.get("initContainers", ()):
+            needs.append(("v1", "Service", container["name"].removeprefix("wait-for-")))
+        for variable in spec["containers"][0]["env"]:
+            reference = variable.get("valueFrom", {}).get("secretKeyRef")
+            if reference:
+                needs.append(("v1", "Secret", f"{reference['name']}/{reference['key']}"))
+    return list(dict.fromkeys(needs))

@@ -1,0 +1,220 @@
+"""The same object as it is in several environments, merged into one template and the values that tell them apart.
+
+`Merger` walks the variants of an object side by side.  At each place a table (`lifts`) may say that the value belongs into
+values.yaml, under a name a person would give it; what is equal everywhere else stays literal; what differs and is in no table
+gets a value named after its place, so that the template is right whatever the environments change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seatrial.package.emit import Inline, Nested, When
+from seatrial.world.objects import Obj, labels_of, name_of
+
+#: A place in an object: keys, and items of lists by their name in brackets: `("spec", "containers", "[api]", "image")`.
+Place = tuple[str, ...]
+#: A value in each environment; an environment that lacks it is not in the map.
+Variants = Mapping[str, Any]
+Values = dict[str, Any]
+
+COMPONENT = "app.kubernetes.io/component"
+NAME = "app.kubernetes.io/name"
+
+
+@dataclass(slots=True)
+class Context:
+    """The object that is being merged: its kind, its name, and where the values of its service or store are kept."""
+
+    kind: str
+    name: str
+    owner: str
+    component: str
+    prefix: tuple[str, ...]  # ("services", "api")
+    environments: tuple[str, ...]  # those that have the object
+
+    @classmethod
+    def of(cls, obj: Obj, environments: Sequence[str]) -> Context:
+        labels = labels_of(obj)
+        owner, component = labels.get(NAME, ""), labels.get(COMPONENT, "")
+        group = "stores" if component == "store" else "services"
+        prefix = (group, camel(owner)) if owner else ()
+        return cls(obj["kind"], name_of(obj), owner, component, prefix, tuple(environments))
+
+    def path(self, *keys: str) -> str:
+        """The template expression of one of the component's values."""
+        return expression((*self.prefix, *keys))
+
+
+def expression(keys: Sequence[str]) -> str:
+    """`.Values.services.api`, or with `index` where a key is no identifier."""
+    if all(key.isidentifier() and key.isascii() for key in keys):
+        return ".Values." + ".".join(keys)
+    return "(index .Values " + " ".join(f'"{key}"' for key in keys) + ")"
+
+
+def camel(name: str) -> str:
+    """`order-api` as a key of values: `orderApi`. A digit after a dash keeps an underscore, so that no two names meet."""
+    first, *rest = name.split("-")
+    return first + "".join(f"_{part}" if not part[:1].isalpha() else part[:1].upper() + part[1:] for part in rest)
+
+
+#: Names of values that are in the tables, or would say nothing.
+RESERVED = frozenset(
+    {"image", "replicas", "scale", "resources", "config", "env", "secrets", "expose", "jobs", "storage", "storageClass", "quota"}
+    | {"services", "stores", "ingress", "monitoring", "global", "name", "value", "spec", "enabled"}
+)
+
+#: A lift answers with a node, or with None where it does not apply.
+Lift = Callable[["Merger", Context, Place, Variants], Any]
+
+
+@dataclass(slots=True)
+class Merger:
+    """`lifts` and `conditions` are the tables; `values` is what each environment's values file must say."""
+
+    chart: str
+    common: frozenset[str]  # the labels that every object has
+    lifts: Callable[[Merger, Context, Place, Variants], Any]
+    conditions: Callable[[Context, Place], str]
+    values: dict[str, Values] = field(default_factory=dict)
+    images: dict[tuple[str, ...], Variants] = field(default_factory=dict)
+    names: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    contexts: list[Context] = field(default_factory=list)
+
+    def lift(self, keys: Sequence[str], variants: Variants) -> str:
+        """Put a value into the values of each environment that has it, and return the expression that reads it."""
+        for environment, value in variants.items():
+            part = self.values.setdefault(environment, {})
+            for key in keys[:-1]:
+                part = part.setdefault(key, {})
+            part[keys[-1]] = value
+        return expression(keys)
+
+    def node(self, context: Context, place: Place, variants: Variants) -> Any:
+        """What stands in the template for a value: a literal, an action, or a map or list of them."""
+        lifted = self.lifts(self, context, place, variants)
+        if lifted is not None:
+            return lifted
+        found = list(variants.values())
+        if all(isinstance(value, dict) for value in found):
+            return self._map(context, place, variants)
+        if all(isinstance(value, list) for value in found):
+            return self._list(context, place, variants)
+        if all(value == found[0] for value in found):
+            return found[0]
+        return self._generic(context, place, variants)
+
+    def _map(self, context: Context, place: Place, variants: Variants) -> Any:
+        nodes = {}
+        for key in in_order([list(value) for value in variants.values()]):
+            inner = (*place, key)
+            there = {environment: value[key] for environment, value in variants.items() if key in value}
+            nodes[key] = self._optional(context, inner, there, complete=len(there) == len(variants))
+        return nodes
+
+    def _optional(self, context: Context, place: Place, there: Variants, complete: bool) -> Any:
+        """A value that some environments may lack."""
+        if complete:
+            return self.node(context, place, there)
+        condition = self.conditions(context, place)
+        if condition:
+            return When(condition, self.node(context, place, there))
+        if self._all_conditional(context, place, there):
+            empty = type(next(iter(there.values())))
+            lacking = {environment: empty() for environment in context.environments if environment not in there}
+            children = self.node(context, place, {**there, **lacking})
+            inner = list(children.values() if isinstance(children, dict) else children)
+            return When(_any(child.condition for child in inner), children)
+        path = self.lift(self._generic_keys(context, place), there)
+        return When(path, self._read(path, next(iter(there.values()))))
+
+    def _all_conditional(self, context: Context, place: Place, there: Variants) -> bool:
+        """Whether everything in a map or list has a condition of its own, so that it can be taken for empty where it lacks."""
+        found = list(there.values())
+        if all(isinstance(value, dict) and value for value in found):
+            parts = {key for value in found for key in value}
+        elif all(isinstance(value, list) and value for value in found):
+            parts = {f"[{identity(item)}]" for value in found for item in value}
+        else:
+            return False
+        return all(self.conditions(context, (*place, part)) for part in parts)
+
+    def _list(self, context: Context, place: Place, variants: Variants) -> Any:
+        """Item by item where items have identities that stand in the same order everywhere, else as a whole."""
+        names = {environment: [identity(item) for item in value] for environment, value in variants.items()}
+        whole = in_order(list(names.values()))
+        ordered = all([name for name in whole if name in own] == own for own in names.values())
+        distinct = all(len(set(own)) == len(own) for own in names.values())
+        if not (ordered and distinct):
+            return self._equal_or_generic(context, place, variants)
+        partial = [name for name in whole if any(name not in own for own in names.values())]
+        if any(not self.conditions(context, (*place, f"[{name}]")) for name in partial):
+            return self._equal_or_generic(context, place, variants)
+        return [self._item(context, place, name, names, variants) for name in whole]
+
+    def _item(self, context: Context, place: Place, name: str, names: Mapping[str, list[str]], variants: Variants) -> Any:
+        there = {env: value[names[env].index(name)] for env, value in variants.items() if name in names[env]}
+        return self._optional(context, (*place, f"[{name}]"), there, complete=len(there) == len(variants))
+
+    def _equal_or_generic(self, context: Context, place: Place, variants: Variants) -> Any:
+        found = list(variants.values())
+        return found[0] if all(value == found[0] for value in found) else self._generic(context, place, variants)
+
+    def _generic(self, context: Context, place: Place, variants: Variants) -> Any:
+        path = self.lift(self._generic_keys(context, place), variants)
+        return self._read(path, next(iter(variants.values())))
+
+    def _generic_keys(self, context: Context, place: Place) -> tuple[str, ...]:
+        """A name for a value in no table: as much of the end of its place as tells it apart from all others."""
+        words = [word for part in (context.kind, context.name, *place) for word in re.findall(r"[A-Za-z0-9]+", part)]
+        for length in range(1, len(words) + 1):
+            name = words[-length][:1].lower() + words[-length][1:]
+            name += "".join(word[:1].upper() + word[1:] for word in words[len(words) - length + 1 :])
+            owner = self.names.setdefault((*context.prefix, name), (context.kind, context.name, *place))
+            if owner == (context.kind, context.name, *place) and name not in RESERVED and not name[:1].isdigit():
+                return (*context.prefix, name)
+        raise AssertionError(f"no name for {place} of {context.kind} {context.name}")
+
+    def _read(self, path: str, example: Any) -> Any:
+        if isinstance(example, (dict, list)):
+            return Nested(f"toYaml {path}")
+        return Inline(f"{{{{ {path} | quote }}}}" if isinstance(example, str) else f"{{{{ {path} }}}}")
+
+
+def _any(conditions: Any) -> str:
+    found = list(dict.fromkeys(conditions))
+    return found[0] if len(found) == 1 else "or " + " ".join(f"({one})" if " " in one else one for one in found)
+
+
+def identity(item: Any) -> str:
+    """What tells an item of a list from its neighbours: its name, the metric or limit it is of, or all of it."""
+    if isinstance(item, dict):
+        for key in ("name", "secretKey", "type"):
+            if isinstance(item.get(key), str) and not isinstance(item.get("resource"), dict):
+                return str(item[key])
+        resource = item.get("resource")
+        if isinstance(resource, dict) and "name" in resource:
+            return str(resource["name"])
+        if "host" in item:
+            return "rule"
+        if "hosts" in item:
+            return "certificate"
+    return repr(item)
+
+
+def in_order(lists: Sequence[Sequence[str]]) -> list[str]:
+    """The union of lists, each item after those that precede it where it first stands."""
+    whole: list[str] = []
+    for one in sorted(lists, key=len, reverse=True):
+        position = 0
+        for item in one:
+            if item in whole:
+                position = whole.index(item) + 1
+            else:
+                whole.insert(position, item)
+                position += 1
+    return whole
