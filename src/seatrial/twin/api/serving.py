@@ -47,12 +47,9 @@ class Served:
         await self._task
 
 
-async def serve(
-    api: Api, host: str = "127.0.0.1", port: int = 0, *, certfile: Path | None = None, keyfile: Path | None = None
-) -> Served:
-    """Serve `api`, without a certificate in plain text; returns once it accepts connections. Raises OSError for a taken port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A socket bound to the address, whose port can be told before anything is served. Raises OSError for a taken port."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -60,6 +57,20 @@ async def serve(
         listener.close()
         raise
     listener.setblocking(False)
+    return listener
+
+
+async def serve(
+    api: Api,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    listener: socket.socket | None = None,
+    certfile: Path | None = None,
+    keyfile: Path | None = None,
+) -> Served:
+    """Serve `api`, without a certificate in plain text; returns once it accepts connections. Raises OSError for a taken port."""
+    listener = listener or listen(host, port)
     server = _Server(_config(api, certfile, keyfile))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

@@ -40,7 +40,8 @@ _EDITABLE = {
         " replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy"
     ),
     "apps": (
-        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale"
+        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale"
+        " statefulsets statefulsets/scale"
     ),
     "autoscaling": "horizontalpodautoscalers",
     "batch": "cronjobs jobs",
