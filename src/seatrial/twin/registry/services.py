@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import random
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 
 import orjson
 
@@ -19,6 +20,11 @@ from seatrial.world.objects import Obj, dig
 SERVICES, BY_ADDRESS, BY_PORT = "services", "clusterIP", "nodePort"
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 HEADLESS = "None"
+
+
+def first_address(cidr: str) -> IPv4Address | IPv6Address:
+    """The address of the `kubernetes` Service: the first of the range."""
+    return ipaddress.ip_network(cidr)[1]
 
 
 class ServiceAddresses:
@@ -35,7 +41,7 @@ class ServiceAddresses:
     @property
     def first(self) -> str:
         """The address of the `kubernetes` Service."""
-        return str(self.network[1])
+        return str(first_address(str(self.network)))
 
     def complete(self, service: Obj, old: Obj | None) -> list[Cause]:
         """Allocate in place what the Service needs and lacks; what cannot be had comes back as causes."""
