@@ -66,7 +66,7 @@ class _DoesNotApplyError(Exception):
 
 def _pointer(operation: Obj, key: str = "path") -> list[str]:
     path = operation[key]
-    if not path.startswith("/"):
+    if not isinstance(path, str) or not path.startswith("/"):
         raise _DoesNotApplyError
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 

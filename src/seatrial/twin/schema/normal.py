@@ -70,7 +70,7 @@ def _struct(value: Obj, type_: Shape) -> Obj:
             found.append((field.index, key, kept))
     for field in _always(type_):
         if value.get(field.name) is None:
-            found.append((field.index, field.name, zero(field.shape)))
+            found.append((field.index, field.name, None if field.pointer else zero(field.shape)))
     found.sort(key=_index)
     return {key: item for _, key, item in found}
 

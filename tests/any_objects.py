@@ -15,7 +15,7 @@ from seatrial.twin.schema import table
 from seatrial.twin.schema.table import Field, Shape
 from seatrial.world.objects import Obj
 
-RECORDINGS = Path(__file__).parents[2] / "fidelity" / "recordings"
+RECORDINGS = Path(__file__).parent / "fidelity" / "recordings"
 
 _words = st.text(st.sampled_from("abcxyz-./ü\"'"), max_size=6)
 _keys = st.text(st.sampled_from("abcxyz"), min_size=1, max_size=3)
@@ -73,10 +73,19 @@ def _lists(shape: Shape, depth: int) -> st.SearchStrategy[Any]:
     if shape.list_type == "set":
         return st.lists(values(element, depth - 1), max_size=3, unique_by=json.dumps)
     if shape.list_type == "map":
-        keyed = st.fixed_dictionaries({key: values(element.fields[key].shape, 0) for key in shape.keys})
+        keyed = st.fixed_dictionaries({key: _key_values(element.fields[key].shape) for key in shape.keys})
         merged = st.tuples(values(element, depth - 1), keyed).map(lambda pair: {**pair[0], **pair[1]})
         return st.lists(merged, max_size=3, unique_by=lambda item: json.dumps([item[key] for key in shape.keys]))
     return st.lists(values(element, depth - 1), max_size=2)
+
+
+#: The metadata that clients write.
+_OWN_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
+
+
+def _key_values(shape: Shape) -> st.SearchStrategy[Any]:
+    """Values that tell elements apart: empty ones would not be written."""
+    return _keys if shape.type == "string" else values(shape, 0).filter(bool)
 
 
 def objects(api_version: str, kind: str, depth: int = 7) -> st.SearchStrategy[Obj]:
@@ -85,7 +94,7 @@ def objects(api_version: str, kind: str, depth: int = 7) -> st.SearchStrategy[Ob
     assert shape is not None
 
     def finished(obj: Obj) -> Obj:
-        metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
+        metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key in _OWN_METADATA}
         return schema.normalise({**obj, "apiVersion": api_version, "kind": kind, "metadata": {**metadata, "name": "x"}})
 
     return values(shape, depth).map(finished)
