@@ -135,9 +135,7 @@ def _item(value: Any, indent: str, template: bool) -> Iterator[str]:
     elif isinstance(value, (Mapping, list, tuple)) and value:
         inner = indent + "  "
         lines = list(_lines(value, inner, template))
-        if (
-            lines[0].lstrip().startswith("{{-")
-        ):  # a condition before the first key: the dash stands alone, which YAML reads the same
+        if lines[0].lstrip().startswith("{{-"):  # a condition: the dash stands alone
             yield f"{indent}-"
             yield from lines
         else:

@@ -32,7 +32,7 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     values = {environment: texts.ordered(own) for environment, own in merger.values.items()}
     files = {"Chart.yaml": texts.chart_file(name, version, _version(worlds))}
     files["values.yaml"] = texts.values_file(name, base, values[base])
-    files |= {path: text for path, text in values_files(values, base).items()}
+    files |= values_files(values, base)
     files["values.schema.json"] = values_schema(values)
     files["templates/_helpers.tpl"] = texts.helpers(name, merger.common, _labels_of(worlds[base]))
     files["templates/NOTES.txt"] = texts.notes(name, values)
@@ -52,7 +52,7 @@ def values_files(values: Mapping[str, Values], base: str) -> FileTree:
 
 def difference(base: Any, other: Any) -> Any:
     """What must be laid over `base` to get `other`."""
-    changed = {}
+    changed: dict[str, Any] = {}
     for key in in_order([list(base), list(other)]):
         if key not in other:
             changed[key] = None

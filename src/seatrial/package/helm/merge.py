@@ -8,9 +8,9 @@ gets a value named after its place, so that the template is right whatever the e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from seatrial.package.emit import Inline, Nested, When
 from seatrial.world.objects import Obj, labels_of, name_of
@@ -206,9 +206,12 @@ def identity(item: Any) -> str:
     return repr(item)
 
 
-def in_order(lists: Sequence[Sequence[str]]) -> list[str]:
+T = TypeVar("T", bound=Hashable)
+
+
+def in_order(lists: Sequence[Sequence[T]]) -> list[T]:
     """The union of lists, each item after those that precede it where it first stands."""
-    whole: list[str] = []
+    whole: list[T] = []
     for one in sorted(lists, key=len, reverse=True):
         position = 0
         for item in one:

@@ -44,7 +44,7 @@ def _of(key: str, found: Sequence[Any]) -> dict[str, Any]:
         return _map(key, [value for value in found if isinstance(value, dict)])
     if any(isinstance(value, list) for value in found):
         return {"type": ["array", "null"]}
-    return {"type": sorted({_type(value) for value in found}) + ["null"]}
+    return {"type": [*sorted({_type(value) for value in found}), "null"]}
 
 
 def _map(key: str, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The parts of a chart that are text around the objects: Chart.yaml, values files, helpers, notes, and a migration's conditions."""
+"""The texts of a chart around its objects: Chart.yaml, values files, helpers, notes, and a migration's conditions."""
 
 from __future__ import annotations
 
