@@ -110,7 +110,7 @@ def internal(message: str) -> ApiError:
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
     """422 for an object that decodes and is wrong; `name` is "" when it has none yet."""
-    said = [f"{cause.field}: {cause.message}" for cause in causes]
+    said = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))  # the message says nothing twice
     text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
     what = qualified(kind, group)
     message = f'{what} "{name}" is invalid: {text}' if said else f'{what} "{name}" is invalid'

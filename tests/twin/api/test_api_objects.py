@@ -131,9 +131,9 @@ def test_an_autoscaler_speaks_both_its_versions() -> None:
 def test_status_has_a_door_of_its_own() -> None:
     client = Client()
     client.create(DEPLOYMENTS, deployment())
-    patch = {"spec": {"replicas": 9}, "status": {"readyReplicas": 1}}
+    patch = {"spec": {"replicas": 9}, "status": {"replicas": 2, "readyReplicas": 1}}
     reply = client("PATCH", f"{DEPLOYMENTS}/web/status", patch, type_=MERGE).json
-    assert (reply["spec"]["replicas"], reply["status"]) == (2, {"readyReplicas": 1})
+    assert (reply["spec"]["replicas"], reply["status"]) == (2, {"replicas": 2, "readyReplicas": 1})
     assert client.get(f"{DEPLOYMENTS}/web/status").json == reply
 
 

@@ -81,7 +81,7 @@ class Registry:
         self._prepare_create(kind, obj)
         self._validate(kind, obj, None, "")
         if resource == "services":
-            self._refuse(kind, obj, self.addresses.complete(obj, None))
+            self._refuse(kind, obj, self.addresses.complete(obj, None, options.dry_run))
         if self.track_fields and options.manager:
             obj = patching.track(None, obj, options, "", self.clock.now())
         self.admission.check(self, resource, obj, None, options)
@@ -316,7 +316,7 @@ class Registry:
         """Validate, check and store an update; the object goes when it was only waiting for this."""
         self._validate(kind, obj, old, subresource)
         if kind.id == "services" and subresource == "":
-            self._refuse(kind, obj, self.addresses.complete(obj, old))
+            self._refuse(kind, obj, self.addresses.complete(obj, old, options.dry_run))
         if self.track_fields and options.manager:
             obj = patching.track(old, obj, options, subresource, self.clock.now())
         self.admission.check(self, kind.id, obj, old, options)

@@ -43,16 +43,19 @@ class ServiceAddresses:
         """The address of the `kubernetes` Service."""
         return str(first_address(str(self.network)))
 
-    def complete(self, service: Obj, old: Obj | None) -> list[Cause]:
-        """Allocate in place what the Service needs and lacks; what cannot be had comes back as causes."""
+    def complete(self, service: Obj, old: Obj | None, dry_run: bool = False) -> list[Cause]:
+        """Allocate in place what the Service needs and lacks; what cannot be had comes back as causes.
+
+        A dry run asks nobody whether a node port can be had, as the API server does not.
+        """
         spec: Obj = service.setdefault("spec", {})
         if old is not None:
             _carry_over(spec, old.get("spec") or {})
         if spec.get("type") == "ExternalName":
             for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(key, None)
-            return self._ports(spec, service)
-        return self._address(spec, service) + self._ports(spec, service)
+            return self._ports(spec, service, dry_run)
+        return self._address(spec, service) + self._ports(spec, service, dry_run)
 
     # addresses
 
@@ -100,7 +103,7 @@ class ServiceAddresses:
 
     # node ports
 
-    def _ports(self, spec: Obj, service: Obj) -> list[Cause]:
+    def _ports(self, spec: Obj, service: Obj, dry_run: bool) -> list[Cause]:
         ports: list[Obj] = spec.get("ports") or []
         if spec.get("type") not in _NODE_PORT_TYPES:
             for port in ports:
@@ -112,7 +115,7 @@ class ServiceAddresses:
         mine: dict[int, set[str]] = {}
         for number, port in enumerate(ports):
             asked = port.get("nodePort")
-            why = self._port_refusal(asked, service) if asked and asked not in mine else ""
+            why = self._port_refusal(asked, service) if asked and asked not in mine and not dry_run else ""
             if why:
                 causes.append(Cause("FieldValueInvalid", f"Invalid value: {asked}: {why}", f"spec.ports[{number}].nodePort"))
                 continue

@@ -99,6 +99,8 @@ def _prepare_job(job: Obj) -> None:
     if not isinstance(metadata, dict):
         metadata = spec["template"]["metadata"] = {}
     metadata["labels"] = {**generated, **(metadata.get("labels") or {}), **generated}
+    if not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(metadata["labels"])  # a default, which the server applies on reading as well
     selector = spec.get("selector") or {}
     wanted = {"batch.kubernetes.io/controller-uid": uid}
     spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **wanted}}
@@ -127,6 +129,31 @@ def _merge_string_data(secret: Obj) -> None:
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
+_BALANCED = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+
+
+def _update_service(new: Obj, old: Obj) -> None:
+    """What belonged to a type that the Service has no longer goes, unless the client changed it (dropTypeDependentFields)."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    kinds = ("NodePort", "LoadBalancer")
+    if before.get("type") in kinds and spec.get("type") not in kinds:
+        had = {port.get("nodePort") for port in before.get("ports") or ()}
+        spec["ports"] = [
+            {key: value for key, value in port.items() if key != "nodePort" or value not in had}
+            for port in spec.get("ports") or ()
+        ]
+        if spec.get("externalTrafficPolicy") == before.get("externalTrafficPolicy") and not spec.get("externalIPs"):
+            spec.pop("externalTrafficPolicy", None)
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        for key in _BALANCED:
+            if spec.get(key) == before.get(key):
+                spec.pop(key, None)
+    if before.get("type") != "ExternalName" and spec.get("type") == "ExternalName":
+        for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if spec.get(key) == before.get(key):
+                spec.pop(key, None)
+
+
 def _prepare_crd(crd: Obj) -> None:
     versions = dig(crd, "spec.versions") or []
     stored = [version["name"] for version in versions if version.get("storage")]
@@ -142,7 +169,7 @@ STRATEGIES: dict[str, Strategy] = {
     "pods": Strategy("spec", None, _prepare_pod, status_keeps=("ownerReferences",), returns_deleted=True),
     "podtemplates": Strategy("spec", returns_deleted=True),
     "replicationcontrollers": Strategy("spec", {"replicas": 0}),
-    "services": Strategy("", _BALANCER, returns_deleted=True),
+    "services": Strategy("", _BALANCER, None, _update_service, returns_deleted=True),
     "serviceaccounts": Strategy(returns_deleted=True),
     "namespaces": Strategy("", {"phase": "Active"}, _prepare_namespace, _update_namespace),
     "secrets": Strategy("", None, _merge_string_data, lambda new, old: _merge_string_data(new)),
