@@ -35,7 +35,7 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolate
     return Plan(
         isolated=isolated,
         argv=list(launch.argv),
-        env=_environment(spec, launch, pod, "" if isolated else str(stage), uid),
+        env=_environment(spec, launch, pod, None if isolated else stage, uid),
         cwd=cwd,
         uid=uid,
         gid=launch.gid if spec.run_as_group is None else spec.run_as_group,
@@ -44,6 +44,7 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolate
         hosts=str(pod.hosts),
         image=image,
         mounts=[*mounts, *_mounts(spec, pod)],
+        folders=list(launch.folders),
         visible=[str(path) for path in _visible(launch)],
         read_only_root=spec.read_only_root,
         folder=str(stage),
@@ -53,7 +54,7 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolate
     )
 
 
-def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: str, uid: int) -> dict[str, str]:
+def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: Path | None, uid: int) -> dict[str, str]:
     env = {
         "PATH": ROOT_PATH,
         "HOME": "/root" if uid == 0 else "/",
@@ -63,8 +64,10 @@ def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: str, uid: 
         **spec.env,
     }
     env["PATH"] = ":".join([*launch.path, env["PATH"]])
-    if root:
-        env["SEATRIAL_ROOT"] = root
+    if root is not None:
+        pod.sockets.mkdir(parents=True, exist_ok=True)
+        pod.sockets.chmod(0o777)
+        env |= {"SEATRIAL_ROOT": str(root), "SEATRIAL_SOCKETS": str(pod.sockets)}
     return env
 
 
@@ -112,6 +115,7 @@ def probe_plan(folder: Path) -> Plan:
         hosts="",
         image=None,
         mounts=[],
+        folders=[],
         visible=[str(path) for path in _visible(Launch(()))],
         read_only_root=True,
         folder=str(folder),

@@ -43,6 +43,7 @@ class Pod:
     folder: Path
     hosts: Path
     own_hosts: str  # the part of the file that is the pod's own
+    sockets: Path  # a folder with a short name, for the sockets of plain processes
     volumes: dict[str, Path] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)  # volumes made of files
     containers: set[str] = field(default_factory=set)
@@ -92,7 +93,7 @@ class ProcessRuntime:
         self._memory = SHARED / f"seatrial-{self._token}" if os.access(SHARED, os.W_OK) else self._run / "memory"
         self._log = root / "shim.log"
         self._lock = stale.hold(self._run)
-        self._images = Images(store or root / "images")
+        self._images = Images(store or root / "images", self._run / "bin")
         self._volumes = Volumes(self._run / "pods", self._memory, claims or root / "claims")
         self._addresses = Addresses(self._block, self._loop.time)
         self._pods: dict[str, Pod] = {}
@@ -183,7 +184,16 @@ class ProcessRuntime:
         folder.mkdir(parents=True, exist_ok=True)
         address = self._addresses.take()
         hostname = str(dig(pod, "spec.hostname") or name_of(pod))[:63].rstrip("-.")
-        made = Pod(uid, namespace_of(pod), hostname, address, folder, folder / "hosts", pod_hosts(pod, address, hostname))
+        made = Pod(
+            uid,
+            namespace_of(pod),
+            hostname,
+            address,
+            folder,
+            folder / "hosts",
+            pod_hosts(pod, address, hostname),
+            self._memory / uid / "s",
+        )
         self._pods[uid] = made
         made.hosts.write_text(made.own_hosts + self._hosts.get(made.namespace, ""))
         return address
@@ -229,6 +239,8 @@ class ProcessRuntime:
         launch = self.resolve(spec.image, spec.command, spec.args)
         if launch is None:
             raise StartError("CreateContainerError", f'image "{spec.image}" cannot run as a process of this machine')
+        if not launch.argv:
+            raise StartError("CreateContainerError", "no command specified")
         isolated = self.capability().full
         folder = pod.folder / "containers" / spec.name / str(spec.attempt)
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ class Launch:
     user: str = "root"
     uid: int = 0
     gid: int = 0
+    folders: tuple[str, ...] = ()  # what the image has as its user's own: empty at the start
     stop_signal: str = "SIGTERM"
     visible: tuple[Path, ...] = ()  # folders of the machine that the command needs, also where they lie in /tmp
     note: str = ""  # how this differs from the image, for a person

@@ -47,7 +47,7 @@ def _command(plan: Plan, command: ExecPlan, streams: Streams, reports: Reports, 
     cwd = plan["cwd"]
     if not plan["isolated"]:
         cwd = plan["folder"] + cwd
-        take_user(plan["uid"], plan["gid"])
+        take_user(plan)
     if command["tty"]:
         fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
     become(command["argv"], {**plan["env"], **command["env"]}, cwd, streams, reports, alive, network)

@@ -21,7 +21,9 @@ AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
 MOUNT_ATTR_RDONLY = 0x1
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 8, 47, 2, 4
+CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE = 1, 10
+_CAPABILITY_VERSION = 0x20080522
 
 _NUMBERS = {
     "x86_64": {"pivot_root": 155, "setns": 308, "seccomp": 317},
@@ -111,10 +113,18 @@ def die_with_parent(signal: int) -> None:
     prctl(PR_SET_PDEATHSIG, signal)
 
 
+def keep_capabilities(*capabilities: int) -> None:
+    """Keep some capabilities, and none other, after root has become another user; also over an exec."""
+    mask = sum(1 << capability for capability in capabilities)
+    header, data = struct.pack("=Ii", _CAPABILITY_VERSION, 0), struct.pack("=IIIIII", mask, mask, mask, 0, 0, 0)
+    _checked(_libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(data)), "capset")
+    for capability in capabilities:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
+
+
 def drop_capabilities() -> None:
     """Give up every capability for good: the next exec starts without any, and no program can bring one back."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)

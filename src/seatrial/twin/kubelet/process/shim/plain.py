@@ -7,6 +7,7 @@ twice is found too.  Volumes are links under `$SEATRIAL_ROOT`.
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 from typing import NoReturn
 
@@ -46,7 +47,8 @@ def _command(plan: Plan, streams: Streams, reports: Reports, alive: int, network
     lay_out(plan)
     cwd = plan["folder"] + plan["cwd"]
     os.makedirs(cwd, exist_ok=True)
-    take_user(plan["uid"], plan["gid"])
+    _give(plan["folder"], plan)
+    take_user(plan)
     become(plan["argv"], plan["env"], cwd, streams, reports, alive, network)
 
 
@@ -57,17 +59,46 @@ def lay_out(plan: Plan) -> None:
         target = plan["folder"] + mount["target"].rstrip("/")
         if target == plan["folder"] or os.path.islink(os.path.dirname(target)):
             continue  # inside another mount: a link there would be written into the volume
+        if not mount["read_only"]:
+            _give(mount["source"], plan)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if not os.path.lexists(target):
             os.symlink(mount["source"], target)
 
 
-def take_user(uid: int, gid: int) -> None:
-    """Programs such as PostgreSQL refuse to run as root: where Seatrial is root, the container's user is taken for real."""
-    if os.geteuid() == 0 and uid:
+def take_user(plan: Plan) -> None:
+    """Programs such as PostgreSQL refuse to run as root: where Seatrial is root, the container's user is taken for real.
+
+    It may still go wherever root may, as its folders lie in root's own, and listen on any port.
+    """
+    user = _user(plan)
+    if user:
+        linux.prctl(linux.PR_SET_KEEPCAPS, 1)
         os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
+        os.setresgid(user[1], user[1], user[1])
+        os.setresuid(user[0], user[0], user[0])
+        linux.keep_capabilities(linux.CAP_DAC_OVERRIDE, linux.CAP_NET_BIND_SERVICE)
+
+
+def _user(plan: Plan) -> tuple[int, int] | None:
+    """User and group to become, None to stay who we are. A number that the machine has no name for is nobody."""
+    if os.geteuid() != 0 or not plan["uid"]:
+        return None
+    try:
+        pwd.getpwuid(plan["uid"])
+    except KeyError:
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError:
+            return plan["uid"], plan["gid"]
+        return nobody.pw_uid, nobody.pw_gid
+    return plan["uid"], plan["gid"]
+
+
+def _give(path: str, plan: Plan) -> None:
+    user = _user(plan)
+    if user:
+        os.chown(path, *user)
 
 
 def _wait_for(pid: int) -> int:

@@ -25,6 +25,7 @@ class Plan(TypedDict):
     hosts: str  # the file that becomes /etc/hosts
     image: MountPlan | None  # the image's own files, under a layer that takes writes
     mounts: list[MountPlan]  # in the order they are made
+    folders: list[str]  # in the container: made empty, for its user to write to
     visible: list[str]  # paths that have to be there under their own name, read-only
     read_only_root: bool
     folder: str  # of this container: empty; the root is built on it, or it is $SEATRIAL_ROOT

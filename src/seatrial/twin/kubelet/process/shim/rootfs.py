@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
 from seatrial.twin.kubelet.process.shim import linux
 from seatrial.twin.kubelet.process.shim.plan import Plan
@@ -40,17 +41,19 @@ def enter(plan: Plan) -> None:
     hosts = os.open(plan["hosts"], os.O_PATH) if plan["hosts"] else -1
     seen = [(path, os.open(path, os.O_PATH)) for path in plan["visible"] if _hidden(path) and os.path.exists(path)]
     root = Root(plan["folder"])
-    root.seed(_files_of_etc(plan))
+    root.seed(_files_of_etc(plan), _folders(plan), plan["folders"])
     root.populate()
     root.pivot()
-    for path, fd in seen:
-        _bind(fd, path, read_only=True)
+    for folder in plan["folders"]:
+        os.makedirs(folder, exist_ok=True)
     if plan["image"]:
         root.lay_over(plan["image"]["target"], image)
     if hosts >= 0:
         _bind(hosts, "/etc/hosts")
     for mount, fd in zip(plan["mounts"], sources, strict=True):
         _bind(fd, mount["target"], mount["read_only"])
+    for path, fd in seen:  # last: a volume at /tmp would hide them
+        _bind(fd, path, read_only=True)
     os.makedirs(plan["cwd"], exist_ok=True)
     root.finish(plan["read_only_root"])
 
@@ -91,14 +94,15 @@ class Root:
         self._layers = 0
         self._made: list[int] = []  # descriptors of the mounts that are the root, to make them read-only at the end
         linux.mount("tmpfs", stage, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0755")
-        self._stage, self._new, self._seeds = stage, f"{stage}/root", dict[str, str]()
+        self._stage, self._new = stage, f"{stage}/root"
+        self._seeds, self._folders, self._empty = dict[str, str](), list[str](), set[str]()
         os.mkdir(self._new)
         linux.mount("tmpfs", self._new, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0755")
         self._keep(self._new)
 
-    def seed(self, files: dict[str, str]) -> None:
-        """Files to put in place of the machine's: path -> text."""
-        self._seeds = files
+    def seed(self, files: dict[str, str], folders: Iterable[str], empty: Iterable[str]) -> None:
+        """What to put in place of the machine's: files (path -> text), folders of our user's, and those that are to be empty."""
+        self._seeds, self._folders, self._empty = files, list(folders), set(empty)
 
     def populate(self) -> None:
         for entry in os.scandir("/"):
@@ -163,9 +167,9 @@ class Root:
         os.mkdir(work)
         os.mkdir(upper)
         os.chmod(upper, stat.S_IMODE(os.stat(lower).st_mode))
-        for folder in WRITABLE:
+        for folder in self._folders:
             if folder.startswith(path + "/"):
-                _mirror(folder, upper + folder[len(path) :])
+                _mirror(folder, upper + folder[len(path) :], folder in self._empty)
         for file, text in self._seeds.items():
             if os.path.dirname(file) == path:
                 _write(upper + file[len(path) :], text)
@@ -202,8 +206,19 @@ class Root:
         self._made.append(os.open(target, os.O_PATH | os.O_CLOEXEC))
 
 
-def _mirror(folder: str, upper: str) -> None:
+def _folders(plan: Plan) -> list[str]:
+    """Folders that have to be our user's, whoever the machine's belong to: where images write, and on the way to every mount."""
+    wanted = [*WRITABLE, *plan["folders"]]
+    for target in (plan["cwd"], *(mount["target"] for mount in plan["mounts"]), *plan["folders"]):
+        parts = target.split("/")[1:-1]
+        wanted += ["/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return sorted(set(wanted), key=lambda path: path.count("/"))
+
+
+def _mirror(folder: str, upper: str, empty: bool) -> None:
     """A folder in the upper layer for one of the machine's, with its mode; links and files are left alone."""
+    if not os.path.isdir(os.path.dirname(upper)):
+        return  # the way leads over a link
     try:
         found = os.lstat(folder)
     except OSError:
@@ -212,8 +227,15 @@ def _mirror(folder: str, upper: str) -> None:
         if not stat.S_ISDIR(found.st_mode):
             return
         mode = stat.S_IMODE(found.st_mode)
-    os.makedirs(upper, exist_ok=True)
+        if empty:
+            mode = 0o755
+    os.mkdir(upper)
     os.chmod(upper, mode)
+    if empty:
+        try:
+            os.setxattr(upper, "user.overlay.opaque", b"y")
+        except OSError:
+            return  # a kernel whose memory file system has no such attributes: what the machine has there shows through
 
 
 def _make_proc() -> None:
