@@ -15,6 +15,9 @@ from typing import Any
 from seatrial.world.objects import Obj, labels_of, namespace_of
 
 
+Lines = list[str]
+
+
 class ClusterError(Exception):
     """The cluster could not be asked, or refused; the message says which and what it said."""
 
@@ -101,12 +104,12 @@ class Client:
             except httpx2.HTTPError as error:
                 raise ClusterError(f"watching {kind.plural} in {namespace}: {error}") from None
 
-    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 20) -> list[str]:
+    async def logs(self, namespace: str, pod: str, container: str, lines: int = 20) -> Lines:
         """The end of a container's log; nothing when it has none."""
         from lightkube import ApiError
 
         try:
-            answer = self._client.log(pod, namespace=namespace, container=container, previous=previous, tail_lines=lines)
+            answer = self._client.log(pod, namespace=namespace, container=container, tail_lines=lines)
             return [line.rstrip("\n") async for line in answer]
         except ApiError:
             return []

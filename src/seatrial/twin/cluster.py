@@ -54,6 +54,7 @@ class Cluster:
         signer: Signer | None = None,
         root_ca: str = "",
         api_port: int = 443,
+        service_cidr: str = "127.96.0.0/16",
     ) -> None:
         self.clock = clock
         self.store = Store(store_path)
@@ -66,6 +67,7 @@ class Cluster:
             admission=admission or standard(),
             track_fields=track_fields,
             signer=signer,
+            service_cidr=service_cidr,
         )
         self.events = EventRecorder(self.registry, clock)
         self.context = Context(self.registry, self.store, clock, self.events)

@@ -1,4 +1,4 @@
-"""A whole twin on this machine: store, controllers, scheduler, kubelets, API server, Service addresses and ingress, in one process.
+"""A whole twin on this machine, in one process: controllers, scheduler, kubelets, API server, Service addresses, ingress.
 
 This is where the pieces are put together for real time; `cluster.Cluster` is the part that virtual time uses as well.
 """
@@ -6,17 +6,19 @@ This is where the pieces are put together for real time; `cluster.Cluster` is th
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 import os
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import orjson
 import psutil
 
 from seatrial import __version__
@@ -24,9 +26,14 @@ from seatrial.twin.home import Home, Running, kubeconfig
 
 log = logging.getLogger(__name__)
 
+#: Where the ingress answers when nobody else has the port; the next free one otherwise.
+INGRESS_PORT = 8080
+
 
 @dataclass(frozen=True, slots=True)
 class TwinOptions:
+    """`port` 0: any free one. `state`: the file that keeps the objects; claims are kept in a folder beside it."""
+
     port: int = 0
     state: Path | None = None
     nodes: int = 1
@@ -47,3 +54,88 @@ def serve(home: Home, options: TwinOptions, ready: Callable[[Running], None] | N
         uvloop.run(_run(home, options, ready))
     finally:
         home.release()
+
+
+async def _run(home: Home, options: TwinOptions, ready: Callable[[Running], None] | None) -> None:
+    """Start the pieces, tell who waits for it, stay until the end is asked for, and stop the pieces in reverse."""
+    begin, stop = time.monotonic(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    if options.lifeline_fd is not None:
+        loop.add_reader(options.lifeline_fd, stop.set)  # nothing is ever written: readable means closed
+    async with _pieces(home, options) as running:
+        home.announce(running)
+        log.info("ready after %.2f s: %s", time.monotonic() - begin, running.server)
+        if options.ready_fd is not None:
+            with os.fdopen(options.ready_fd, "w") as pipe:
+                pipe.write(json.dumps(asdict(running)))
+        if ready is not None:
+            ready(running)
+        await stop.wait()
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
+    """Everything that makes a twin, running; all of it is stopped when the block ends, the last first."""
+    from seatrial.twin.api import certificates
+    from seatrial.twin.api.app import Api
+    from seatrial.twin.api.authentication import admin
+    from seatrial.twin.api.serving import listen
+    from seatrial.twin.api.serving import serve as serve_api
+    from seatrial.twin.clock import RealClock
+    from seatrial.twin.cluster import Cluster
+    from seatrial.twin.network.ingress import IngressProxy
+    from seatrial.twin.network.names import Names
+    from seatrial.twin.network.proxy import ServiceProxy
+    from seatrial.twin.registry.services import first_address
+    from seatrial.twin.runtimes import Runtimes
+
+    async with AsyncExitStack() as stack:
+        listener = listen(port=options.port)
+        stack.callback(listener.close)
+        clock = RealClock()
+        runtimes = Runtimes(home, clock, options.state, simulate=options.simulate)
+        stack.callback(runtimes.close)
+        issuer = certificates.authority(f"seatrial-{home.name}")
+        addresses = (*certificates.ADDRESSES, str(first_address(runtimes.service_cidr)))
+        files = certificates.write(home.path, issuer, certificates.server(issuer, addresses=addresses))
+        cluster = Cluster(
+            clock,
+            runtimes.of,
+            runtimes.nodes(options.nodes, options.zones),
+            store_path=options.state,
+            root_ca=issuer.certificate.decode(),
+            api_port=listener.getsockname()[1],
+            service_cidr=runtimes.service_cidr,
+        )
+        cluster.start()
+        stack.callback(cluster.stop)
+        token = secrets.token_urlsafe(32)
+        api = Api(cluster.registry, {token: admin()}, logs=cluster, usage=cluster.usage)
+        served = await serve_api(api, listener=listener, certfile=files.certificate, keyfile=files.key)
+        stack.push_async_callback(served.stop)
+        proxy = ServiceProxy(cluster.context)
+        proxy.start()
+        stack.push_async_callback(proxy.stop)
+        ingress = IngressProxy(cluster.context, port=INGRESS_PORT)
+        await ingress.start()
+        stack.push_async_callback(ingress.stop)
+        names = Names(cluster.context, runtimes.set_hosts)
+        names.start()
+        stack.callback(names.stop)
+        authority = base64.b64encode(issuer.certificate).decode()
+        home.write("kubeconfig", kubeconfig(home.name, served.url, authority, token))
+        yield Running(
+            name=home.name,
+            pid=os.getpid(),
+            started=psutil.Process().create_time(),
+            server=served.url,
+            kubeconfig=str(home.kubeconfig),
+            ingress=f"http://localhost:{ingress.port}",
+            runtime=runtimes.words,
+            state=str(options.state or ""),
+            version=__version__,
+            owner=options.owner,
+        )

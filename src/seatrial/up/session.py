@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from seatrial.cluster.helm import Helm, HelmError
 from seatrial.twin.home import Home, Running, base
 from seatrial.up.events import Event, Kind, Listener
 from seatrial.up.images import build
-from seatrial.up.plan import Plan, chart, read
+from seatrial.up.plan import Chart, Plan, make_chart, read
 from seatrial.up.progress import Picture, Row
 from seatrial.world.objects import dig, labels_of, name_of
 
@@ -102,19 +102,19 @@ class Session:
 
     async def _apply(self, plan: Plan, images: Mapping[str, str], running: Running, client: Client) -> int:
         secrets, _ = await client.list(SECRETS, plan.namespace)
-        files, expected = chart(plan, images, secrets)
-        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
+        chart = make_chart(plan, images, secrets)
+        digest = hashlib.sha256(repr((sorted(chart.files.items()), chart.secrets)).encode()).hexdigest()[:16]
         deployed = next((obj for obj in secrets if _is_deployed(obj, plan.release)), None)
         if deployed and labels_of(deployed).get(DIGEST) == digest:
             self.tell("done", "nothing changed since the last time")
             install = asyncio.ensure_future(asyncio.sleep(0))
         else:
             self.tell("step", "installing with Helm")
-            install = asyncio.ensure_future(self._install(plan, files, digest, running))
+            install = asyncio.ensure_future(self._install(plan, chart, digest, running))
         picture, dirty = Picture(), asyncio.Event()
         followers = [asyncio.ensure_future(_follow(client, kind, plan.namespace, picture, dirty)) for kind in FOLLOWED]
         try:
-            failed = await self._until_settled(install, followers, client, plan, picture, dirty, expected)
+            failed = await self._until_settled(install, followers, client, plan, picture, dirty, chart.workloads)
         finally:
             for task in (install, *followers):
                 task.cancel()
@@ -128,15 +128,17 @@ class Session:
         )
         return 0
 
-    async def _install(self, plan: Plan, files: Mapping[str, str], digest: str, running: Running) -> None:
+    async def _install(self, plan: Plan, chart: Chart, digest: str, running: Running) -> None:
         from seatrial.package.files import write
 
         folder = Path(tempfile.mkdtemp(prefix="seatrial-chart-"))
         try:
-            write(files, folder)
+            write(chart.files, folder)
             helm = Helm(Path(running.kubeconfig))
             begin = time.monotonic()
-            await helm.upgrade(plan.release, folder, plan.namespace, labels={DIGEST: digest}, timeout=self.wish.timeout)
+            await helm.upgrade(
+                plan.release, folder, plan.namespace, values=chart.secrets, labels={DIGEST: digest}, timeout=self.wish.timeout
+            )
             self.tell("done", f"release {plan.release!r} installed with Helm in {time.monotonic() - begin:.1f} s")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,7 +146,7 @@ class Session:
     async def _until_settled(
         self,
         install: asyncio.Future[None],
-        followers: list[asyncio.Future[None]],
+        followers: Sequence[asyncio.Future[None]],
         client: Client,
         plan: Plan,
         picture: Picture,
@@ -190,8 +192,7 @@ class Session:
             for status in dig(pod, "status.containerStatuses", []):
                 if status.get("ready") or dig(status, "state.terminated.exitCode") == 0:
                     continue
-                previous = status.get("restartCount", 0) > 0
-                lines = await client.logs(plan.namespace, name_of(pod), status["name"], previous=previous)
+                lines = await client.logs(plan.namespace, name_of(pod), status["name"])
                 if lines:
                     logs.append({"of": name_of(pod), "lines": lines})
         config = f"export KUBECONFIG={self._home.kubeconfig}"
@@ -220,8 +221,9 @@ async def _follow(client: Client, kind: Any, namespace: str, picture: Picture, d
 
 async def _either(dirty: asyncio.Event, install: asyncio.Future[None], patience: float) -> None:
     """Wait for a change, the end of Helm, or `patience` seconds."""
-    waiter = asyncio.ensure_future(dirty.wait())
-    await asyncio.wait({waiter} if install.done() else {waiter, install}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+    waiter: asyncio.Future[Any] = asyncio.ensure_future(dirty.wait())
+    awaited = {waiter} if install.done() else {waiter, install}
+    await asyncio.wait(awaited, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     waiter.cancel()
 
 

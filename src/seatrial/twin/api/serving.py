@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from seatrial.twin.api.app import Api
 
 #: Seconds that open requests have to end when the server stops.
 _GRACE = 2
+#: Seconds that clients have to answer the end of TLS; idle ones often never do.
+_FAREWELL = 0.3
 #: Seconds an idle connection is kept: longer than clients keep theirs, so that they close first.
 _KEEP_ALIVE = 120
 
@@ -42,9 +44,22 @@ class Served:
 
     async def stop(self) -> None:
         """End the watches, let requests in flight finish, close the port."""
+        state = self._server.server_state
         self._server.should_exit = True
         self._api.close()
+        await _until(lambda: not state.tasks, _GRACE)
+        await _until(lambda: not state.connections, _FAREWELL)
+        for connection in list(state.connections):
+            connection.transport.abort()
         await self._task
+
+
+async def _until(done: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to come true, so long at the most."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not done() and loop.time() < end:
+        await asyncio.sleep(0.01)
 
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:

@@ -1,0 +1,86 @@
+"""From an app file to what Helm installs: which sources become images, which secrets are kept, which chart comes of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.app import ResolvedApp, load, resolve
+from seatrial.package.files import FileTree
+from seatrial.package.helm.chart import chart as helm_chart
+from seatrial.package.helm.chart import secret_values
+from seatrial.render import render, values
+from seatrial.up.images import Source
+from seatrial.world.objects import Obj, annotations_of, name_of
+
+#: Where the image of a service that runs from source is said to come from; no registry answers to it.
+REGISTRY = "localhost"
+_WORKLOADS = ("StatefulSet", "Deployment", "Job")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An app in one environment, and where it goes. The release is called after the app, as a chart's users expect."""
+
+    resolved: ResolvedApp
+    sources: list[Source]
+
+    @property
+    def app(self) -> str:
+        return self.resolved.name
+
+    @property
+    def release(self) -> str:
+        return self.resolved.name
+
+    @property
+    def namespace(self) -> str:
+        return self.resolved.namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart, the values that hold the secrets (never part of its files), and the workloads that come of it."""
+
+    files: FileTree
+    secrets: Mapping[str, object]
+    workloads: frozenset[tuple[str, str]]
+
+
+def read(path: Path, environment: str) -> Plan:
+    """Load the app file. Raises AppFileErrors with everything that is wrong, and UnknownEnvironmentError."""
+    resolved = resolve(load(path), environment)
+    sources = [
+        Source(name, f"{REGISTRY}/{resolved.name}-{name}", resolved.folder / (service.build or "."), service.run)
+        for name, service in resolved.services.items()
+        if service.run
+    ]
+    return Plan(resolved, sources)
+
+
+def make_chart(plan: Plan, images: Mapping[str, str], live: Iterable[Obj]) -> Chart:
+    """The chart of this environment alone. Secret values are those of the files beside the app file, else those that are
+    live already (a database keeps the password it was made with), else made up."""
+    secrets = values.complete(plan.resolved, values.read(plan.resolved), _decoded(live))
+    objects = render(plan.resolved, images=images, secrets=secrets)
+    environment = plan.resolved.environment
+    files = helm_chart(plan.app, {environment: objects}, base=environment, version="0.1.0")
+    workloads = {(obj["kind"], name_of(obj)) for obj in objects if obj["kind"] in _WORKLOADS and not _passing(obj)}
+    return Chart(files, secret_values(objects), frozenset(workloads))
+
+
+def _decoded(live: Iterable[Obj]) -> dict[str, dict[str, str]]:
+    return {
+        name_of(secret): {
+            key: base64.b64decode(value).decode(errors="replace") for key, value in (secret.get("data") or {}).items()
+        }
+        for secret in live
+        if secret.get("type") == "Opaque"
+    }
+
+
+def _passing(obj: Obj) -> bool:
+    """A hook that Helm deletes when it has succeeded is not there to be waited for."""
+    return "hook-succeeded" in annotations_of(obj).get("helm.sh/hook-delete-policy", "")
