@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import zoneinfo
 
-from seatrial.twin.admission.validation import internal, meta, names, pods, workloads
+from seatrial.twin.admission.validation import cron, internal, meta, names, pods, workloads
 from seatrial.twin.admission.validation.causes import Causes
-from seatrial.world import cron
 from seatrial.world.objects import Obj, dig
 
 _MODES = ("NonIndexed", "Indexed")
@@ -265,7 +264,7 @@ def cron_job_update(obj: Obj, old: Obj, causes: Causes) -> None:
 
 def _schedule(schedule: str, zone: str | None, causes: Causes) -> None:
     try:
-        cron.parse(schedule)
+        cron.check(schedule)
     except ValueError as error:
         causes.invalid("spec.schedule", schedule, str(error))
     if "TZ" in schedule:

@@ -288,7 +288,7 @@ def replicas_status(obj: Obj, old: Obj, causes: Causes) -> None:
     total, ready = status.get("replicas") or 0, status.get("readyReplicas") or 0
     for key in _PARTS:
         if (status.get(key) or 0) > total:
-            causes.invalid(f"status.{key}", status[key], "cannot be greater than status.replicas")
+            causes.invalid(f"status.{key}", status.get(key) or 0, "cannot be greater than status.replicas")
     if (status.get("availableReplicas") or 0) > ready:
         why = "cannot be greater than readyReplicas"
-        causes.invalid("status.availableReplicas", status["availableReplicas"], why)
+        causes.invalid("status.availableReplicas", status.get("availableReplicas") or 0, why)

@@ -1,0 +1,59 @@
+"""What holds for every object: completing it twice changes nothing, and checking it never fails."""
+
+from __future__ import annotations
+
+import time
+
+from admitted import container, pod
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import any_objects
+from seatrial.twin import schema
+from seatrial.twin.admission.defaulting import TABLE, default
+from seatrial.twin.admission.validation import TABLE as RULES
+from seatrial.twin.admission.validation import validate
+from seatrial.world.objects import Obj, clone
+
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+KNOWN = sorted({*TABLE, *RULES} & {kind for kind in {*TABLE, *RULES} if schema.shape_of(*kind) is not None})
+ANY = st.sampled_from(KNOWN).flatmap(lambda kind: any_objects.objects(*kind, depth=6))
+
+
+@QUICK
+@given(ANY)
+def test_completing_an_object_twice_changes_nothing(obj: Obj) -> None:
+    default(obj)
+    once = clone(obj)
+    default(obj)
+    assert obj == once
+
+
+@QUICK
+@given(ANY)
+def test_a_completed_object_is_in_the_servers_form(obj: Obj) -> None:
+    default(obj)
+    again = clone(schema.normalise(obj))
+    default(again)
+    assert schema.normalise(again) == schema.normalise(obj)
+
+
+@QUICK
+@given(st.sampled_from(KNOWN).flatmap(lambda kind: st.tuples(*[any_objects.objects(*kind, depth=6)] * 2)))
+def test_whatever_is_checked_there_is_an_answer(pair: tuple[Obj, Obj]) -> None:
+    for obj in pair:
+        default(obj)
+    validate(pair[0])
+    validate(pair[0], pair[1])
+    validate(pair[0], pair[1], "status")
+    assert validate(pair[0], clone(pair[0])) == validate(pair[0], pair[0])
+
+
+def test_a_pod_is_completed_in_less_than_100_microseconds() -> None:
+    pods = [
+        pod(containers=[container("a", ports=[{"containerPort": 80}], env=[{"name": "A"}]), container("b")]) for _ in range(300)
+    ]
+    start = time.perf_counter()
+    for one in pods:
+        default(one)
+    assert (time.perf_counter() - start) / len(pods) < 100e-6
