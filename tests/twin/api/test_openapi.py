@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.twin.api import fielddocs
+from seatrial.twin.api import fielddocs, wire
 from seatrial.twin.api.openapi import Documents, _schema
 from seatrial.twin.registry.resources import Resource, ResourceTable, builtin_resources
 from seatrial.world.objects import Obj
@@ -159,3 +159,21 @@ def test_building_a_document_holds_nobody_up_for_long(path: str, most: float) ->
     start = time.process_time()
     fresh.document(path)
     assert time.process_time() - start < most
+
+
+def test_kubectl_finds_in_the_old_form_which_patches_take_field_validation() -> None:
+    """Walks Document.paths.path.value.patch as kubectl does: parameters, and the kind in an extension."""
+    body = documents().swagger_protobuf()
+    (paths,) = parts(body, 8)
+    found = {}
+    for path in parts(paths, 2):
+        (patch,) = parts(parts(path, 2)[0], 8)
+        names = [parts(parts(parts(parts(item, 1)[0], 2)[0], 3)[0], 4)[0].decode() for item in parts(patch, 8)]
+        kind = json.loads(parts(parts(parts(patch, 13)[0], 2)[0], 2)[0])
+        found[kind["group"], kind["kind"]] = (parts(path, 1)[0].decode(), names)
+    assert found["", "Namespace"] == ("/api/v1/namespaces/{name}", ["dryRun", "fieldManager", "fieldValidation", "force"])
+    assert found["apps", "Deployment"][0] == "/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+
+
+def parts(message: bytes, number: int) -> list[Any]:
+    return [value for found, _, value in wire.records(message) if found == number]

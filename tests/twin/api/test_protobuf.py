@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from any_objects import KINDS, objects, recorded_answers, some_objects
 from seatrial.twin import errors, schema
-from seatrial.twin.api import protobuf
+from seatrial.twin.api import protobuf, wire
 from seatrial.world.objects import Obj
 
 
@@ -183,7 +183,7 @@ def test_no_message_breaks_the_decoder(kind: tuple[str, str], raw: bytes) -> Non
     empty = protobuf.encode({"apiVersion": api_version, "kind": name})
     head = empty[: empty.index(name.encode()) + len(name)]
     try:
-        protobuf.decode(head + protobuf._delimited(2, raw))
+        protobuf.decode(head + wire.delimited(2, raw))
     except errors.ApiError as why:
         assert why.code == 400
 
@@ -204,7 +204,7 @@ def test_deep_nesting_is_refused() -> None:
     number = schema.fields(name)["not"].number
     data = b""
     for _ in range(5000):
-        data = protobuf._delimited(number, data)
+        data = wire.delimited(number, data)
     with pytest.raises(ValueError, match="exceeded max depth"):
         protobuf._message(data, name, 0)
 

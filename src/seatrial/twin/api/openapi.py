@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from seatrial import __version__
+from seatrial.twin.api import swagger
 from seatrial.twin.api.fielddocs import docs
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.schema import table
@@ -63,8 +64,12 @@ class Documents:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest().upper()
 
     def swagger(self) -> Obj:
-        """What `/openapi/v2` answers: that there is nothing in the old form."""
+        """What `/openapi/v2` answers in JSON: that there is nothing in the old form."""
         return {"swagger": "2.0", "info": self._info(), "paths": {}, "definitions": {}}
+
+    def swagger_protobuf(self) -> bytes:
+        """What `/openapi/v2` answers kubectl, which asks for `swagger.ACCEPTED`."""
+        return swagger.document(self._resources, self._version)
 
     def _groups(self) -> dict[str, list[Resource]]:
         if self._revision != self._resources.revision:

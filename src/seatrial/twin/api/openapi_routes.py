@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.twin.api.http import Request, Response, json_response
+from seatrial.twin.api.swagger import ACCEPTED, MEDIA_TYPE
 from seatrial.twin.registry.resources import ResourceTable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class OpenApi:
         if path == "/openapi/v3":
             return json_response(200, self._documents.index())
         if path == "/openapi/v2":
+            if ACCEPTED in request.header(b"accept"):
+                return Response(200, self._documents.swagger_protobuf(), content_type=MEDIA_TYPE.encode())
             return json_response(200, self._documents.swagger())
         if not path.startswith("/openapi/v3/"):
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
@@ -19,19 +19,15 @@ from typing import Any
 import orjson
 
 from seatrial.twin import errors, schema
+from seatrial.twin.api import wire
 from seatrial.twin.schema import table
 from seatrial.twin.schema.table import Field, Shape
 from seatrial.world import quantity
 from seatrial.world.objects import Obj
 
 MAGIC = b"k8s\x00"
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 #: Deeper nesting than any type of the API has; JSON schemas of CustomResourceDefinitions nest without bound.
 _DEEPEST = 100
-
-
-class _MalformedError(ValueError):
-    """What is there is no protobuf, or not of the type it says."""
 
 
 # public
@@ -43,7 +39,7 @@ def decode(body: bytes) -> Obj:
         raise errors.bad_request("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
     try:
         return _unknown(body[len(MAGIC) :])
-    except (_MalformedError, ValueError, OverflowError) as why:
+    except (wire.MalformedError, ValueError, OverflowError) as why:
         raise errors.bad_request(f"unable to decode the protobuf body: {why}") from None
 
 
@@ -53,8 +49,10 @@ def encode(obj: Obj) -> bytes:
     name = schema.type_of(api_version, kind)
     if name is None:
         raise ValueError(f"{api_version} {kind} has no protobuf form")
-    type_meta = _text(1, api_version) + _text(2, kind)
-    return MAGIC + _delimited(1, type_meta) + _delimited(2, _encode_message(obj, name)) + _text(3, "") + _text(4, "")
+    type_meta = wire.text(1, api_version) + wire.text(2, kind)
+    return (
+        MAGIC + wire.delimited(1, type_meta) + wire.delimited(2, _encode_message(obj, name)) + wire.text(3, "") + wire.text(4, "")
+    )
 
 
 # decoding
@@ -63,74 +61,25 @@ def encode(obj: Obj) -> bytes:
 def _unknown(data: bytes) -> Obj:
     api_version = kind = ""
     raw, encoding = b"", ""
-    for number, wire, value in _records(data):
-        if wire != _BYTES:
+    for number, how, value in wire.records(data):
+        if how != wire.BYTES:
             continue
         if number == 1:
-            for inner, inner_wire, text in _records(value):
-                if inner_wire == _BYTES and inner in (1, 2):
-                    api_version, kind = (_utf8(text), kind) if inner == 1 else (api_version, _utf8(text))
+            for inner, inner_how, text in wire.records(value):
+                if inner_how == wire.BYTES and inner in (1, 2):
+                    api_version, kind = (wire.utf8(text), kind) if inner == 1 else (api_version, wire.utf8(text))
         elif number == 2:
             raw = value
         elif number == 3:
-            encoding = _utf8(value)
+            encoding = wire.utf8(value)
     if encoding:
-        raise _MalformedError(f"content encoding {encoding!r} is not supported")
+        raise wire.MalformedError(f"content encoding {encoding!r} is not supported")
     name = schema.type_of(api_version, kind)
     if name is None:
-        raise _MalformedError(f'no kind "{kind}" is registered for version "{api_version}"')
+        raise wire.MalformedError(f'no kind "{kind}" is registered for version "{api_version}"')
     obj: Obj = {"kind": kind, "apiVersion": api_version, **_message(raw, name, 0)}
     obj["kind"], obj["apiVersion"] = kind, api_version
     return schema.normalise(obj)
-
-
-def _records(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """The fields of a message: number, wire type, and an integer or bytes."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if number == 0:
-            raise _MalformedError("illegal tag 0")
-        value: Any
-        if wire == _VARINT:
-            value, at = _varint(data, at)
-        elif wire == _BYTES:
-            size, at = _varint(data, at)
-            if size > end - at:
-                raise _MalformedError("unexpected EOF")
-            value = data[at : at + size]
-            at += size
-        elif wire in (_FIXED64, _FIXED32):
-            size = 8 if wire == _FIXED64 else 4
-            if size > end - at:
-                raise _MalformedError("unexpected EOF")
-            value = data[at : at + size]
-            at += size
-        else:
-            raise _MalformedError(f"illegal wire type {wire}")
-        yield number, wire, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data):
-            raise _MalformedError("unexpected EOF")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-        shift += 7
-        if shift > 63:
-            raise _MalformedError("integer overflow")
-
-
-def _utf8(data: Any) -> str:
-    if not isinstance(data, bytes):
-        raise _MalformedError("text expected")
-    return data.decode("utf-8")
 
 
 @cache
@@ -141,13 +90,13 @@ def _numbered(type_name: str) -> dict[int, tuple[Field, bool]]:
 def _message(data: Any, type_name: str, depth: int) -> Any:
     """The JSON form of a message, before it is normalised."""
     if depth > _DEEPEST:
-        raise _MalformedError("exceeded max depth")
+        raise wire.MalformedError("exceeded max depth")
     special = _SPECIAL.get(type_name)
     if special is not None:
         return special(data, depth)
     out: Obj = {}
     fields = _numbered(type_name)
-    for number, wire, value in _records(_message_bytes(data)):
+    for number, how, value in wire.records(_message_bytes(data)):
         known = fields.get(number)
         if known is None:
             continue
@@ -155,50 +104,50 @@ def _message(data: Any, type_name: str, depth: int) -> Any:
         if inlined:
             out.update(_message(value, field.shape.type, depth + 1))
         else:
-            _collect(out, field, wire, value, depth)
+            _collect(out, field, how, value, depth)
     return out
 
 
 def _message_bytes(data: Any) -> bytes:
     if not isinstance(data, bytes):
-        raise _MalformedError("message expected")
+        raise wire.MalformedError("message expected")
     return data
 
 
-def _collect(out: Obj, field: Field, wire: int, value: Any, depth: int) -> None:
+def _collect(out: Obj, field: Field, how: int, value: Any, depth: int) -> None:
     shape, element = field.shape, field.shape.element
     if shape.type in table.STRINGS or element is None:
-        out[field.name] = _value(wire, value, shape, depth)
+        out[field.name] = _value(how, value, shape, depth)
     elif shape.kind == "map":
         key, item = _entry(value, element, depth)
         out.setdefault(field.name, {})[key] = item
-    elif wire == _BYTES and element.type in _PACKED:
+    elif how == wire.BYTES and element.type in _PACKED:
         items = out.setdefault(field.name, [])
         at = 0
         while at < len(value):
-            number, at = _varint(value, at)
+            number, at = wire.varint(value, at)
             items.append(_PACKED[element.type](number))
     else:
-        out.setdefault(field.name, []).append(_value(wire, value, element, depth))
+        out.setdefault(field.name, []).append(_value(how, value, element, depth))
 
 
 def _entry(data: Any, element: Shape, depth: int) -> tuple[str, Any]:
     key, item = "", schema.zero(element)
-    for number, wire, value in _records(_message_bytes(data)):
+    for number, how, value in wire.records(_message_bytes(data)):
         if number == 1:
-            key = _utf8(value)
+            key = wire.utf8(value)
         elif number == 2:
-            item = _value(wire, value, element, depth)
+            item = _value(how, value, element, depth)
     return key, item
 
 
-def _value(wire: int, value: Any, shape: Shape, depth: int) -> Any:
+def _value(how: int, value: Any, shape: Shape, depth: int) -> Any:
     read = _SCALARS.get(shape.type)
     if read is None:
         return _message(value, shape.type, depth + 1)
     expected, form = read
-    if wire != expected:
-        raise _MalformedError(f"wrong wire type {wire} for {shape.type}")
+    if how != expected:
+        raise wire.MalformedError(f"wrong wire type {how} for {shape.type}")
     return form(value)
 
 
@@ -219,17 +168,17 @@ _PACKED: dict[str, Callable[[int], Any]] = {
     "bool": bool, "int32": _signed32, "int64": _signed, "uint32": int, "uint64": int,
 }  # fmt: skip
 _SCALARS: dict[str, tuple[int, Callable[[Any], Any]]] = {
-    "string": (_BYTES, _utf8),
-    "bytes": (_BYTES, _base64),
-    "double": (_FIXED64, lambda value: _finite(struct.unpack("<d", value)[0])),
-    "float": (_FIXED32, lambda value: _finite(struct.unpack("<f", value)[0])),
-    **{name: (_VARINT, form) for name, form in _PACKED.items()},
+    "string": (wire.BYTES, wire.utf8),
+    "bytes": (wire.BYTES, _base64),
+    "double": (wire.FIXED64, lambda value: _finite(struct.unpack("<d", value)[0])),
+    "float": (wire.FIXED32, lambda value: _finite(struct.unpack("<f", value)[0])),
+    **{name: (wire.VARINT, form) for name, form in _PACKED.items()},
 }
 
 
 def _finite(value: float) -> float:
     if value != value or value in (float("inf"), float("-inf")):
-        raise _MalformedError("not a number")
+        raise wire.MalformedError("not a number")
     return value
 
 
@@ -237,24 +186,24 @@ def _finite(value: float) -> float:
 
 
 def _parts(data: Any) -> dict[int, Any]:
-    return {number: value for number, _, value in _records(_message_bytes(data))}
+    return {number: value for number, _, value in wire.records(_message_bytes(data))}
 
 
 def _integer(value: Any) -> int:
     if not isinstance(value, int):
-        raise _MalformedError("integer expected")
+        raise wire.MalformedError("integer expected")
     return _signed(value)
 
 
 def _read_quantity(data: Any, depth: int) -> str:
-    text = _utf8(_parts(data).get(1, b""))
+    text = wire.utf8(_parts(data).get(1, b""))
     quantity.parse(text)  # what is none is refused with the words of the type
     return text
 
 
 def _read_int_or_string(data: Any, depth: int) -> int | str:
     parts = _parts(data)
-    return _utf8(parts.get(3, b"")) if _integer(parts.get(1, 0)) == 1 else _signed32(_integer(parts.get(2, 0)))
+    return wire.utf8(parts.get(3, b"")) if _integer(parts.get(1, 0)) == 1 else _signed32(_integer(parts.get(2, 0)))
 
 
 def _read_time(data: Any, depth: int) -> str | None:
@@ -274,7 +223,7 @@ def _moment(data: Any, form: str) -> str | None:
     try:
         moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanos // 1000)
     except (ValueError, OSError):
-        raise _MalformedError("time out of range") from None
+        raise wire.MalformedError("time out of range") from None
     return f"{moment.year:04}" + moment.strftime(form[2:])
 
 
@@ -310,7 +259,7 @@ def _read_json(data: Any, depth: int) -> Any:
 
 
 def _read_strings(data: Any, depth: int) -> list[str]:
-    return [_utf8(value) for number, _, value in _records(_message_bytes(data)) if number == 1]
+    return [wire.utf8(value) for number, _, value in wire.records(_message_bytes(data)) if number == 1]
 
 
 def _read_schema_or_bool(data: Any, depth: int) -> Any:
@@ -319,15 +268,15 @@ def _read_schema_or_bool(data: Any, depth: int) -> Any:
 
 
 def _read_schema_or_array(data: Any, depth: int) -> Any:
-    records = list(_records(_message_bytes(data)))
+    records = list(wire.records(_message_bytes(data)))
     many = [_message(value, table.SCHEMA, depth + 1) for number, _, value in records if number == 2]
     one = [_message(value, table.SCHEMA, depth + 1) for number, _, value in records if number == 1]
     return many or (one[-1] if one else None)
 
 
 def _read_schema_or_strings(data: Any, depth: int) -> Any:
-    records = list(_records(_message_bytes(data)))
-    names = [_utf8(value) for number, _, value in records if number == 2]
+    records = list(wire.records(_message_bytes(data)))
+    names = [wire.utf8(value) for number, _, value in records if number == 2]
     one = [_message(value, table.SCHEMA, depth + 1) for number, _, value in records if number == 1]
     return names or (one[-1] if one else None)
 
@@ -359,7 +308,7 @@ def _encode_message(value: Any, type_name: str) -> bytes:
     for field, inlined in table.own_fields(type_name):
         if inlined:
             if inner := _encode_message(value, field.shape.type):
-                out += _delimited(field.number, inner)
+                out += wire.delimited(field.number, inner)
         elif value.get(field.name) is not None:
             out += _encode_field(field, value[field.name])
     return bytes(out)
@@ -371,59 +320,37 @@ def _encode_field(field: Field, value: Any) -> bytes:
         return _encode_value(number, value, shape)
     if shape.kind == "list":
         return b"".join(_encode_value(number, item, element) for item in value)
-    entries = (_text(1, key) + _encode_value(2, item, element) for key, item in value.items())
-    return b"".join(_delimited(number, entry) for entry in entries)
+    entries = (wire.text(1, key) + _encode_value(2, item, element) for key, item in value.items())
+    return b"".join(wire.delimited(number, entry) for entry in entries)
 
 
 def _encode_value(number: int, value: Any, shape: Shape) -> bytes:
     match shape.type:
         case "string":
-            return _text(number, value)
+            return wire.text(number, value)
         case "bytes":
-            return _delimited(number, base64.b64decode(value))
+            return wire.delimited(number, base64.b64decode(value))
         case "double":
-            return _tag(number, _FIXED64) + struct.pack("<d", value)
+            return wire.tag(number, wire.FIXED64) + struct.pack("<d", value)
         case "float":
-            return _tag(number, _FIXED32) + struct.pack("<f", value)
+            return wire.tag(number, wire.FIXED32) + struct.pack("<f", value)
         case name if name in _PACKED:
-            return _tag(number, _VARINT) + _write_varint(int(value))
-    return _delimited(number, _encode_message(value, shape.type))
-
-
-def _tag(number: int, wire: int) -> bytes:
-    return _write_varint(number << 3 | wire)
-
-
-def _write_varint(value: int) -> bytes:
-    value &= 0xFFFFFFFFFFFFFFFF
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _delimited(number: int, data: bytes) -> bytes:
-    return _tag(number, _BYTES) + _write_varint(len(data)) + data
-
-
-def _text(number: int, text: str) -> bytes:
-    return _delimited(number, text.encode())
-
-
-def _number(number: int, value: int) -> bytes:
-    return _tag(number, _VARINT) + _write_varint(value)
+            return wire.tag(number, wire.VARINT) + wire.write_varint(int(value))
+    return wire.delimited(number, _encode_message(value, shape.type))
 
 
 def _write_int_or_string(value: Any) -> bytes:
-    return _number(1, 1) + _number(2, 0) + _text(3, value) if isinstance(value, str) else _number(1, 0) + _number(2, value)
+    return (
+        wire.integer(1, 1) + wire.integer(2, 0) + wire.text(3, value)
+        if isinstance(value, str)
+        else wire.integer(1, 0) + wire.integer(2, value)
+    )
 
 
 def _write_time(value: Any) -> bytes:
     whole, _, part = str(value).removesuffix("Z").partition(".")
     seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
-    return _number(1, seconds) + _number(2, int(f"{part:0<9}"[:9]) if part else 0)
+    return wire.integer(1, seconds) + wire.integer(2, int(f"{part:0<9}"[:9]) if part else 0)
 
 
 _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -432,36 +359,36 @@ _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 def _write_duration(value: Any) -> bytes:
     total = sum(Fraction(amount) * _UNITS[unit] for amount, unit in _PART.findall(value))
-    return _number(1, -int(total) if value.startswith("-") else int(total))
+    return wire.integer(1, -int(total) if value.startswith("-") else int(total))
 
 
 def _write_json(value: Any) -> bytes:
-    return _delimited(1, orjson.dumps(value))
+    return wire.delimited(1, orjson.dumps(value))
 
 
 def _write_strings(value: Any) -> bytes:
-    return b"".join(_text(1, item) for item in value)
+    return b"".join(wire.text(1, item) for item in value)
 
 
 def _write_schema_or_bool(value: Any) -> bytes:
     if isinstance(value, bool):
-        return _number(1, int(value))
-    return _number(1, 1) + _delimited(2, _encode_message(value, table.SCHEMA))
+        return wire.integer(1, int(value))
+    return wire.integer(1, 1) + wire.delimited(2, _encode_message(value, table.SCHEMA))
 
 
 def _write_schema_or_array(value: Any) -> bytes:
     many, number = (value, 2) if isinstance(value, list) else ([value], 1)
-    return b"".join(_delimited(number, _encode_message(item, table.SCHEMA)) for item in many)
+    return b"".join(wire.delimited(number, _encode_message(item, table.SCHEMA)) for item in many)
 
 
 def _write_schema_or_strings(value: Any) -> bytes:
     if isinstance(value, list):
-        return b"".join(_text(2, item) for item in value)
-    return _delimited(1, _encode_message(value, table.SCHEMA))
+        return b"".join(wire.text(2, item) for item in value)
+    return wire.delimited(1, _encode_message(value, table.SCHEMA))
 
 
 _WRITE_SPECIAL: dict[str, Callable[[Any], bytes]] = {
-    table.QUANTITY: lambda value: _text(1, str(value)),
+    table.QUANTITY: lambda value: wire.text(1, str(value)),
     table.INT_OR_STRING: _write_int_or_string,
     table.TIME: _write_time,
     table.MICRO_TIME: _write_time,
