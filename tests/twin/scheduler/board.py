@@ -31,13 +31,12 @@ class Board:
         self.scheduler = Scheduler(self.context)
         for node in nodes:
             self.add_node(node)
-        self.scheduler.start()
         Manager(self.context, all_controllers(self.context)).start()
+        self.run(0)  # the taint of new nodes goes: these are ready
+        self.scheduler.start()
 
     def add_node(self, node: Obj) -> None:
-        created = self.registry.create("nodes", node)
-        taints = [t for t in created["spec"].get("taints", ()) if t["key"] != "node.kubernetes.io/not-ready"]
-        self.registry.update("nodes", {**created, "metadata": dict(created["metadata"]), "spec": {**created["spec"], "taints": taints}})
+        self.registry.create("nodes", node)
 
     def change_node(self, name: str, **spec: Any) -> None:
         node = self.registry.get("nodes", "", name)
@@ -81,6 +80,9 @@ class Board:
         return {app: dict(counts) for app, counts in found.items()}
 
 
+READY = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}
+
+
 def node(name: str, cpu: object = 4, memory: str = "16Gi", pods: int = 110, **more: Any) -> Obj:
     """A node as the recordings have them; `labels`, `taints`, `unschedulable` as in their scenarios."""
     size = {"cpu": str(cpu), "memory": memory, "pods": str(pods)}
@@ -90,7 +92,7 @@ def node(name: str, cpu: object = 4, memory: str = "16Gi", pods: int = 110, **mo
         "kind": "Node",
         "metadata": {"name": name, "labels": labels},
         "spec": {"taints": more.get("taints", []), "unschedulable": more.get("unschedulable", False)},
-        "status": {"capacity": size, "allocatable": size},
+        "status": {"capacity": size, "allocatable": size, "conditions": [READY]},
     }
 
 

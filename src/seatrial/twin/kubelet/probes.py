@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from math import floor, inf
+from math import ceil, floor, inf
 from typing import Protocol
 
 from seatrial.twin.clock import Clock, Timer
@@ -22,7 +22,8 @@ STARTUP, LIVENESS, READINESS = "startup", "liveness", "readiness"
 #: What a worker believes of a container before its first result.
 _INITIAL: Mapping[str, bool | None] = {STARTUP: None, LIVENESS: True, READINESS: False}
 
-_EPSILON = 1e-6
+#: A thousandth of a period: clocks since the epoch are not finer than that in floating point.
+_EPSILON = 1e-3
 
 
 class Owner(Protocol):
@@ -172,14 +173,15 @@ class Worker:
             return
         now, run = self._clock.now(), self._container.run
         assert run is not None
-        earliest = max(now + _EPSILON, not_before, floor(run.started_at) + (self.spec.get("initialDelaySeconds") or 0))
         if self._timer:
             if not not_before:
                 return
             self._timer.cancel()
             self._timer = None
-        if earliest < inf:
-            ticks = max(1, -floor(-(earliest - self._base - _EPSILON) / self._period))
+        if not_before < inf:
+            wanted = max(not_before, floor(run.started_at) + (self.spec.get("initialDelaySeconds") or 0))
+            following = floor((now - self._base) / self._period + _EPSILON) + 1
+            ticks = max(following, ceil((wanted - self._base) / self._period - _EPSILON))
             self._timer = self._clock.call_later(self._base + ticks * self._period - now, self._tick)
 
     def _held_back(self) -> bool:

@@ -11,13 +11,13 @@ class Timing:
 
     notice: float = 0.25  # from a container's end to the sync that sees it
     stopped: float = 0.2  # from the end of a deleted pod's last container to the pod's final status
-    gone: float = 0.5  # from the final status to the object's removal
+    gone: float = 0.25  # from the final status to the object's removal
     probe: float = 0.1  # from a probe's start to its result in the status
-    jitter: float = 0.5  # a retry after a back-off comes up to this fraction late (pkg/kubelet/pod_workers.go, completeWork)
+    late: float = 0.25  # a retry comes this fraction later than its back-off: the mean of completeWork's jitter (pod_workers.go)
     refresh: float = 60.0  # until a change of a mounted ConfigMap or Secret is in the files (syncFrequency)
 
 
 REFERENCE = Timing()
 
 #: For containers that are real processes: nothing is slower than it has to be.
-PROMPT = Timing(notice=0.0, stopped=0.0, gone=0.0, probe=0.0, jitter=0.0, refresh=2.0)
+PROMPT = Timing(notice=0.0, stopped=0.0, gone=0.0, probe=0.0, late=0.0, refresh=2.0)

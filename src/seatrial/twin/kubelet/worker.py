@@ -200,11 +200,11 @@ class PodWorker:
         elif self._retry is not None:
             self._timer = self.clock.call_later(self._retry, self.wake)
 
-    def retry_after(self, seconds: float, jitter: bool = True) -> None:
+    def retry_after(self, seconds: float, exactly: bool = False) -> None:
         """Sync again after a while if nothing else asks for it before; of several times asked for, the earliest counts."""
         seconds = max(0.0, min(seconds, RESYNC))
-        if jitter:
-            seconds *= 1 + self.host.timing.jitter * self.host.context.registry.random.random()
+        if not exactly:
+            seconds *= 1 + self.host.timing.late
         self._retry = seconds if self._retry is None else min(self._retry, seconds)
 
     def again(self) -> None:
@@ -267,7 +267,7 @@ class PodWorker:
         if ready:
             self._mount_failures = 0
         else:
-            self.retry_after(min(LAST_MOUNT_RETRY, FIRST_MOUNT_RETRY * 2**self._mount_failures), jitter=False)
+            self.retry_after(min(LAST_MOUNT_RETRY, FIRST_MOUNT_RETRY * 2**self._mount_failures), exactly=True)
             self._mount_failures = min(self._mount_failures + 1, 10)
         return ready
 
