@@ -220,7 +220,7 @@ class _Builder:
                 continue
             self._count(key_event)
             key = key_event.value
-            if key == "<<" and key_event.implicit[0] and key_event.style is None:
+            if key == "<<" and not key_event.style:
                 merged = self._merge(value_tree, path, mark) | merged
                 continue
             if key in found:
@@ -250,7 +250,7 @@ class _Builder:
         if event.tag and event.tag not in _TAGS and event.tag != "!":
             self.document.report(_mark(event), f"tag `{event.tag}` means nothing in an app file")
             return event.value
-        if event.tag == "tag:yaml.org,2002:str" or event.style is not None or event.tag == "!":
+        if event.tag == "tag:yaml.org,2002:str" or event.style or event.tag == "!":
             return event.value
         return _plain(event.value)
 

@@ -224,8 +224,8 @@ class _Layers:
 
     def _value(self, name: str, below: Any, above: Any, at: Path_, source: Path_) -> Any:
         self.came(at, source)
-        if isinstance(below, Part) and isinstance(above, Part):
-            return self.over(below, above, at, source)
+        if isinstance(above, Part):
+            return self.over(below if isinstance(below, Part) else type(above).model_construct(), above, at, source)
         if isinstance(above, dict):
             merged = dict(below or {})
             for key, value in above.items():
