@@ -16,7 +16,7 @@ from seatrial import __version__
 #: verb -> where its click command lives, and the line that `seatrial --help` shows without importing it.
 VERBS = {
     "up": ("seatrial.cli.up:up", "Run the whole application on this machine, on the embedded cluster."),
-    "down": ("seatrial.cli.down:down", "Take down what `up --detach` left running."),
+    "down": ("seatrial.cli.up:down", "Take down what `up --detach` left running."),
     "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart, of an environment."),
     "twin": ("seatrial.cli.twin:twin", "Start, stop and look at the embedded Kubernetes itself."),
     "schema": ("seatrial.cli.schema:command", "Print the JSON schema of the app file, for editors."),

@@ -218,6 +218,8 @@ class Kubelet:
         self._room.give_back(worker.uid)
 
     def gone(self, worker: PodWorker) -> None:
+        """The pod is no more. Until now its logs were there to be read, even when it had long finished."""
+        self.runtime.remove_pod(worker.uid)
         self._room.give_back(worker.uid)
         self.images.forget(worker.uid)
         self.crashes.forget(worker.uid)

@@ -334,7 +334,6 @@ class PodWorker:
         self.prober.stop()
         self.ended = True
         self.write_status()
-        self.host.runtime.remove_pod(self.uid)
         self.host.finished(self)
         if self.pod["metadata"].get("deletionTimestamp") or self.removed:
             self._remove_soon()
