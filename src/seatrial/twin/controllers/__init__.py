@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from seatrial.twin.context import Context, add_indexes
 from seatrial.twin.controllers.base import Controller, Manager
+from seatrial.twin.controllers.cronjob import CronJobController
+from seatrial.twin.controllers.daemonset import DaemonSetController
 from seatrial.twin.controllers.deployment import DeploymentController
+from seatrial.twin.controllers.disruption import DisruptionController
 from seatrial.twin.controllers.endpoints import EndpointsController
 from seatrial.twin.controllers.endpointslice import EndpointSliceController
 from seatrial.twin.controllers.garbage import GarbageCollector
 from seatrial.twin.controllers.job import JobController, OrphanedJobPods
 from seatrial.twin.controllers.namespace import NamespaceController
+from seatrial.twin.controllers.nodelifecycle import NodeLifecycleController, TaintEvictionController
+from seatrial.twin.controllers.quota import ResourceQuotaController
 from seatrial.twin.controllers.replicaset import ReplicaSetController
 from seatrial.twin.controllers.serviceaccount import RootCAController, ServiceAccountController
+from seatrial.twin.controllers.statefulset import StatefulSetController
+from seatrial.twin.controllers.ttl import PodGC, TTLAfterFinished
+from seatrial.twin.controllers.volumes import VolumeController
 
 __all__ = ["Controller", "Manager", "all_controllers"]
 
@@ -32,8 +40,18 @@ def all_controllers(context: Context, *, root_ca: str = "") -> list[Controller]:
         RootCAController(context, root_ca),
         DeploymentController(context),
         ReplicaSetController(context),
+        StatefulSetController(context),
+        DaemonSetController(context),
         JobController(context),
         OrphanedJobPods(context),
+        TTLAfterFinished(context),
+        CronJobController(context),
+        DisruptionController(context),
+        ResourceQuotaController(context),
+        VolumeController(context),
+        NodeLifecycleController(context),
+        TaintEvictionController(context),
+        PodGC(context),
         EndpointSliceController(context),
         EndpointsController(context),
     ]
