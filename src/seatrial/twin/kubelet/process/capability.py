@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,30 +22,42 @@ SETTINGS = (
         "AppArmor restricts user namespaces; `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0` permits them",
     ),
 )
+UNTRANSLATED = 9  # what the trial ends with when sockets are not translated
 ENGINES = ("/.dockerenv", "/run/.containerenv")
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """`full`: namespaces and a file system of its own for every container. Else plain processes, and why."""
+    """`full`: namespaces and a file system of its own for every container; else plain processes, and why.
+
+    `addresses`: a program that asks for every address gets its pod's own; else it has to be told ($POD_IP).
+    """
 
     full: bool
     reason: str = ""
+    addresses: bool = True
 
     @property
     def words(self) -> str:
         """One line for a person."""
+        told = "" if self.addresses else "; their servers have to listen on $POD_IP"
         if self.full:
-            return "containers are processes with their own file system, processes and host name"
-        return f"containers are plain processes, with their volumes under $SEATRIAL_ROOT: {self.reason}"
+            return f"containers are processes with their own file system, processes and host name{told}"
+        return f"containers are plain processes, with their volumes under $SEATRIAL_ROOT{told}: {self.reason}"
 
 
-def from_probe(event: Mapping[str, Any]) -> Capability:
-    """What the trial of a container says."""
-    if event["status"] == 0 and not event["error"]:
-        return Capability(True)
+def from_probe(event: Mapping[str, Any], reason: str = "") -> Capability | None:
+    """What a trial of a container says; None when it did not run. `reason`: why it was a plain one."""
+    code = os.waitstatus_to_exitcode(event["status"])
+    if event["error"] or code not in (0, UNTRANSLATED):
+        return None
+    return Capability(not reason, reason, addresses=code == 0)
+
+
+def why_not(event: Mapping[str, Any]) -> str:
+    """Why a trial with namespaces did not run, in words that help."""
     found = str(event["error"]).rpartition("container process: ")[2].removeprefix("error during container init: ")
-    return Capability(False, _cause() or found or f"the trial of a container ended with status {event['status']}")
+    return _cause() or found or f"the trial of a container ended with status {event['status']}"
 
 
 def _cause() -> str:

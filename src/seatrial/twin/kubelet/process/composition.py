@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import seatrial
 from seatrial.twin.kubelet.process.addresses import loopback_of
+from seatrial.twin.kubelet.process.capability import Capability
 from seatrial.twin.kubelet.process.images import Launch
 from seatrial.twin.kubelet.process.images.launch import ROOT_PATH
 from seatrial.twin.kubelet.process.shim.plan import MountPlan, Plan
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 TERMINATION_LOG = "/dev/termination-log"
 
 
-def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolated: bool) -> Plan:
+def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, capability: Capability) -> Plan:
     """The plan for a container. `folder` is its own and empty. Raises OSError about a mount that cannot be made."""
+    isolated = capability.full
     stage = folder / "root"
     stage.mkdir(exist_ok=True)
     said = folder / "termination-log"
@@ -48,7 +50,7 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, isolate
         visible=[str(path) for path in _visible(launch)],
         read_only_root=spec.read_only_root,
         folder=str(stage),
-        address=pod.address,
+        address=pod.address if capability.addresses else "",
         loopback=loopback_of(pod.address),
         memory_limit=spec.memory_limit,
     )
@@ -101,11 +103,21 @@ def _visible(launch: Launch) -> list[Path]:
     return list(dict.fromkeys([*interpreter, Path(seatrial.__file__).parent.parent, *launch.visible]))
 
 
-def probe_plan(folder: Path) -> Plan:
-    """A container that ends at once with 0, to see whether this machine permits such."""
+#: What the trial runs: it asks for every address, and ends with 0 when it was given the pod's own instead.
+TRIAL = """
+import socket, sys
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("0.0.0.0", 9698))
+sys.exit(0 if listener.getsockname()[0] == sys.argv[1] else 9)
+"""
+
+
+def probe_plan(folder: Path, address: str, isolated: bool) -> Plan:
+    """A container that ends at once, to see what this machine permits: with 0, or with 9 when sockets stay as they are."""
     return Plan(
-        isolated=True,
-        argv=[sys.executable, "-I", "-S", "-c", ""],
+        isolated=isolated,
+        argv=[sys.executable, "-I", "-S", "-c", TRIAL, address],
         env={},
         cwd="/",
         uid=1,
@@ -119,7 +131,7 @@ def probe_plan(folder: Path) -> Plan:
         visible=[str(path) for path in _visible(Launch(()))],
         read_only_root=True,
         folder=str(folder),
-        address="",
-        loopback="",
+        address=address,
+        loopback=loopback_of(address),
         memory_limit=None,
     )

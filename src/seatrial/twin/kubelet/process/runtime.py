@@ -13,11 +13,12 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from seatrial.twin.kubelet.process import probes, stale
 from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block
-from seatrial.twin.kubelet.process.capability import Capability, from_probe
+from seatrial.twin.kubelet.process.capability import Capability, from_probe, why_not
 from seatrial.twin.kubelet.process.client import Event, Shim, as_file
 from seatrial.twin.kubelet.process.composition import compose, probe_plan
 from seatrial.twin.kubelet.process.execution import ExecStream, Execution, Output
@@ -103,6 +104,7 @@ class ProcessRuntime:
         self._hosts: dict[str, str] = {}
         self._closed = False
         self._capability: Capability | None = None
+        self._why_plain = "plain processes were asked for"
         self._shim = self._start_shim()
         self._probe()
 
@@ -113,14 +115,24 @@ class ProcessRuntime:
 
     def _probe(self) -> None:
         """Try out a container, so that what this machine permits is known by the time it is asked for."""
-        if self._isolation == "plain":
-            self._capability = Capability(False, "plain processes were asked for")
-            return
-        folder = self._run / "probe"
-        folder.mkdir()
+        self._try_out("plain" if self._isolation == "plain" else "full")
+
+    def _try_out(self, isolation: str) -> None:
+        folder = self._run / "trial" / isolation
+        folder.mkdir(parents=True)
+        address = str(IPv4Network(self._block.pod_cidr)[1])
         null = os.open(os.devnull, os.O_RDWR)
-        self._send_plan("start", probe_plan(folder), [null, null], id="probe")
+        self._send_plan("start", probe_plan(folder, address, isolation == "full"), [null, null], id=f"trial-{isolation}")
         os.close(null)
+
+    def _tried(self, event: Event) -> None:
+        reason = "" if event["id"] == "trial-full" else self._why_plain
+        self._capability = from_probe(event, reason)
+        if self._capability is None and event["id"] == "trial-full":
+            self._why_plain = why_not(event)
+            self._try_out("plain")
+        elif self._capability is None:
+            self._capability = Capability(False, reason, addresses=False)
 
     def capability(self) -> Capability:
         """What containers are on this machine. Waits for the trial at the start, some 50 ms, if it is still under way."""
@@ -130,7 +142,7 @@ class ProcessRuntime:
             if event is not None:
                 self._heard(event)
         if self._capability is None:
-            self._capability = Capability(False, "the trial of a container did not end")
+            self._capability = Capability(False, "the trial of a container did not end", addresses=False)
         return self._capability
 
     def _send_plan(self, do: str, plan: Mapping[str, object], fds: list[int], **facts: object) -> None:
@@ -241,11 +253,10 @@ class ProcessRuntime:
             raise StartError("CreateContainerError", f'image "{spec.image}" cannot run as a process of this machine')
         if not launch.argv:
             raise StartError("CreateContainerError", "no command specified")
-        isolated = self.capability().full
         folder = pod.folder / "containers" / spec.name / str(spec.attempt)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            plan = compose(spec, launch, pod, folder, isolated)
+            plan = compose(spec, launch, pod, folder, self.capability())
         except OSError as error:
             raise StartError("CreateContainerConfigError", str(error)) from error
         log = LogFile(self._log_file(pod.uid, spec.name, spec.attempt))
@@ -266,8 +277,8 @@ class ProcessRuntime:
             container.meter = Meter(container.pid, event["minded"])
 
     def _ended(self, event: Event) -> None:
-        if event["id"] == "probe":
-            self._capability = from_probe(event)
+        if event["id"].startswith("trial-"):
+            self._tried(event)
             return
         container = self._containers.pop(event["id"], None)
         if container is None:

@@ -138,10 +138,17 @@ def become(
     if orphaned(alive):
         os._exit(1)
     if network is not None:
-        fd = network()
-        reports.listener(fd)
-        os.close(fd)
+        _install(network, reports)
     execute(argv, env)
+
+
+def _install(network: Callable[[], int], reports: Reports) -> None:
+    try:
+        fd = network()
+    except OSError:
+        return  # the trial at the start has found that out, and the runtime does not count on it
+    reports.listener(fd)
+    os.close(fd)
 
 
 def orphaned(alive: int) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from seatrial.twin.kubelet.process.shim import child, linux, plain, procs
+from seatrial.twin.kubelet.process.shim import child, linux, plain, procs, sockets
 from seatrial.twin.kubelet.process.shim.enter import enter
 from seatrial.twin.kubelet.process.shim.plan import ExecPlan, Plan
 from seatrial.twin.kubelet.process.shim.remove import remove
@@ -37,7 +37,6 @@ class Task:
     pid: int  # of the child: the launcher, the minder, and once it is known the first process
     reports: socket.socket | None
     command_pid: int = 0
-    listener: int = -1
     error: str = ""
     code: int = 0
     started: bool = False
@@ -60,6 +59,7 @@ class Shim:
         self._pids: dict[int, Task] = {}
         self._discards: list[tuple[str, set[str], list[str]]] = []
         self._removers: dict[int, str] = {}
+        self._own_ports: dict[str, set[int]] = {}  # by the address of the pod: what it has on its own 127.0.0.1
         self._alive, self._held = os.pipe()  # children notice by `alive` that the shim, which holds the other end, is gone
         self._closing, self._deadline, self._give_up, self._look = False, 0.0, 0.0, 0.0
         self._requests: dict[str, Callable[[dict[str, Any], list[int]], None]] = {
@@ -131,7 +131,8 @@ class Shim:
         become = child.isolated if plan["isolated"] else plain.plain
         task = Task(request["id"], plan, 0, None)
         self._containers[task.id] = task
-        self._fork(task, lambda reports: become(plan, streams, reports, self._alive, None))
+        network = self._network(plan)
+        self._fork(task, lambda reports: become(plan, streams, reports, self._alive, network))
         _close_all(streams)
 
     def _exec(self, request: dict[str, Any], fds: list[int]) -> None:
@@ -146,7 +147,8 @@ class Shim:
         container.execs[task.id] = task
         pidfd = os.pidfd_open(container.pid)
         streams = (fds[1], fds[2], fds[3])
-        self._fork(task, lambda reports: enter(container.plan, command, pidfd, streams, reports, self._alive, None))
+        network = self._network(container.plan)
+        self._fork(task, lambda reports: enter(container.plan, command, pidfd, streams, reports, self._alive, network))
         _close_all([*streams, pidfd])
 
     def _kill_exec(self, request: dict[str, Any], _fds: list[int]) -> None:
@@ -211,14 +213,34 @@ class Shim:
             task.reports = None
             self._report_start(task)
 
-    def _take_report(self, task: Task, fact: dict[str, Any], _fds: list[int]) -> None:
-        if "pid" in fact and task.isolated:
+    def _take_report(self, task: Task, fact: dict[str, Any], fds: list[int]) -> None:
+        if "listener" in fact and fds:
+            self._listen(task, fds[0])
+        elif "pid" in fact and task.isolated:
             task.pid = fact["pid"]
             self._pids[task.pid] = task
         elif "pid" in fact:
             task.command_pid = fact["pid"]
         elif "error" in fact:
             task.error, task.code = fact["error"], fact["code"]
+
+    def _network(self, plan: Plan) -> child.Network:
+        """What a task puts on its sockets; a plain one on its files too, to find the pod's /etc/hosts."""
+        files = not plan["isolated"] and bool(plan["hosts"])
+        return (lambda: sockets.install(files)) if plan["address"] else None
+
+    def _listen(self, task: Task, fd: int) -> None:
+        """Answer for the sockets of a task from now on."""
+        plan = task.plan
+        own = self._own_ports.setdefault(plan["address"], set())
+        listener = sockets.Listener(fd, plan["address"], plan["loopback"], own, plan["hosts"])
+
+        def answer() -> None:
+            if not listener.answer():
+                self._selector.unregister(fd)
+                os.close(fd)
+
+        self._selector.register(fd, selectors.EVENT_READ, answer)
 
     def _report_start(self, task: Task) -> None:
         if not task.error and not task.started:
