@@ -13,14 +13,15 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from net import Backend, Net, ask, run
+from net import NETWORK, Backend, Net, ask, run
 
 from seatrial.twin.clock import VirtualClock
 from seatrial.twin.network.proxy import ServiceProxy
 from seatrial.twin.network.relay import listening
 
-SERVICE, PORT = "127.96.7.1", 8080
-A, B, C = "127.97.7.1", "127.97.7.2", "127.97.7.3"
+SERVICE, PORT = f"{NETWORK}.201", 8080
+NODE_PORT = 31000 + os.getpid() % 1000
+A, B, C = f"{NETWORK}.1", f"{NETWORK}.2", f"{NETWORK}.3"
 
 
 @asynccontextmanager
@@ -387,10 +388,10 @@ def test_headless_and_external_services_have_no_address_here() -> None:
 def test_a_node_port_is_reached_on_localhost() -> None:
     async def test() -> None:
         net = Net()
-        net.service("web", SERVICE, PORT, type="NodePort", ports=[{"port": PORT, "nodePort": 30187}])
+        net.service("web", SERVICE, PORT, type="NodePort", ports=[{"port": PORT, "nodePort": NODE_PORT}])
         net.endpoints("web", A, port=9000)
         async with Backend(A, 9000), proxied(net):
-            assert await ask("127.0.0.1", 30187) == A
+            assert await ask("127.0.0.1", NODE_PORT) == A
 
     run(test())
 
@@ -413,7 +414,7 @@ def test_a_port_for_root_alone_is_told_in_an_event_and_tried_again() -> None:
         try:
             [(name, reason, message)] = net.events.said
             assert (name, reason) == ("web", "FailedToListen")
-            assert "127.96.7.1:80" in message
+            assert f"{SERVICE}:80" in message
             assert "ip_unprivileged_port_start=80" in message
             clock.run_for(1)
             assert len(net.events.said) == 2
@@ -430,9 +431,9 @@ def test_a_port_for_root_alone_is_told_in_an_event_and_tried_again() -> None:
 def test_a_port_that_somebody_holds_is_told_in_an_event() -> None:
     async def test() -> None:
         net = Net()
-        net.service("web", SERVICE, PORT)
+        taken = listening("0.0.0.0", 0)
+        net.service("web", SERVICE, taken.getsockname()[1])
         net.endpoints("web", A, port=9000)
-        taken = listening("0.0.0.0", PORT)
         try:
             async with proxied(net):
                 [(_, _, message)] = net.events.said
@@ -482,7 +483,7 @@ def test_no_request_fails_while_pods_are_replaced_under_load() -> None:
     async def test() -> None:
         net = Net()
         net.service("web", SERVICE, PORT)
-        pods = [Backend(f"127.97.8.{number}", 9000, slow_reply) for number in range(1, 2 + total // every)]
+        pods = [Backend(f"{NETWORK}.{100 + number}", 9000, slow_reply) for number in range(1, 2 + total // every)]
         await pods[0].open()
         net.endpoints("web", pods[0].address, port=9000)
         left, done, reached = list(range(total)), 0, asyncio.Event()

@@ -151,7 +151,7 @@ class Endpoints:
     def __init__(self, context: Context, changed: Callable[[str, str], object] | None = None) -> None:
         """`changed(namespace, service)` is called, at once and while the store writes, when slices of a Service change."""
         self._store, self._clock, self._changed = context.store, context.clock, changed
-        self._store.add_index(SLICES, "service", _services)
+        self._store.add_index(SLICES, "balanced", _services)
         self._known: dict[PortKey, tuple[Endpoint, ...]] = {}
         self._balancers: dict[PortKey, Balancer] = {}
         self._end = self._store.subscribe(SLICES, self._note)
@@ -159,7 +159,7 @@ class Endpoints:
     def of(self, key: PortKey) -> tuple[Endpoint, ...]:
         known = self._known.get(key)
         if known is None:
-            slices = self._store.by_index(SLICES, "service", f"{key.namespace}/{key.service}")
+            slices = self._store.by_index(SLICES, "balanced", f"{key.namespace}/{key.service}")
             known = self._known[key] = endpoints_in(slices, key.port)
         return known
 
