@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from any_objects import RECORDINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
+import any_objects
+from any_objects import RECORDINGS
 from seatrial.twin import schema
 from seatrial.twin.schema.decoding import broken_base64
 from seatrial.world.objects import Obj
@@ -157,3 +158,36 @@ def test_no_document_breaks_the_check(value: Any) -> None:
 )
 def test_broken_base64_is_located_as_go_does(text: str, place: int | None) -> None:
     assert broken_base64(text) == place
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"priority": "high"}, "unrecognized type: int32"),
+        ({"hostNetwork": 1}, "unrecognized type: bool"),
+        ({"hostname": 1}, "cannot convert int64 to string"),
+        ({"restartPolicy": 1}, "cannot convert int64 to v1.RestartPolicy"),
+        ({"hostname": {}}, "unrecognized type: string"),
+        ({"priority": 1.5}, "cannot convert float64 to int32"),
+        ({"containers": {}}, "cannot restore slice from map"),
+        ({"containers": ["c"]}, "cannot restore struct from: string"),
+        ({"nodeSelector": []}, "cannot restore map from slice"),
+        (
+            {"overhead": {"cpu": "lots"}},
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+    ],
+)
+def test_patched_objects_that_cannot_be_restored(spec: Obj, words: str) -> None:
+    assert schema.restore(pod(**spec)).error == words
+
+
+def test_unknown_fields_of_a_patched_object_are_sorted() -> None:
+    patched = schema.restore(pod(zebra=1, containers=[{"name": "c", "typo": 1}]))
+    assert patched.error is None
+    assert patched.strict == ['unknown field "spec.containers[0].typo"', 'unknown field "spec.zebra"']
+
+
+@given(any_objects.some_objects())
+def test_what_can_be_decoded_can_be_restored(obj: Obj) -> None:
+    assert not schema.restore(obj)

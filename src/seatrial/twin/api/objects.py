@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from seatrial.twin.api import bodies, listing, tables
 from seatrial.twin.api.http import Accepted, Request, Response, json_response, to_yaml
 from seatrial.twin.api.paths import Target
 from seatrial.twin.errors import Cause
+from seatrial.twin.merge.structured import go_text
 from seatrial.twin.registry import patching
 from seatrial.twin.registry.conversion import convert
 from seatrial.twin.registry.registry import Options, Registry
@@ -63,7 +65,7 @@ class Objects:
             return self._apply(request, kind, target, accepted, options, subresource)
         old = self._registry.get(kind.id, target.namespace, target.name)
         patch = _patch_of(request)
-        new = self._checked(request, kind, patching.patched(convert(old, kind), patch, media))
+        new = self._checked(request, kind, patching.patched(convert(old, kind), patch, media), patch, media)
         self._place(kind, target, new)
         stored = self._registry.update(kind.id, self._inward(kind, new), options, subresource)
         return self._written(request, kind, stored, accepted, options, 200)
@@ -85,14 +87,15 @@ class Objects:
         stored, new = self._registry.apply(kind.id, self._inward(kind, wanted), options, subresource)
         return self._written(request, kind, stored, accepted, options, 201 if new else 200)
 
-    def _checked(self, request: Request, kind: Resource, obj: Obj) -> Obj:
+    def _checked(self, request: Request, kind: Resource, obj: Obj, patch: Any, media: str) -> Obj:
         """A patched object, when it still is one of its kind. Raises ApiError (422)."""
-        problems = schema.check(obj)
+        strategic = media == patching.STRATEGIC
+        problems = schema.restore(obj) if strategic else schema.check(obj)
         validation = request.query.get("fieldValidation") or "Warn"
         why = problems.error or (problems.strict_message() if validation == "Strict" and problems.strict else None)
         if why is not None:
-            shown = orjson.dumps(obj).decode()
-            raise errors.invalid("", "", "", [Cause("FieldValueInvalid", f'Invalid value: "{shown}": {why}', "patch")])
+            shown = json.dumps(go_text(patch) if strategic else orjson.dumps(obj).decode(), ensure_ascii=False)
+            raise errors.invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")])
         if validation == "Warn":
             request.warnings.extend(problems.strict)
         obj = schema.normalise(obj)

@@ -2,6 +2,7 @@
 
 from seatrial.twin.schema.decoding import Problems, check, duplicates, wrong_kind
 from seatrial.twin.schema.normal import normalise, zero
+from seatrial.twin.schema.restoring import restore
 from seatrial.twin.schema.structural import custom, structural
 from seatrial.twin.schema.table import ANY, META, Field, Shape, fields, rule, shape, shape_of, type_of
 
@@ -16,6 +17,7 @@ __all__ = [
     "duplicates",
     "fields",
     "normalise",
+    "restore",
     "rule",
     "shape",
     "shape_of",

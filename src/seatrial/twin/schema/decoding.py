@@ -69,7 +69,7 @@ def check(obj: Any, type_: Shape | None = None, body: bytes = b"") -> Problems:
     if known is not None:
         try:
             walk.value(obj, known, "", "", "")
-        except _UndecodableError as broken:
+        except UndecodableError as broken:
             problems.error = str(broken)
     del problems.strict[MOST_STRICT_ERRORS:]
     return problems
@@ -95,7 +95,7 @@ def wrong_kind(obj: Obj, expected_version: str, expected_kind: str) -> errors.Ap
     return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {expected_kind}: {why}')
 
 
-class _UndecodableError(Exception):
+class UndecodableError(Exception):
     """A special type's own decoder gave up, which ends the decoding at once."""
 
 
@@ -222,7 +222,7 @@ def _quantity(value: Any) -> _Wrong:
             return None
         except ValueError:
             pass
-    raise _UndecodableError(quantity.FORMAT_ERROR)
+    raise UndecodableError(quantity.FORMAT_ERROR)
 
 
 def _int_or_string(value: Any) -> _Wrong:
@@ -251,8 +251,8 @@ def _parsed_time(value: Any, layout: str) -> _Wrong:
             datetime.fromisoformat(value.replace("Z", "+00:00"))
             return None
         except ValueError:
-            raise _UndecodableError(f'parsing time "{value}": {_out_of_range(value)} out of range') from None
-    raise _UndecodableError(f'parsing time "{value}" as "{layout}": cannot parse {_where_time_breaks(value)}')
+            raise UndecodableError(f'parsing time "{value}": {_out_of_range(value)} out of range') from None
+    raise UndecodableError(f'parsing time "{value}" as "{layout}": cannot parse {_where_time_breaks(value)}')
 
 
 def _out_of_range(value: str) -> str:
@@ -292,7 +292,7 @@ def _duration(value: Any) -> _Wrong:
     if not isinstance(value, str):
         return (_json_kind(value), "string")
     if _GO_DURATION.fullmatch(value) is None:
-        raise _UndecodableError(f'time: invalid duration "{value}"')
+        raise UndecodableError(f'time: invalid duration "{value}"')
     return None
 
 
@@ -337,6 +337,15 @@ def _after_breaks(text: str, at: int) -> int:
     while at < len(text) and text[at] in "\r\n":
         at += 1
     return at
+
+
+def special_error(value: Any, type_: Shape) -> str | None:
+    """Why a special type does not take a value that stands by itself. Raises UndecodableError where its decoder breaks off."""
+    wrong = _SCALARS[type_.type](value)
+    if wrong is None:
+        return None
+    what, go = wrong
+    return what if go is None else f"json: cannot unmarshal {what} into Go value of type {go or type_.go}"
 
 
 # duplicate fields
