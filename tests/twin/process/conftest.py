@@ -26,6 +26,19 @@ class Box:
         self.isolation, self.root = isolation, root
         self._uids = itertools.count(1)
 
+    async def until(self, true):
+        """Wait until something holds that the shim's events bring about."""
+        heard, happened = self.runtime._shim._heard, asyncio.Event()
+
+        def hear(event):
+            heard(event)
+            happened.set()
+
+        self.runtime._shim._heard = hear
+        while not true():
+            happened.clear()
+            await asyncio.wait_for(happened.wait(), PATIENCE)
+
     async def empty(self):
         """Wait until the shim has no process under it."""
         shim = self.runtime._shim.process.pid
