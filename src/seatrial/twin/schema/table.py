@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 META = "apimachinery.pkg.apis.meta.v1"
@@ -136,23 +136,32 @@ STRING = Shape("scalar", "string", go="string")
 Rule = tuple[str, str, tuple[str, ...], tuple[str, ...], str]
 
 
-def _read(name: str) -> list[list[str]]:
-    text = resources.files(__package__).joinpath(name).read_text("utf-8")
-    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+def _read(name: str) -> list[str]:
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 @cache
-def _rows() -> dict[str, list[list[str]]]:
-    rows: dict[str, list[list[str]]] = {}
-    for row in _read("fields.tsv"):
-        rows.setdefault(row[0], []).append(row)
-    return rows
+def _lines() -> dict[str, list[str]]:
+    """The lines of each type, split only when the type is asked for: most never are."""
+    lines: dict[str, list[str]] = {}
+    for line in _read("fields.tsv"):
+        lines.setdefault(line.partition("\t")[0], []).append(line)
+    return lines
+
+
+def _rows(type_name: str) -> list[list[str]]:
+    """A row a field: type, number, name, field type, Go type, flags, default, enum values."""
+    rows = [line.split("\t") for line in _lines().get(type_name, ())]
+    return [row + [""] * (8 - len(row)) for row in rows]
 
 
 @cache
 def _rules() -> dict[str, dict[str, Rule]]:
     rules: dict[str, dict[str, Rule]] = {}
-    for version, type_, field, json_type, kind, keys, strategy, merge_key in _read("merge-rules.tsv"):
+    for version, type_, field, json_type, kind, keys, strategy, merge_key in (
+        line.split("\t") for line in _read("merge-rules.tsv")
+    ):
         rule = (
             json_type,
             kind,
@@ -202,7 +211,7 @@ def type_of(api_version: str, kind: str) -> str | None:
         group, version = "", group
     module = _GROUPS.get(group) or f"api.{group.partition('.')[0] or 'core'}"
     for name in (f"{module}.{version}.{kind}", f"{META}.{kind}"):
-        if any(row[2] == "apiVersion" and row[1] == "0" for row in _rows().get(name, ())):
+        if any(line.startswith(f"{name}\t0\tapiVersion\t") for line in _lines().get(name, ())):
             return name
     return None
 
@@ -215,7 +224,7 @@ def shape_of(api_version: str, kind: str) -> Shape | None:
 
 def type_names() -> list[str]:
     """Every struct type of the table."""
-    return list(_rows())
+    return list(_lines())
 
 
 # shapes
@@ -246,19 +255,13 @@ def fields(type_name: str) -> Mapping[str, Field]:
 
 def own_fields(type_name: str) -> list[tuple[Field, bool]]:
     """The fields of a type as protobuf has them, each with whether it is an embedded struct, which JSON flattens."""
-    return [(_field(row), "i" in row[5]) for row in map(_padded, _rows().get(type_name, ())) if row[1] != "0"]
-
-
-def _padded(row: list[str]) -> list[str]:
-    return row + [""] * (8 - len(row))
+    return [(_field(row), "i" in row[5]) for row in _rows(type_name) if row[1] != "0"]
 
 
 @cache
 def _load(type_name: str) -> Mapping[str, Field]:
     found: dict[str, Field] = {}
-    for row in map(_padded, _rows().get(type_name, ())):
-        if len(row) < 3 or not row[2]:
-            continue
+    for row in _rows(type_name):
         if "i" in row[5]:
             found.update({name: _copy(field) for name, field in _load(row[3]).items()})
         else:
