@@ -13,11 +13,12 @@ from seatrial.package.helm.chart import chart as helm_chart
 from seatrial.package.helm.chart import secret_values
 from seatrial.render import render, values
 from seatrial.up.images import Source
-from seatrial.world.objects import Obj, annotations_of, name_of
+from seatrial.world.objects import Obj, name_of
 
 #: Where the image of a service that runs from source is said to come from; no registry answers to it.
 REGISTRY = "localhost"
-_WORKLOADS = ("StatefulSet", "Deployment", "Job")
+#: What must be there in the end. A migration is not: in an upgrade it is a hook, which Helm deletes when it has succeeded.
+_WORKLOADS = ("StatefulSet", "Deployment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def make_chart(plan: Plan, images: Mapping[str, str], live: Iterable[Obj]) -> Ch
     objects = render(plan.resolved, images=images, secrets=secrets)
     environment = plan.resolved.environment
     files = helm_chart(plan.app, {environment: objects}, base=environment, version="0.1.0")
-    workloads = {(obj["kind"], name_of(obj)) for obj in objects if obj["kind"] in _WORKLOADS and not _passing(obj)}
+    workloads = {(obj["kind"], name_of(obj)) for obj in objects if obj["kind"] in _WORKLOADS}
     return Chart(files, secret_values(objects), frozenset(workloads))
 
 
@@ -79,8 +80,3 @@ def _decoded(live: Iterable[Obj]) -> dict[str, dict[str, str]]:
         for secret in live
         if secret.get("type") == "Opaque"
     }
-
-
-def _passing(obj: Obj) -> bool:
-    """A hook that Helm deletes when it has succeeded is not there to be waited for."""
-    return "hook-succeeded" in annotations_of(obj).get("helm.sh/hook-delete-policy", "")
