@@ -42,6 +42,7 @@ from seatrial.twin.api.watching import Watches
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import Resource
+from seatrial.world.objects import Obj
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Api:
         self._subresources = Subresources(registry, self._objects, logs)
         self._reviews = Reviews(registry, self.authenticator, self.authorizer)
         self._discovery = discovery.Discovery(registry.resources)
-        self._openapi = OpenApi(registry.resources)
+        self._openapi = OpenApi(registry.resources, self._custom_schema)
         self._metrics = Metrics(registry, usage)
         self._handlers: dict[str, Callable[..., Answer]] = {
             "get": self._objects.get,
@@ -87,6 +88,10 @@ class Api:
     def close(self) -> None:
         """End all watches: their clients see a response that is complete."""
         self.watches.close()
+
+    def _custom_schema(self, api_version: str, kind: str) -> Obj | None:
+        resource = self.registry.resources.of_kind(api_version, kind)
+        return resource.custom.schema if resource and resource.custom else None
 
     # ASGI
 
@@ -142,6 +147,8 @@ class Api:
         verb = _verb(request, target)
         if MASTERS not in request.user.groups:
             self._authorize(request, kind, target, verb)
+        if kind.custom is not None and kind.custom.warning:
+            request.warnings.append(kind.custom.warning)
         if kind.id == "endpoints":
             request.warnings.append(_ENDPOINTS_ARE_OLD)
         if target.subresource:

@@ -52,13 +52,14 @@ def checked(obj: Obj, kind: Resource, request: Request, body: bytes = b"") -> Ob
     """The object as the server keeps it, when it is one of `kind`. Raises ApiError (400)."""
     fit(obj, kind)
     validation = request.query.get("fieldValidation") or "Warn"
-    problems = schema.check(obj, None, body if validation != "Ignore" else b"")
+    shape = kind.custom.shape if kind.custom else None
+    problems = schema.check(obj, shape, body if validation != "Ignore" else b"")
     refusal = problems.refusal(strict=validation == "Strict")
     if refusal is not None:
         raise refusal
     if validation == "Warn":
         request.warnings.extend(problems.strict)
-    obj = schema.normalise(obj)
+    obj = schema.normalise(obj, shape)
     if not isinstance(obj.get("metadata"), dict):
         obj["metadata"] = {}
     return obj

@@ -52,8 +52,9 @@ _ELSEWHERE: dict[str, Callable[[Obj], object]] = {
 }
 
 
-def parse(text: str, kind: Resource, selectable: Sequence[str] = ()) -> Predicate:
-    """The predicate of a fieldSelector, over stored objects; `selectable`: fields a CRD adds. Raises ApiError (400)."""
+def parse(text: str, kind: Resource) -> Predicate:
+    """The predicate of a fieldSelector, over stored objects. Raises ApiError (400)."""
+    selectable = kind.custom.selectable if kind.custom else ()
     terms = [_term(part, kind, selectable) for part in _split(text)]
     if len(terms) == 1:
         return terms[0]

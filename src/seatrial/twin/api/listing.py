@@ -36,7 +36,7 @@ class Scope:
         return self.wanted is None or self.wanted(obj)
 
 
-def scope_of(request: Request, kind: Resource, namespace: str, name: str = "", selectable: Sequence[str] = ()) -> Scope:
+def scope_of(request: Request, kind: Resource, namespace: str, name: str = "") -> Scope:
     """What the query's selectors leave. Raises ApiError (400)."""
     predicates: list[Predicate] = []
     labels = request.query.get("labelSelector")
@@ -44,7 +44,7 @@ def scope_of(request: Request, kind: Resource, namespace: str, name: str = "", s
         predicates.append(_labels(labels))
     wanted = request.query.get("fieldSelector")
     if wanted:
-        predicates.append(fields.parse(wanted, kind, selectable))
+        predicates.append(fields.parse(wanted, kind))
     if name:
         predicates.append(lambda obj: bool(obj["metadata"]["name"] == name))
     predicate: Predicate | None = None
@@ -212,12 +212,12 @@ def shaped(
     if accepted.encoding == "yaml":
         document = {
             "apiVersion": kind.api_version,
-            "kind": f"{kind.kind}List",
+            "kind": kind.list_kind,
             "metadata": metadata,
             "items": [convert(obj, kind) for obj in objects],
         }
         return Response(200, to_yaml(document), b"application/yaml")
-    head = orjson.dumps({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata})
+    head = orjson.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata})
     items_json = b",".join([encoded(registry.store, kind, obj) for obj in objects])
     return Response(200, b'%s,"items":[%s]}' % (head[:-1], items_json))
 

@@ -90,7 +90,8 @@ class Objects:
     def _checked(self, request: Request, kind: Resource, obj: Obj, patch: Any, media: str) -> Obj:
         """A patched object, when it still is one of its kind. Raises ApiError (422)."""
         strategic = media == patching.STRATEGIC
-        problems = schema.restore(obj) if strategic else schema.check(obj)
+        shape = kind.custom.shape if kind.custom else None
+        problems = schema.restore(obj) if strategic else schema.check(obj, shape)
         validation = request.query.get("fieldValidation") or "Warn"
         why = problems.error or (problems.strict_message() if validation == "Strict" and problems.strict else None)
         if why is not None:
@@ -98,7 +99,7 @@ class Objects:
             raise errors.invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")])
         if validation == "Warn":
             request.warnings.extend(problems.strict)
-        obj = schema.normalise(obj)
+        obj = schema.normalise(obj, shape)
         if (obj.get("apiVersion"), obj.get("kind")) != (kind.api_version, kind.kind):
             raise errors.bad_request("the API version or kind of an object cannot be changed by a patch")
         return obj
@@ -138,9 +139,7 @@ class Objects:
         )
         metadata = {"resourceVersion": str(self._registry.store.version)}
         items = [convert(obj, kind) for obj in objects]
-        return json_response(
-            200, {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": items}
-        )
+        return json_response(200, {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata, "items": items})
 
     def _delete_options(self, request: Request) -> Obj:
         """DeleteOptions from the body, or from the query when there is none. Raises ApiError."""

@@ -14,6 +14,9 @@ from seatrial.twin.registry.resources import Resource
 from seatrial.world.objects import Obj
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+#: Holds a CustomResourceDefinition until its objects are gone.
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+_DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 _PROPAGATED = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
 
 
@@ -47,6 +50,8 @@ def decide(resource: str, obj: Obj, grace: int | None, propagation: str | None, 
         return _namespace(obj, now)
     old = obj["metadata"]
     metadata = {**old, "finalizers": _finalizers(old.get("finalizers") or [], propagation)}
+    if resource == _DEFINITIONS and "deletionTimestamp" not in old and CLEANUP not in metadata["finalizers"]:
+        metadata["finalizers"].append(CLEANUP)
     if not metadata["finalizers"]:
         del metadata["finalizers"]
     if "deletionTimestamp" in metadata:

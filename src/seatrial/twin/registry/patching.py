@@ -6,6 +6,8 @@ from typing import Any
 
 from seatrial.twin import errors, merge
 from seatrial.twin.registry.options import Options
+from seatrial.twin.registry.resources import Resource
+from seatrial.twin.schema import Shape
 from seatrial.world.objects import Obj
 
 JSON = "application/json-patch+json"
@@ -27,14 +29,27 @@ def patched(old: Obj, patch: Any, patch_type: str) -> Obj:
     raise errors.ApiError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {patch_type}")
 
 
-def applied(live: Obj | None, wanted: Obj, options: Options, subresource: str, now: float) -> Obj:
+def applied(kind: Resource, live: Obj | None, wanted: Obj, options: Options, subresource: str, now: float) -> Obj:
     """Server-side apply: the merged object with its managedFields. Raises ApiError (409) where another manager owns a field."""
-    return merge.apply.apply(live, wanted, manager=options.manager, force=options.force, now=now, subresource=subresource)
+    return merge.apply.apply(
+        live,
+        wanted,
+        manager=options.manager,
+        force=options.force,
+        now=now,
+        subresource=subresource,
+        type_=_shape(kind),
+    )
 
 
-def track(old: Obj | None, new: Obj, options: Options, subresource: str, now: float) -> Obj:
+def track(kind: Resource, old: Obj | None, new: Obj, options: Options, subresource: str, now: float) -> Obj:
     """The object with managedFields that give what this write changed to its manager."""
-    return merge.track_update(old, new, manager=options.manager, subresource=subresource, now=now)
+    return merge.track_update(old, new, manager=options.manager, subresource=subresource, now=now, type_=_shape(kind))
+
+
+def _shape(kind: Resource) -> Shape | None:
+    """What a custom resource looks like; built-in kinds are known to `schema`."""
+    return kind.custom.shape if kind.custom else None
 
 
 def same(new: Obj, old: Obj) -> bool:

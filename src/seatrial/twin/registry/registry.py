@@ -16,7 +16,8 @@ from dataclasses import replace
 from seatrial.twin import errors
 from seatrial.twin.admission.chain import OPEN, Chain
 from seatrial.twin.clock import Clock, timestamp
-from seatrial.twin.registry import deletion, eviction, patching, scaling, strategies, tokens
+from seatrial.twin.registry import deletion, eviction, patching, scaling, strategies, structure, tokens
+from seatrial.twin.registry.custom import CustomResources
 from seatrial.twin.registry.options import SYSTEM, Options
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.registry.services import ServiceAddresses
@@ -53,8 +54,7 @@ class Registry:
         self.admission, self.track_fields = admission, track_fields
         self.addresses = ServiceAddresses(store, self.random, service_cidr)
         self.signer = signer or tokens.Signer()
-        #: Custom resources: where their replicas are, by resource id.
-        self.scale_paths: dict[str, scaling.ScalePaths] = {}
+        self.custom = CustomResources(store, resources)
 
     # reading
 
@@ -76,14 +76,14 @@ class Registry:
     def create(self, resource: str, obj: Obj, options: Options = SYSTEM) -> Obj:
         """Store a new object. The dictionary becomes the registry's own: do not keep it."""
         kind = self.resources.stored(resource)
-        self.admission.defaulter(obj)
+        self._default(kind, obj)
         self.admission.mutate(self, resource, obj, None, options)
         self._prepare_create(kind, obj)
         self._validate(kind, obj, None, "")
         if resource == "services":
             self._refuse(kind, obj, self.addresses.complete(obj, None, options.dry_run))
         if self.track_fields and options.manager:
-            obj = patching.track(None, obj, options, "", self.clock.now())
+            obj = patching.track(kind, None, obj, options, "", self.clock.now())
         self.admission.check(self, resource, obj, None, options)
         name = obj["metadata"]["name"]
         if options.dry_run:
@@ -107,7 +107,7 @@ class Registry:
         strategy = self.strategy(resource)
         obj = self._system_fields(strategy, obj, old, subresource)
         if subresource != "status":
-            self.admission.defaulter(obj)
+            self._default(kind, obj)
         self.admission.mutate(self, resource, obj, old, options)
         if subresource != "status":
             strategies.prepare_update(strategy, obj, old, "status" in kind.subresources)
@@ -135,7 +135,7 @@ class Registry:
         """Server-side apply: the object as it then is, and whether it is new. Raises ApiError (409) for fields of others."""
         metadata = obj["metadata"]
         live = self.store.get(resource, metadata.get("namespace", ""), metadata["name"])
-        merged = patching.applied(live, obj, options, subresource, self.clock.now())
+        merged = patching.applied(self.resources.stored(resource), live, obj, options, subresource, self.clock.now())
         applying = _without_manager(options)
         if live is None:
             return self.create(resource, merged, applying), True
@@ -195,16 +195,16 @@ class Registry:
     # subresources
 
     def scale(self, resource: str, namespace: str, name: str) -> Obj:
-        return scaling.scale_of(self.get(resource, namespace, name), self._paths(resource))
+        return scaling.scale_of(self.get(resource, namespace, name), self.scale_paths(resource))
 
     def set_scale(
         self, resource: str, namespace: str, name: str, replicas: int, options: Options = SYSTEM, version: str = ""
     ) -> Obj:
         """Set the number of replicas; returns the Scale. `version` is a precondition."""
-        obj = scaling.scaled(self.get(resource, namespace, name), replicas, self._paths(resource))
+        obj = scaling.scaled(self.get(resource, namespace, name), replicas, self.scale_paths(resource))
         if version:
             obj["metadata"]["resourceVersion"] = version
-        return scaling.scale_of(self.update(resource, obj, options), self._paths(resource))
+        return scaling.scale_of(self.update(resource, obj, options), self.scale_paths(resource))
 
     def bind(self, namespace: str, name: str, node: str, options: Options = SYSTEM) -> Obj:
         """Give a pod its node, as the scheduler does. Raises ApiError (409) for a pod that has one or is on its way out."""
@@ -267,8 +267,12 @@ class Registry:
         known = STRATEGIES.get(resource)
         if known is not None:
             return known
-        group = self.resources.stored(resource).group
-        return PLAIN if group.endswith(".k8s.io") or "." not in group else CUSTOM
+        return CUSTOM if self.resources.stored(resource).custom else PLAIN
+
+    def _default(self, kind: Resource, obj: Obj) -> None:
+        self.admission.defaulter(obj)
+        if kind.custom is not None and kind.custom.schema:
+            structure.default(obj, kind.custom.schema)
 
     def _prepare_create(self, kind: Resource, obj: Obj) -> None:
         metadata = obj["metadata"]
@@ -318,7 +322,7 @@ class Registry:
         if kind.id == "services" and subresource == "":
             self._refuse(kind, obj, self.addresses.complete(obj, old, options.dry_run))
         if self.track_fields and options.manager:
-            obj = patching.track(old, obj, options, subresource, self.clock.now())
+            obj = patching.track(kind, old, obj, options, subresource, self.clock.now())
         self.admission.check(self, kind.id, obj, old, options)
         if options.dry_run or patching.same(obj, old):
             return obj if options.dry_run else old
@@ -328,14 +332,19 @@ class Registry:
         return self.store.update(kind.id, obj)
 
     def _validate(self, kind: Resource, obj: Obj, old: Obj | None, subresource: str) -> None:
-        self._refuse(kind, obj, self.admission.validator(obj, old, subresource))
+        if kind.custom is None:
+            self._refuse(kind, obj, self.admission.validator(obj, old, subresource))
+        else:
+            self._refuse(kind, obj, structure.problems(obj, old, kind.custom.schema, kind.namespaced))
 
     def _refuse(self, kind: Resource, obj: Obj, causes: Sequence[errors.Cause]) -> None:
         if causes:
             raise errors.invalid(kind.group, kind.kind, obj["metadata"].get("name", ""), causes)
 
-    def _paths(self, resource: str) -> scaling.ScalePaths:
-        return self.scale_paths.get(resource, scaling.BUILTIN)
+    def scale_paths(self, resource: str) -> scaling.ScalePaths:
+        """Where objects of a resource keep their replicas and their selector."""
+        custom = self.resources.stored(resource).custom
+        return (custom.scale if custom else None) or scaling.BUILTIN
 
     # names
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seatrial.twin.registry.custom import CustomVersion
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -27,12 +31,15 @@ class Resource:
     singular: str = ""
     storage: str = ""  # the id under which the store keeps it, where it differs (events.k8s.io -> events)
     served: bool = field(default=True, compare=False)
+    list_kind: str = ""  # where it is not the kind with List behind it
+    custom: CustomVersion | None = field(default=None, compare=False, repr=False)  # of a custom resource
     id: str = field(init=False, compare=False)
     api_version: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         default = f"{self.plural}.{self.group}" if self.group else self.plural
         object.__setattr__(self, "id", self.storage or default)
+        object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
         object.__setattr__(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
 
     @property

@@ -7,13 +7,13 @@ A printer is a list of `Column`s: name, type, and a function of an object and th
 from __future__ import annotations
 
 from seatrial.twin.api.printers import cluster, config, network, pods, workloads
-from seatrial.twin.api.printers.columns import Column, age, created, name
+from seatrial.twin.api.printers import custom as custom_columns
+from seatrial.twin.api.printers.columns import Column, age, name
 from seatrial.twin.registry.resources import Resource
 
-__all__ = ["Column", "columns_of", "forget", "register"]
+__all__ = ["Column", "columns_of"]
 
 _DEFAULT = (name(), age())
-_UNKNOWN = (name(), created())
 
 _PRINTERS: dict[str, tuple[Column, ...]] = {
     **pods.PRINTERS,
@@ -23,21 +23,8 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
     **cluster.PRINTERS,
 }
 
-#: Of custom resources, by id and version: made from their CRDs.
-_CUSTOM: dict[tuple[str, str], tuple[Column, ...]] = {}
-
 
 def columns_of(kind: Resource) -> tuple[Column, ...]:
-    known = _PRINTERS.get(kind.id)
-    if known is not None:
-        return known
-    return _CUSTOM.get((kind.id, kind.version), _DEFAULT if "." in kind.group else _UNKNOWN)
-
-
-def register(kind: Resource, columns: tuple[Column, ...]) -> None:
-    """Print a custom resource with these columns, after its name."""
-    _CUSTOM[kind.id, kind.version] = (name(), *columns)
-
-
-def forget(kind: Resource) -> None:
-    _CUSTOM.pop((kind.id, kind.version), None)
+    if kind.custom is not None:
+        return custom_columns.columns(kind.custom)
+    return _PRINTERS.get(kind.id, _DEFAULT)
