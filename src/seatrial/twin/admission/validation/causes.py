@@ -90,9 +90,12 @@ def show(value: Any) -> str:
 
 def go_json(value: Any) -> str:
     """JSON as Go's encoder writes it: no spaces, and `<`, `>`, `&` escaped."""
-    text = orjson.dumps(value).decode()
-    for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        text = text.replace(character, escaped)
+    return escaped(orjson.dumps(value).decode())
+
+
+def escaped(text: str) -> str:
+    for character, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, code)
     return text
 
 

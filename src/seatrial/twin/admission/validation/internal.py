@@ -13,22 +13,22 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from seatrial.twin.admission.validation.causes import Raw, go_json
+from seatrial.twin.admission.validation.causes import Raw, escaped, go_json
 from seatrial.twin.schema import Shape, shape
 from seatrial.twin.schema.table import INT_OR_STRING
 from seatrial.world.objects import Obj
 
 _CORE = "api.core.v1"
 _META = "apimachinery.pkg.apis.meta.v1"
-#: Names that Go writes in capitals, at the start of a field's name or inside it.
+#: Names that Go writes in capitals, at the start of a field's name.
 _INITIALS = re.compile(
-    r"^(api|csi|dns|fc|fs|gce|grpc|http|iscsi|nfs|os|pd|pid|qos|rbd|tcp|tls|tty|uid|url|wwids|aws|gmsa)(?=[A-Z]|$)"
+    r"^(api|aws|cidr|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iscsi|nfs|os|pd|pid|qos|rbd|ssl|tcp|tls|ttl|tty|uid|url)(?=[A-Z]|$)"
 )
 _SPECIAL = {
-    "seLinuxOptions": "SELinuxOptions", "seLinuxChangePolicy": "SELinuxChangePolicy", "fsType": "FSType",
-    "cephfs": "CephFS", "storageos": "StorageOS", "stdinOnce": "StdinOnce", "hostUsers": "HostUsers",
-    "items": "Items", "iqn": "IQN", "targetWWNs": "TargetWWNs", "httpHeaders": "HTTPHeaders",
-    "glusterfs": "Glusterfs", "fieldRef": "FieldRef", "apiGroup": "APIGroup", "setHostnameAsFQDN": "SetHostnameAsFQDN",
+    "seLinuxOptions": "SELinuxOptions", "seLinuxChangePolicy": "SELinuxChangePolicy", "cephfs": "CephFS",
+    "storageos": "StorageOS", "iqn": "IQN", "wwids": "WWIDs", "pdID": "PdID", "diskURI": "DataDiskURI", "cidrs": "CIDRs",
+    "chapAuthDiscovery": "DiscoveryCHAPAuth", "chapAuthSession": "SessionCHAPAuth", "lastState": "LastTerminationState",
+    "serviceAccount": "DeprecatedServiceAccount", "seLinuxMount": "SELinuxMount",
 }  # fmt: skip
 #: Types that keep their JSON form, for they are the same inside and out.
 _OUTER = (_META, "apimachinery.")
@@ -48,7 +48,7 @@ def diff(type_: str, old: Obj, new: Obj) -> str:
 
 
 def _pretty(value: Any) -> list[str]:
-    text = json.dumps(value, indent=1, ensure_ascii=False)
+    text = escaped(json.dumps(value, indent=1, ensure_ascii=False))
     return [f"{line}\n" for line in text.split("\n")]
 
 
@@ -113,7 +113,6 @@ def _pod_spec(value: Obj) -> Obj:
     plain = _plain(shape(f"{_CORE}.PodSpec"), value)
     host = {go_name(key): plain.pop(go_name(key)) for key in _HOST}
     plain.pop("DeprecatedServiceAccount", None)
-    plain.pop("ServiceAccount", None)
     context = plain.get("SecurityContext") or _plain(shape(f"{_CORE}.PodSecurityContext"), {})
     plain["SecurityContext"] = {**host, **context}
     ordered = {key: plain[key] for key in _POD_ORDER if key in plain}
