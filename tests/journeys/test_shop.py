@@ -41,7 +41,7 @@ class Shop:
     def kubectl(self, *arguments: str, check: bool = True) -> str:
         import tools
 
-        command = [tools.kubectl(), "--kubeconfig", str(self.home.kubeconfig), "-n", "shop", *arguments]
+        command = [tools.kubectl(), "--kubeconfig", str(self.home.kubeconfig), "-n", "shop-dev", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout if check else done.stdout + done.stderr

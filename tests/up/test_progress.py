@@ -81,6 +81,16 @@ def test_a_crash_loop_says_the_exit_code_the_restarts_and_where_to_look():
     assert row.why == "exited with 3, restarted 2 times: kubectl logs api-7d-x --previous"
 
 
+def test_a_container_that_keeps_crashing_is_failed_between_two_crashes_too():
+    running = pod(state={"running": {}}, lastState={"terminated": {"exitCode": 1}}, restartCount=2, ready=False)
+    assert only_row_of_deployment(running).state == "failed"
+
+
+def test_a_container_that_crashed_once_may_still_come_up():
+    running = pod(state={"running": {}}, lastState={"terminated": {"exitCode": 1}}, restartCount=1, ready=False)
+    assert only_row_of_deployment(running).state == "starting"
+
+
 def test_an_image_that_cannot_be_pulled_is_quoted():
     row = only_row_of_deployment(pod(state={"waiting": {"reason": "ErrImagePull", "message": "no such host"}}))
     assert (row.state, row.why) == ("failed", "ErrImagePull: no such host")

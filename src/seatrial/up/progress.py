@@ -15,6 +15,8 @@ _EARLY = {"", "ContainerCreating", "PodInitializing"}
 #: Container states that no waiting mends; the pod needs another version, or another cluster.
 _BROKEN = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName",
            "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}  # fmt: skip
+#: After so many restarts a container counts as failed between two crashes as well.
+MANY = 2
 
 
 @dataclass(frozen=True, slots=True)
