@@ -143,15 +143,9 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
     for status in (*dig(pod, "status.initContainerStatuses", []), *dig(pod, "status.containerStatuses", [])):
         waiting, last = dig(status, "state.waiting", {}), dig(status, "lastState.terminated", {})
         reason = waiting.get("reason", "")
+        if last and not status.get("ready") and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= MANY):
+            return "failed", _crashes(pod, status, last)
         if reason in _BROKEN:
-            if last and reason == "CrashLoopBackOff":
-                ended = f"exited with {last.get('exitCode')}" + (
-                    f" ({last['reason']})" if last.get("reason") == "OOMKilled" else ""
-                )
-                return (
-                    "failed",
-                    f"{ended}, restarted {status.get('restartCount', 0)} times: kubectl logs {name_of(pod)} --previous",
-                )
             return "failed", f"{reason}: {waiting.get('message', '')}".rstrip(": ")
         if reason not in _EARLY:
             return "starting", f"{reason}: {waiting.get('message', '')}".rstrip(": ")
@@ -161,3 +155,10 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
     if any("running" in dig(status, "state", {}) for status in dig(pod, "status.containerStatuses", [])):
         return "starting", "started, not ready yet"
     return "starting", ""
+
+
+def _crashes(pod: Obj, status: Obj, last: Obj) -> str:
+    why = " (OOMKilled)" if last.get("reason") == "OOMKilled" else ""
+    times = status.get("restartCount", 0)
+    restarts = "once" if times == 1 else f"{times} times"
+    return f"exited with {last.get('exitCode')}{why}, restarted {restarts}: kubectl logs {name_of(pod)} --previous"
