@@ -7,6 +7,7 @@ addresses are put around it by `server`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seatrial.twin.admission.chain import Chain, standard
@@ -77,6 +78,7 @@ class Cluster:
         self._nodes, self._timing, self._leases = tuple(nodes), timing, leases
         self._root_ca, self._api_port = root_ca, api_port
         self._dispatcher: Dispatcher | None = None
+        self._addresses = 0  # given to simulated nodes
         self.manager: Manager | None = None
         self.controllers: list[Controller] = []
 
@@ -92,7 +94,7 @@ class Cluster:
         for spec in self._nodes:
             self.add_node(spec)
         self.scheduler.start()
-        self.controllers = all_controllers(self.context, root_ca=self._root_ca)
+        self.controllers = all_controllers(self.context, usage=self._usage_by_name, root_ca=self._root_ca)
         self.manager = Manager(self.context, self.controllers)
         self.manager.start()
 
@@ -118,10 +120,16 @@ class Cluster:
         assert self._dispatcher is not None, "the cluster has not started"
         runtime = self._runtime_of(spec)
         timing = self._timing or (REFERENCE if runtime.name == "simulated" else PROMPT)
+        if runtime.name == "simulated" and not spec.address:
+            spec = replace(spec, address=self._next_address())
         kubelet = Kubelet(self.context, runtime, spec, self._dispatcher, timing=timing, leases=self._leases)
         self.kubelets[spec.name] = kubelet
         kubelet.start()
         return kubelet
+
+    def _next_address(self) -> str:
+        self._addresses += 1
+        return f"10.0.{self._addresses >> 8}.{self._addresses & 255}"
 
     def remove_node(self, name: str, *, forget: bool = True) -> None:
         """A node is gone from one moment to the next; unless `forget` is False its object goes as well."""
@@ -153,6 +161,10 @@ class Cluster:
         kubelet = self.kubelet_of(pod)
         found = kubelet.usage(namespace_of(pod), name_of(pod)) if kubelet else None
         return found or None
+
+    def _usage_by_name(self, namespace: str, name: str) -> dict[str, Usage] | None:
+        pod = self.registry.find("pods", namespace, name)
+        return self.usage(pod) if pod is not None else None
 
 
 def default_classes() -> Iterator[tuple[str, Obj]]:

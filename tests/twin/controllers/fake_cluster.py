@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from seatrial.twin.admission.chain import Chain
+from seatrial.twin.admission.chain import standard
 from seatrial.twin.clock import VirtualClock, timestamp
 from seatrial.twin.context import Context, add_indexes
 from seatrial.twin.controllers.base import Controller, Manager
@@ -65,9 +65,11 @@ class FakeKubelet:
         self._address += 1
         address = f"10.0.{self._address // 250}.{self._address % 250 + 1}"
         container = pod["spec"]["containers"][0]
-        running = {"running": {"startedAt": timestamp(self.cluster.clock.now())}}
+        moment = timestamp(self.cluster.clock.now())
+        running = {"running": {"startedAt": moment}}
         status = {"name": container["name"], "ready": False, "started": True, "restartCount": 0, "state": running}
-        self.write(pod, phase="Running", podIP=address, podIPs=[{"ip": address}], containerStatuses=[status])
+        ips = {"podIP": address, "podIPs": [{"ip": address}]}
+        self.write(pod, phase="Running", startTime=moment, containerStatuses=[status], **ips)
         image = container.get("image", "")
         if image in ("fails", "succeeds"):
             self.cluster.clock.call_later(self.runs, self._end, image == "succeeds", *who)
@@ -103,12 +105,6 @@ class FakeKubelet:
         return self.cluster.registry.update_status("pods", {**pod, "metadata": metadata, "status": {**old, **status}})
 
 
-def _default(obj: Obj) -> None:
-    """The few defaults without which pods would not end as they do."""
-    if obj.get("kind") == "Pod":
-        obj["spec"].setdefault("terminationGracePeriodSeconds", 30)
-
-
 def _deleting(obj: Obj | None) -> bool:
     return bool(obj and obj["metadata"].get("deletionTimestamp"))
 
@@ -129,7 +125,7 @@ class Cluster:
         self.clock, self.store = VirtualClock(), Store()
         add_indexes(self.store)
         self.registry = Registry(self.store, self.clock, ResourceTable(builtin_resources()), seed=1, track_fields=False)
-        self.registry.admission = Chain(defaulter=_default)
+        self.registry.admission = standard()
         recorder = EventRecorder(self.registry, self.clock) if events else NoEvents()
         self.context = Context(self.registry, self.store, self.clock, recorder)
         for namespace in ("default", "kube-system"):
@@ -137,6 +133,7 @@ class Cluster:
         self.kubelet = FakeKubelet(self, nodes, start, ready, stop)
         self.manager = Manager(self.context, make(self.context))
         self.manager.start()
+        self.run(1)  # until the namespaces have their service accounts
 
     def apply(self, text: str) -> Obj:
         """Create the objects of a YAML text, in namespace `default` unless they say otherwise; returns the last."""
@@ -181,7 +178,7 @@ class Cluster:
         """`<status> <reason>` of a condition, "" when it is not there."""
         for each in self.status(resource, name, namespace).get("conditions") or ():
             if each["type"] == type_:
-                return f"{each['status']} {each['reason']}"
+                return f"{each['status']} {each.get('reason', '')}"
         return ""
 
     def message(self, resource: str, name: str, type_: str) -> str:

@@ -24,8 +24,8 @@ def test_an_event_names_its_object_source_and_time(cluster: Cluster) -> None:
         "reason": "BackOff",
         "message": "again",
         "count": 1,
-        "firstTimestamp": "2026-01-01T00:00:00Z",
-        "lastTimestamp": "2026-01-01T00:00:00Z",
+        "firstTimestamp": "2026-01-01T00:00:01Z",
+        "lastTimestamp": "2026-01-01T00:00:01Z",
         "eventTime": None,
         "source": {"component": "kubelet", "host": "node-a"},
         "reportingComponent": "kubelet",
@@ -49,8 +49,8 @@ def test_the_same_event_again_is_counted(cluster: Cluster) -> None:
     (event,) = cluster.list("events")
     assert (event["count"], event["firstTimestamp"], event["lastTimestamp"]) == (
         3,
-        "2026-01-01T00:00:00Z",
-        "2026-01-01T00:00:20Z",
+        "2026-01-01T00:00:01Z",
+        "2026-01-01T00:00:21Z",
     )
 
 

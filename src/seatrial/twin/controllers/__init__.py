@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from seatrial.twin.context import Context, add_indexes
+from seatrial.twin.controllers.autoscaling import HorizontalController
 from seatrial.twin.controllers.base import Controller, Manager
 from seatrial.twin.controllers.cronjob import CronJobController
 from seatrial.twin.controllers.daemonset import DaemonSetController
+from seatrial.twin.controllers.definitions import DefinitionController
 from seatrial.twin.controllers.deployment import DeploymentController
 from seatrial.twin.controllers.disruption import DisruptionController
 from seatrial.twin.controllers.endpoints import EndpointsController
 from seatrial.twin.controllers.endpointslice import EndpointSliceController
 from seatrial.twin.controllers.garbage import GarbageCollector
+from seatrial.twin.controllers.hpa_metrics import Usage, Values
 from seatrial.twin.controllers.job import JobController, OrphanedJobPods
 from seatrial.twin.controllers.namespace import NamespaceController
 from seatrial.twin.controllers.nodelifecycle import NodeLifecycleController, TaintEvictionController
@@ -27,10 +30,14 @@ from seatrial.twin.controllers.volumes import VolumeController
 __all__ = ["Controller", "Manager", "all_controllers"]
 
 
-def all_controllers(context: Context, *, root_ca: str = "") -> list[Controller]:
+def all_controllers(
+    context: Context, *, usage: Usage | None = None, values: Values | None = None, root_ca: str = ""
+) -> list[Controller]:
     """Every controller of the twin.
 
-    `root_ca`: the certificate authority (PEM) that namespaces publish.
+    `usage` measures pods for autoscalers, (namespace, pod) -> cores and bytes of each container, None where nothing is known;
+    `values` gives the metrics of type Pods, Object and External, (namespace, metric) -> its values. Without them autoscalers say
+    that there is no such API. `root_ca`: the certificate authority (PEM) that namespaces publish.
     """
     add_indexes(context.store)
     return [
@@ -46,6 +53,7 @@ def all_controllers(context: Context, *, root_ca: str = "") -> list[Controller]:
         OrphanedJobPods(context),
         TTLAfterFinished(context),
         CronJobController(context),
+        HorizontalController(context, usage, values),
         DisruptionController(context),
         ResourceQuotaController(context),
         VolumeController(context),
@@ -54,4 +62,5 @@ def all_controllers(context: Context, *, root_ca: str = "") -> list[Controller]:
         PodGC(context),
         EndpointSliceController(context),
         EndpointsController(context),
+        DefinitionController(context),
     ]

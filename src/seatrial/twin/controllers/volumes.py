@@ -34,13 +34,20 @@ class VolumeController:
         self._context, self._registry = context, context.registry
         context.store.add_index("pods", "claim", _claims_of)
         self.watches: Sequence[Watch] = (
-            Watch(CLAIMS, own_key),
+            Watch(CLAIMS, self._of_claim),
             Watch(VOLUMES, self._of_volume),
             Watch("pods", self._of_pod),
             Watch(CLASSES, self._of_class),
         )
 
     # what is worth a look: keys are of claims, and ("", name) of volumes
+
+    def _of_claim(self, change: Change) -> Iterable[Key]:
+        claim = change.object
+        if change.type != "DELETED":
+            return own_key(change)
+        volume = claim["spec"].get("volumeName")
+        return (("", volume),) if volume else ()
 
     def _of_volume(self, change: Change) -> Iterable[Key]:
         keys: list[Key] = [("", name_of(change.object))]
