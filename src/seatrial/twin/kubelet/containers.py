@@ -52,6 +52,7 @@ class Container:
     previous: Run | None = None
     waiting: tuple[str, str] | None = None  # why the last sync could not start it: reason and message
     runs: int = 0
+    changed: bool = False  # the spec is another than the one that runs
 
     @property
     def name(self) -> str:
@@ -74,8 +75,13 @@ class Container:
     def ended(self) -> bool:
         return self.run is not None and self.run.exit is not None
 
+    def adopt(self, spec: Obj) -> None:
+        """A running pod's container gets another image: it has to be started anew. Resources change in place."""
+        self.changed |= self.running and spec["image"] != self.spec["image"]
+        self.spec = spec
+
     def begin(self, run: Run) -> None:
-        self.previous, self.run, self.waiting = self.run, run, None
+        self.previous, self.run, self.waiting, self.changed = self.run, run, None, False
         self.runs = run.attempt + 1
 
 
@@ -140,18 +146,8 @@ def should_start(pod: Obj, container: Container) -> bool:
     return policy == "Always" or run.exit.code != 0
 
 
-def initialized(pod: Obj, containers: Iterable[Container]) -> bool:
-    """Whether the init containers are through: once an app container has run, they are, whatever became of them."""
-    everyone = list(containers)
-    if any(c.run is not None for c in everyone if c.kind == APP):
-        return True
-    return all(c.succeeded if c.kind == INIT else c.run is not None for c in everyone if c.kind != APP)
-
-
 def is_over(pod: Obj, containers: Iterable[Container]) -> bool:
     """Whether the pod has done all it will ever do: its app containers, or an init container, ended for good."""
-    if pod["spec"].get("restartPolicy") == "Always":
-        return False
     everyone = list(containers)
     if any(c.kind == INIT and c.ended and not c.succeeded and not should_start(pod, c) for c in everyone):
         return True

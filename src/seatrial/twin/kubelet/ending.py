@@ -6,11 +6,12 @@ Follows pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer) and kub
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seatrial.twin.kubelet import hooks
-from seatrial.twin.kubelet.containers import SIDECAR, Container
-from seatrial.twin.kubelet.tasks import Steps, all_of, sleep
+from seatrial.twin.kubelet.containers import SIDECAR, Container, Run
+from seatrial.twin.kubelet.tasks import Steps, all_of, first_of, sleep
 
 if TYPE_CHECKING:
     from seatrial.twin.kubelet.worker import PodWorker
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 LEAST_GRACE = 2.0
 
 
-def kill(worker: PodWorker, container: Container, message: str, deadline: float) -> Steps[None]:
-    """End a running container by `deadline` (seconds since the epoch), saying why; nothing for one that does not run."""
+def kill(worker: PodWorker, container: Container, message: str, deadline: float, after: Sequence[Run] = ()) -> Steps[None]:
+    """End a running container by `deadline` (seconds since the epoch), saying why; nothing for one that does not run.
+
+    `after`: runs that have to end before it is sent SIGTERM, as long as there is time.
+    """
     run = container.run
     if run is None or run.exit is not None:
         return
@@ -31,6 +35,7 @@ def kill(worker: PodWorker, container: Container, message: str, deadline: float)
         problem = yield from hooks.run(worker, container, hook, limit=left)
         if problem is not None and run.exit is None:
             worker.say(container, "Warning", "FailedPreStopHook", "PreStopHook failed")
+    yield from _wait_for(worker, after, deadline)
     if run.exit is None:
         worker.host.runtime.signal(run.id, signal.SIGTERM)
     if run.exit is None:
@@ -39,6 +44,13 @@ def kill(worker: PodWorker, container: Container, message: str, deadline: float)
     timer = worker.kill_timers.pop(container.name, None)
     if timer:
         timer.cancel()
+
+
+def _wait_for(worker: PodWorker, runs: Sequence[Run], deadline: float) -> Steps[None]:
+    for run in runs:
+        left = deadline - worker.clock.now()
+        if run.exit is None and left > 0:
+            yield first_of(run.when_ended, sleep(worker.clock, left))
 
 
 def _arm(worker: PodWorker, container: Container, seconds: float) -> None:
@@ -56,24 +68,33 @@ def hasten(worker: PodWorker) -> None:
 
 
 def end_all(worker: PodWorker) -> Steps[None]:
-    """End all containers of a pod: side by side, and the sidecars one after another when the others are through."""
+    """End all containers of a pod side by side; a sidecar waits for those that came after it."""
     everyone = list(worker.containers.values())
-    ran = any(container.running for container in everyone)
-    first = [c for c in everyone if c.kind != SIDECAR]
-    yield all_of([kill(worker, c, f"Stopping container {c.name}", worker.deadline) for c in first])
-    for sidecar in reversed([c for c in everyone if c.kind == SIDECAR]):
-        yield from kill(worker, sidecar, f"Stopping container {sidecar.name}", worker.deadline)
-    if ran:
+    running = [container for container in everyone if container.running]
+    parts: list[Steps[object]] = []
+    for container in running:
+        later: list[Run] = []
+        if container.kind == SIDECAR:
+            behind = everyone[everyone.index(container) + 1 :]
+            later = [other.run for other in behind if other.running and other.run is not None]
+        parts.append(kill(worker, container, f"Stopping container {container.name}", worker.deadline, later))
+    yield all_of(parts)
+    if running:
         yield sleep(worker.clock, worker.host.timing.stopped)
 
 
 def restart_failed(worker: PodWorker) -> Steps[None]:
-    """End the containers whose liveness or startup probe has failed; the sync that goes on starts them again."""
+    """End the containers that a probe has given up or whose image was changed; the sync that goes on starts them again."""
     for container in worker.containers.values():
         failed = worker.prober.failed(container)
-        if failed is None:
+        grace = worker.grace()
+        if failed is not None:
+            kind, spec = failed
+            why = f"failed {kind} probe"
+            grace = float(spec.get("terminationGracePeriodSeconds", grace))
+        elif container.changed:
+            why = "definition changed"
+        else:
             continue
-        kind, spec = failed
-        grace = spec.get("terminationGracePeriodSeconds")
-        deadline = worker.clock.now() + (worker.grace() if grace is None else float(grace))
-        yield from kill(worker, container, f"Container {container.name} failed {kind} probe, will be restarted", deadline)
+        said = f"Container {container.name} {why}, will be restarted"
+        yield from kill(worker, container, said, worker.clock.now() + grace)

@@ -79,7 +79,7 @@ class Dispatcher:
         source = change.resource, namespace_of(change.object), name_of(change.object)
         for worker in self._readers.get(source, {}).values():
             volumes = [volume for resource, name, volume in sources(worker.pod) if (resource, name) == (source[0], source[2])]
-            self._context.clock.call_later(worker.host.timing.refresh, worker.refresh, volumes)
+            self._context.clock.call_later(worker.host.timing.refresh, worker.volumes.refresh, volumes)
 
 
 class Kubelet:

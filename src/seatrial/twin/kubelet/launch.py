@@ -26,7 +26,7 @@ def start(worker: PodWorker, container: Container) -> Steps[None]:
     """Start a container, or note why it waits and when to try again."""
     if held_back(worker, container):
         return
-    spec = container.spec
+    spec, asked = container.spec, worker.clock.now()
     policy = spec.get("imagePullPolicy") or default_policy(spec["image"])
     image = yield from worker.host.images.ensure(worker.uid, spec["image"], policy, worker.sayer(container))
     if image.reason:
@@ -39,25 +39,41 @@ def start(worker: PodWorker, container: Container) -> Steps[None]:
         fail(worker, container, "CreateContainerConfigError", str(error), said=str(error))
         worker.retry_after(10.0)
         return
-    runtime = worker.host.runtime
-    if isinstance(runtime, Foretelling):
-        yield sleep(worker.clock, runtime.start_seconds(wanted))
-    run = Run("", wanted.attempt, image.id)
+    pulled = worker.clock.now() > asked
+    yield from _wait_for_start(worker, wanted, worker.clock.now() if pulled else worker.sync_began)
+    run = Run("", wanted.attempt, image.id, worker.clock.now())
     try:
-        run.id = runtime.start(wanted, partial(_ended, worker, container, run))
+        run.id = worker.host.runtime.start(wanted, partial(_ended, worker, container, run))
     except StartError as error:
-        worker.say(container, "Normal", "Created", "Container created")
-        fail(worker, container, error.reason, error.message, said=error.message)
-        container.runs += 1
-        worker.retry_after(10.0)
+        _not_started(worker, container, run, error)
         return
-    run.started_at = worker.clock.now()
     container.begin(run)
     worker.say(container, "Normal", "Created", "Container created")
     worker.say(container, "Normal", "Started", "Container started")
     worker.prober.container_started(container)
     worker.again()
     yield from _post_start(worker, container)
+
+
+def _wait_for_start(worker: PodWorker, wanted: ContainerSpec, since: float) -> Steps[None]:
+    """The time a simulated container takes to start; containers of one sync start side by side."""
+    runtime = worker.host.runtime
+    if isinstance(runtime, Foretelling):
+        yield sleep(worker.clock, since + runtime.start_seconds(wanted) - worker.clock.now())
+
+
+def _not_started(worker: PodWorker, container: Container, run: Run, error: StartError) -> None:
+    """A container that could not be made waits; one that was made and could not run has ended with 128."""
+    if error.reason != "RunContainerError":
+        fail(worker, container, error.reason, error.message, said=error.message)
+        worker.retry_after(10.0)
+        return
+    worker.say(container, "Normal", "Created", "Container created")
+    run.id = f"{worker.host.runtime.name}://{worker.uid}-{container.name}-{run.attempt}"
+    container.begin(run)
+    run.finish(Exit(128, 0, "StartError", error.message), worker.clock.now())
+    fail(worker, container, error.reason, error.message, said=error.message)
+    worker.clock.call_later(worker.host.timing.notice, worker.wake)
 
 
 def held_back(worker: PodWorker, container: Container) -> bool:
@@ -98,6 +114,7 @@ def container_spec(worker: PodWorker, container: Container) -> ContainerSpec:
     values = variables(worker.surroundings(), spec)
     command, args = command_of(spec, values)
     security = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
+    _check_user(worker, container, security)
     limits = (spec.get("resources") or {}).get("limits") or {}
     return ContainerSpec(
         pod_uid=worker.uid,
@@ -118,6 +135,12 @@ def container_spec(worker: PodWorker, container: Container) -> ContainerSpec:
         cpu_limit=quantity.millis(limits["cpu"]) if "cpu" in limits else None,
         annotations=annotations_of(pod),
     )
+
+
+def _check_user(worker: PodWorker, container: Container, security: Obj) -> None:
+    if security.get("runAsNonRoot") and security.get("runAsUser") == 0:
+        pod = f'"{name_of(worker.pod)}_{namespace_of(worker.pod)}({worker.uid})"'
+        raise ConfigError(f"container's runAsUser breaks non-root policy (pod: {pod}, container: {container.name})")
 
 
 def _ended(worker: PodWorker, container: Container, run: Run, exit_: Exit) -> None:

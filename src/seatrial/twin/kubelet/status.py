@@ -34,6 +34,7 @@ class View:
     pod_ip: str = ""
     start_time: float = 0.0
     over: bool = False  # every container has ended for good
+    rejected: bool = False  # the node never took it
     refused: tuple[str, str, str] | None = None  # phase, reason and message of a pod that the kubelet ended itself
     extra: list[Obj] = field(default_factory=list)  # conditions to add, such as DisruptionTarget
 
@@ -43,8 +44,8 @@ def pod_status(view: View, now: float) -> Obj:
     pod, old = view.pod, view.pod.get("status") or {}
     inits = [c for c in view.containers if c.kind != APP]
     apps = [c for c in view.containers if c.kind == APP]
-    init_statuses = [container_status(c, view, bool(inits), old.get("initContainerStatuses")) for c in inits]
-    app_statuses = [container_status(c, view, bool(inits), old.get("containerStatuses")) for c in apps]
+    init_statuses = [container_status(c, view, bool(inits)) for c in inits]
+    app_statuses = [container_status(c, view, bool(inits)) for c in apps]
     phase = view.refused[0] if view.refused else phase_of(pod, inits, apps, init_statuses, app_statuses, view.over)
     status: Obj = {"observedGeneration": pod["metadata"].get("generation", 1)}
     status["phase"] = phase
@@ -56,9 +57,10 @@ def pod_status(view: View, now: float) -> Obj:
     if view.pod_ip:
         status["podIP"], status["podIPs"] = view.pod_ip, [{"ip": view.pod_ip}]
     status["startTime"] = old.get("startTime") or timestamp(view.start_time or now)
-    if init_statuses:
+    if init_statuses and not view.rejected:
         status["initContainerStatuses"] = init_statuses
-    status["containerStatuses"] = app_statuses
+    if not view.rejected:
+        status["containerStatuses"] = app_statuses
     status["qosClass"] = old.get("qosClass") or qos_class(pod)
     if "resourceClaimStatuses" in old:
         status["resourceClaimStatuses"] = old["resourceClaimStatuses"]
@@ -68,12 +70,12 @@ def pod_status(view: View, now: float) -> Obj:
 # containers
 
 
-def container_status(container: Container, view: View, has_init: bool, old: Sequence[Obj] | None) -> Obj:
+def container_status(container: Container, view: View, has_init: bool) -> Obj:
     spec, run = container.spec, container.run
     name = container.name
     status: Obj = {
         "name": name,
-        "state": _state(container, view.pod, has_init),
+        "state": _state(container, view, has_init),
         "lastState": {},
         "ready": view.ready.get(name, False),
         "restartCount": run.attempt if run else 0,
@@ -95,9 +97,21 @@ def container_status(container: Container, view: View, has_init: bool, old: Sequ
     return status
 
 
-def _state(container: Container, pod: Obj, has_init: bool) -> Obj:
-    run = container.run
-    if container.waiting and not container.running and should_start(pod, container):
+#: What is said of a container of an ended pod that was never seen to end (status_manager.go, TerminatePod).
+_LOST: Obj = {
+    "exitCode": 137,
+    "reason": "ContainerStatusUnknown",
+    "message": "The container could not be located when the pod was terminated",
+    "startedAt": None,
+    "finishedAt": None,
+}
+
+
+def _state(container: Container, view: View, has_init: bool) -> Obj:
+    run, pod = container.run, view.pod
+    if view.over and (run is None or run.exit is None):
+        return {"terminated": _LOST}
+    if container.waiting and not view.over and not container.running and should_start(pod, container):
         reason, message = container.waiting
         return {"waiting": {"reason": reason, "message": message} if message else {"reason": reason}}
     if run is None:

@@ -102,3 +102,21 @@ def all_of(parts: Sequence[Steps[object]]) -> Wait:
             Task(part, one_done)
 
     return wait
+
+
+def first_of(*waits: Wait) -> Wait:
+    """Wait for the first of several."""
+
+    def wait(resume: Resume) -> None:
+        answered = False
+
+        def one(value: Any) -> None:
+            nonlocal answered
+            if not answered:
+                answered = True
+                resume(value)
+
+        for each in waits:
+            each(one)
+
+    return wait

@@ -5,7 +5,6 @@ Follows pkg/volume/{configmap,secret,projected,downwardapi}; where a volume live
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from seatrial.twin.kubelet.runtime import Mount, Volume
 from seatrial.world import quantity
 from seatrial.world.objects import Obj
 
-#: namespace, service account, audiences, seconds it is good for, the pod it is bound to -> a token.
+#: namespace, service account, audiences, seconds it is good for, the pod it is bound to -> a token. Raises PermissionError.
 TokenIssuer = Callable[[str, str, tuple[str, ...], int, Obj], str]
 
 DEFAULT_MODE = 0o644
@@ -36,7 +35,7 @@ def resolve(around: Surroundings, volume: Obj, token: TokenIssuer) -> Volume:
     name = volume["name"]
     try:
         return _resolve(around, volume, token)
-    except (ConfigError, FieldError) as error:
+    except (ConfigError, FieldError, PermissionError) as error:
         raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
 
 
@@ -153,6 +152,13 @@ def sources(pod: Obj) -> Iterator[tuple[str, str, str]]:
                 yield "secrets", part["secret"].get("secretName") or part["secret"].get("name", ""), volume["name"]
 
 
+def token_lives(volume: Obj) -> Iterator[float]:
+    """Seconds for which the tokens in a volume are good."""
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if source.get("serviceAccountToken") is not None:
+            yield float(source["serviceAccountToken"].get("expirationSeconds") or 3600)
+
+
 def mounts_of(container: Obj, expand: Callable[[str], str]) -> tuple[Mount, ...]:
     """Where a container wants its volumes; `expand` serves `subPathExpr`."""
     return tuple(
@@ -164,9 +170,3 @@ def mounts_of(container: Obj, expand: Callable[[str], str]) -> tuple[Mount, ...]
         )
         for mount in container.get("volumeMounts") or ()
     )
-
-
-def opaque_token(namespace: str, account: str, audiences: tuple[str, ...], seconds: int, pod: Obj) -> str:
-    """A token nobody can check, for clusters that no client reaches over HTTP."""
-    text = f"{namespace}:{account}:{pod['metadata']['uid']}:{','.join(audiences)}:{seconds}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -18,16 +18,18 @@ from typing import Protocol
 from seatrial.twin.clock import Timer, seconds_of
 from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError
-from seatrial.twin.kubelet import ending, launch, volumes
+from seatrial.twin.kubelet import ending, launch
 from seatrial.twin.kubelet.backoff import Backoff
-from seatrial.twin.kubelet.containers import APP, SIDECAR, Container, Run, containers_of, is_over, next_starts, recall
+from seatrial.twin.kubelet.containers import APP, INIT, SIDECAR, Container, Run, containers_of, is_over, next_starts, recall
 from seatrial.twin.kubelet.environment import Surroundings
 from seatrial.twin.kubelet.images import Images
+from seatrial.twin.kubelet.mounting import PodVolumes
 from seatrial.twin.kubelet.probes import Prober
 from seatrial.twin.kubelet.runtime import Runtime
 from seatrial.twin.kubelet.status import View, pod_status
 from seatrial.twin.kubelet.tasks import Steps, Task
 from seatrial.twin.kubelet.timing import Timing
+from seatrial.twin.kubelet.volumes import TokenIssuer
 from seatrial.twin.registry.registry import Options
 from seatrial.world.objects import Obj, name_of, namespace_of
 
@@ -39,9 +41,6 @@ RESYNC = 60.0
 #: Seconds before an error is tried again (pkg/kubelet/kubelet.go, backOffPeriod).
 ERROR_RETRY = 10.0
 
-#: Mounting that fails is tried again after half a second, doubling (nestedpendingoperations, exponentialbackoff).
-FIRST_MOUNT_RETRY, LAST_MOUNT_RETRY = 0.5, 122.0
-
 
 class Host(Protocol):
     """The kubelet, as its pods see it."""
@@ -52,7 +51,7 @@ class Host(Protocol):
     images: Images
     crashes: Backoff
     options: Options
-    token: volumes.TokenIssuer
+    token: TokenIssuer
 
     @property
     def node_name(self) -> str: ...
@@ -93,8 +92,9 @@ class PodWorker:
         self._timer: Timer | None = None
         self._retry: float | None = None
         self._admitted = False
-        self._mounted: set[str] = set()
-        self._mount_failures = 0
+        self.volumes = PodVolumes(self)
+        self.sandbox = False  # the pod has its network: from here on its address is shown
+        self.sync_began = 0.0
         self._deadline_timer: Timer | None = None
         recall(pod, self.containers, self.clock.now())
         if pod["metadata"].get("deletionTimestamp"):
@@ -120,7 +120,7 @@ class PodWorker:
         """Images and resources of a running pod may change in place."""
         for name, container in containers_of(self.pod).items():
             if name in self.containers:
-                self.containers[name].spec = container.spec
+                self.containers[name].adopt(container.spec)
 
     def vanish(self) -> None:
         """The object is gone from the API: end what still runs, and report to nobody."""
@@ -128,7 +128,7 @@ class PodWorker:
         if self.ended:
             self._finish()
         else:
-            self.end()
+            self.end(grace=None if self.pod["metadata"].get("deletionTimestamp") else 0.0)
 
     def refuse(self, reason: str, message: str, conditions: Iterable[Obj] = (), grace: float | None = None) -> None:
         """End the pod as Failed, for a reason of the node's: eviction, a deadline, no room."""
@@ -156,6 +156,7 @@ class PodWorker:
     def stop(self) -> None:
         """Forget the pod without ending it: the kubelet stops."""
         self.prober.stop()
+        self.volumes.stop()
         for timer in (self._soon, self._timer, self._deadline_timer, *self.kill_timers.values()):
             if timer:
                 timer.cancel()
@@ -214,22 +215,28 @@ class PodWorker:
     def _sync(self) -> Steps[None]:
         if self._finished_before() or self._turned_away():
             return
+        self.sync_began = self.clock.now()
         self.last_ends = {name: container.last_end for name, container in self.containers.items()}
         self.write_status()
         if is_over(self.pod, self.containers.values()):
             self._end_after_sync()
             return
-        if not self._mount():
+        self._make_room()
+        if not self.volumes.mount():
             return
-        if not self.address:
-            self.address = self.host.runtime.start_pod(self.pod)
-            self._again = True
+        if not self.sandbox:
+            self.sandbox = self._again = True
         self.prober.begin()
         self._watch_deadline()
         yield from ending.restart_failed(self)
         started = {name: self.prober.started(c) for name, c in self.containers.items()}
         for container in next_starts(self.pod, self.containers.values(), started):
             yield from launch.start(self, container)
+
+    def _make_room(self) -> None:
+        if not self.address:
+            address = self.host.runtime.start_pod(self.pod)
+            self.address = self.host.address if self.pod["spec"].get("hostNetwork") else address
 
     def _finished_before(self) -> bool:
         """A pod that has reached its end, in an earlier life of this kubelet perhaps, is left alone until it is deleted."""
@@ -251,47 +258,6 @@ class PodWorker:
         self.refused = "Failed", reason, f"Pod was rejected: {message}"
         self._end_after_sync()
         return True
-
-    def _mount(self) -> bool:
-        """Make all volumes ready; where one fails, say so and try again later."""
-        around = self.surroundings()
-        ready = True
-        for volume in self.pod["spec"].get("volumes") or ():
-            if volume["name"] in self._mounted:
-                continue
-            try:
-                self._mount_one(around, volume)
-            except volumes.MountError as error:
-                self.say_pod("Warning", "FailedMount", str(error))
-                ready = False
-        if ready:
-            self._mount_failures = 0
-        else:
-            self.retry_after(min(LAST_MOUNT_RETRY, FIRST_MOUNT_RETRY * 2**self._mount_failures), exactly=True)
-            self._mount_failures = min(self._mount_failures + 1, 10)
-        return ready
-
-    def _mount_one(self, around: Surroundings, volume: Obj) -> None:
-        resolved = volumes.resolve(around, volume, self.host.token)
-        if not self.address:
-            self.address = self.host.runtime.start_pod(self.pod)
-        try:
-            self.host.runtime.mount(self.uid, resolved)
-        except OSError as error:
-            raise volumes.MountError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
-        self._mounted.add(volume["name"])
-
-    def refresh(self, names: Iterable[str]) -> None:
-        """Bring the files of some mounted volumes up to date; what cannot be read now stays as it is."""
-        if self.ending:
-            return
-        around = self.surroundings()
-        for volume in self.pod["spec"].get("volumes") or ():
-            if volume["name"] in names and volume["name"] in self._mounted:
-                try:
-                    self._mount_one(around, volume)
-                except volumes.MountError as error:
-                    self.say_pod("Warning", "FailedMount", str(error))
 
     def _watch_deadline(self) -> None:
         seconds = self.pod["spec"].get("activeDeadlineSeconds")
@@ -320,6 +286,9 @@ class PodWorker:
             return
         self.deadline = deadline
         self.ending = True
+        if self._timer:  # a restart that was to come
+            self._timer.cancel()
+            self._timer = None
         if self._task:
             self._task.cancel()
             self._task = None
@@ -332,6 +301,7 @@ class PodWorker:
         self.prober.stop_restarting()
         yield from ending.end_all(self)
         self.prober.stop()
+        self.volumes.stop()
         self.ended = True
         self.write_status()
         self.host.finished(self)
@@ -375,8 +345,6 @@ class PodWorker:
             return
         self.pod = current
         status = pod_status(self._view(), self.clock.now())
-        if self.ended and status["phase"] not in ("Succeeded", "Failed"):
-            status["phase"] = "Failed"
         if status != current.get("status"):
             written = {**current, "metadata": {**current["metadata"]}, "status": status}
             try:
@@ -392,11 +360,12 @@ class PodWorker:
         return View(
             self.pod,
             list(watched),
-            started={c.name: self.prober.started(c) for c in watched},
+            started={c.name: c.kind != INIT and self.prober.started(c) for c in watched},
             ready={c.name: c.succeeded if c.kind not in (APP, SIDECAR) else self.prober.ready(c) for c in watched},
             host_ip=self.host.address,
-            pod_ip=self.address,
+            pod_ip=self.address if self.sandbox else "",
             over=self.ended,
+            rejected=self.refused is not None and not self.address,
             refused=self.refused,
             extra=self.conditions if self.ended else [],
         )
