@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -317,6 +318,61 @@ def test_a_request_id_is_passed_on_or_made() -> None:
             ids = [asked.header("x-request-id") for asked in pod.asked]
             assert ids[0] == "mine-1"
             assert all(ident and len(ident) == 32 for ident in ids[1:])
+
+    run(test())
+
+
+def test_requests_are_understood_wherever_the_network_cuts_them() -> None:
+    stream = (
+        b"GET /1?a=b HTTP/1.1\r\nHost: shop.example.com\r\n\r\n"
+        b"POST /2 HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello"
+        b"PUT /3 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+        b"GET /4 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    )
+
+    async def test() -> None:
+        async with WebPod(A, PORT) as pod, serving(shop(A)) as ingress:
+            for cut in range(1, len(stream), 3):
+                pod.asked.clear()
+                reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port)
+                writer.write(stream[:cut])
+                await turns(6)
+                writer.write(stream[cut:])
+                assert (await reader.read()).count(b"HTTP/1.1 200 OK") == 4, cut
+                writer.close()
+                asked = [(asked.line, asked.body) for asked in pod.asked]
+                assert asked == [
+                    ("GET /1?a=b HTTP/1.1", b""),
+                    ("POST /2 HTTP/1.1", b"hello"),
+                    ("PUT /3 HTTP/1.1", b"hello"),
+                    ("GET /4 HTTP/1.1", b""),
+                ], cut
+
+    run(test())
+
+
+def test_garbage_is_answered_in_time_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    seeds = [b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n"]
+
+    impatient = {"head_seconds": 0.1, "body_seconds": 0.1, "idle_seconds": 0.1, "linger_seconds": 0.1}
+
+    async def test() -> None:
+        chance = random.Random(7)
+        async with WebPod(A, PORT), serving(shop(A), **impatient) as ingress:
+
+            async def disturb() -> None:
+                text = bytearray(chance.choice(seeds))
+                for _ in range(chance.randint(1, 4)):
+                    text[chance.randrange(len(text))] = chance.randrange(256)
+                reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port)
+                writer.write(bytes(text))
+                answer = await reader.read()  # ends: nothing that follows would be understood, or too little follows
+                assert int(answer.split()[1]) in range(200, 600), text
+                writer.close()
+
+            await asyncio.gather(*[disturb() for _ in range(300)])
+            assert (await fetch(ingress.port, "GET /")).status == 200
+        assert caplog.records == []
 
     run(test())
 
@@ -775,5 +831,29 @@ def test_no_request_fails_while_pods_are_replaced_under_load() -> None:
         for pod in pods:
             if pod.connections:
                 await pod.close()
+
+    run(test())
+
+
+def test_a_killed_pod_costs_no_more_than_what_was_in_flight_in_it() -> None:
+    async def test() -> None:
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            arrived.release()
+            await reader.read()
+
+        arrived = asyncio.Semaphore(0)
+        victim = Backend(A, PORT, slow)
+        await victim.open()
+        net = shop(A)
+        async with WebPod(B, PORT), serving(net) as ingress:
+            held = [asyncio.create_task(fetch(ingress.port, "POST /", body=b"x")) for _ in range(4)]
+            for _ in held:
+                await arrived.acquire()
+            net.endpoints("web", A, B, port=PORT)
+            victim.kill()
+            replies = await asyncio.gather(*[fetch(ingress.port, "POST /", body=b"x") for _ in range(60)])
+            assert {(reply.status, reply.text) for reply in replies} == {(200, B)}
+            assert {(await task).status for task in held} == {502}
 
     run(test())

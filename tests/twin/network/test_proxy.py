@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from net import NETWORK, Backend, Net, ask, run
@@ -550,5 +551,28 @@ def test_a_killed_pod_costs_no_more_than_what_was_in_flight_in_it() -> None:
                     lost += 1
                 writer.close()
             assert lost == in_flight == 4
+
+    run(test())
+
+
+def test_connections_wait_while_there_are_no_file_descriptors_left() -> None:
+    class Exhausted(socket.socket):
+        refusals = 1
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            if self.refusals:
+                self.refusals -= 1
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().accept()
+
+    async def test() -> None:
+        net = Net()
+        net.service("web", SERVICE, PORT)
+        net.endpoints("web", A, port=9000)
+        proxy = ServiceProxy(net.context, listen=lambda *address: Exhausted(fileno=listening(*address).detach()))
+        proxy.start()
+        async with Backend(A, 9000):
+            assert await ask(SERVICE, PORT) == A
+        await proxy.stop()
 
     run(test())
