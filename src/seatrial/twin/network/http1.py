@@ -21,7 +21,7 @@ class Limits:
     head: int = 32 * 1024
     target: int = 8 * 1024
     headers: int = 128
-    pipelined: int = 32
+    pipelined: int = 1000
     replay: int = 64 * 1024  # of a request's body, kept so that it can be sent to another pod
     connections: int = 4096
     head_seconds: float = 30.0
