@@ -215,7 +215,6 @@ class PodWorker:
     def _sync(self) -> Steps[None]:
         if self._finished_before() or self._turned_away():
             return
-        self.sync_began = self.clock.now()
         self.last_ends = {name: container.last_end for name, container in self.containers.items()}
         self.write_status()
         if is_over(self.pod, self.containers.values()):
@@ -229,6 +228,7 @@ class PodWorker:
         self.prober.begin()
         self._watch_deadline()
         yield from ending.restart_failed(self)
+        self.sync_began = self.clock.now()
         started = {name: self.prober.started(c) for name, c in self.containers.items()}
         for container in next_starts(self.pod, self.containers.values(), started):
             yield from launch.start(self, container)
