@@ -177,4 +177,6 @@ def test_a_killed_twin_takes_everything_with_it(start_twin):
     os.kill(twin.running.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(family, timeout=15)
     assert not alive
-    assert not (twin.home.path / "runtime").exists()
+    twin.home.acquire()  # returns when what is left of the killed one has been taken back
+    assert sorted(path.name for path in twin.home.path.iterdir()) == ["lock"]
+    twin.home.release()

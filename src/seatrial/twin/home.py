@@ -72,7 +72,8 @@ class Home:
 
     @property
     def log(self) -> Path:
-        return self.path / "log"
+        """Not in the folder: it tells of a twin that did not come up, or crashed. A twin that stops takes it along."""
+        return base() / "logs" / f"{self.name}.log"
 
     @property
     def images(self) -> Path:
@@ -83,21 +84,42 @@ class Home:
 
     def acquire(self) -> None:
         """Take the folder for this process, and clear what a killed twin left in it. Raises TwinError if it is taken."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            running = self.running()
-            who = f" (pid {running.pid}, {running.server})" if running else ""
-            raise TwinError(
-                f"Twin {self.name!r} runs already{who}.\nUse it: export KUBECONFIG={self.kubeconfig}\n"
-                f"Or stop it: seatrial twin stop{_option(self.name)}"
-            ) from None
+        lock = self._try_lock(fcntl.LOCK_NB)
+        if lock is None and self.running() is None:  # what ends the processes of a killed twin holds on until it is done
+            lock = self._try_lock(0)
+        if lock is None:
+            raise self.taken()
         self._lock = lock
         for leftover in ("twin.json", "kubeconfig"):
             (self.path / leftover).unlink(missing_ok=True)
+
+    def taken(self) -> TwinError:
+        running = self.running()
+        who = f" (pid {running.pid}, {running.server})" if running else ""
+        return TwinError(
+            f"Twin {self.name!r} runs already{who}.\nUse it: export KUBECONFIG={self.kubeconfig}\n"
+            f"Or stop it: seatrial twin stop{_option(self.name)}"
+        )
+
+    def _try_lock(self, mode: int) -> int | None:
+        """The descriptor of the lock, held; None when somebody else holds it. A lock that went with its folder does not count."""
+        while True:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            place = self.path / "lock"
+            lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | mode)
+            except BlockingIOError:
+                os.close(lock)
+                return None
+            if place.exists() and os.fstat(lock).st_ino == place.stat().st_ino:
+                return lock
+            os.close(lock)
+
+    @property
+    def held(self) -> list[int]:
+        """The descriptor that holds the folder; whoever keeps it open keeps the folder taken."""
+        return [] if self._lock is None else [self._lock]
 
     def announce(self, running: Running) -> None:
         self.write("twin.json", json.dumps(asdict(running), indent=1) + "\n")

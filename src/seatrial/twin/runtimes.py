@@ -33,7 +33,14 @@ class Runtimes:
         self._runtime: Runtime = simulated
         if not simulate:
             claims = state.with_name(f"{state.name}.claims") if state else None
-            self.process = ProcessRuntime(home.path / "runtime", store=home.images, block=self._block, claims=claims)
+            self.process = ProcessRuntime(
+                home.path / "runtime",
+                store=home.images,
+                block=self._block,
+                claims=claims,
+                belongings=[home.path],
+                held=home.held,
+            )
             self._runtime = MixedRuntime(self.process, simulated)
 
     @property

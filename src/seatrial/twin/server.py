@@ -52,6 +52,7 @@ def serve(home: Home, options: TwinOptions, ready: Callable[[Running], None] | N
     home.acquire()
     try:
         uvloop.run(_run(home, options, ready))
+        home.log.unlink(missing_ok=True)
     finally:
         home.release()
 

@@ -22,7 +22,9 @@ class Spawned:
 
 def spawn(home: Home, options: Sequence[str] = (), *, lifeline: bool = False) -> Spawned:
     """Start a twin and return when it answers. Raises TwinError with the end of its log when it does not come up."""
-    home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if home.running():
+        raise home.taken()
+    home.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     ready_read, ready_write = os.pipe()
     inherited = [ready_write]
     command = [sys.executable, "-m", "seatrial", "twin", "start", "--name", home.name, *options, "--ready-fd", str(ready_write)]
@@ -31,7 +33,7 @@ def spawn(home: Home, options: Sequence[str] = (), *, lifeline: bool = False) ->
         other_end, hold = os.pipe()
         inherited.append(other_end)
         command += ["--lifeline-fd", str(other_end)]
-    with os.fdopen(os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as log:
+    with os.fdopen(os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=inherited
         )

@@ -11,7 +11,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -67,7 +67,9 @@ class Container:
 class ProcessRuntime:
     """`isolation` is "auto" (what the machine permits) or "plain" (no namespaces, for tests and for those who want it so).
 
-    Raises OSError when the shim cannot be started, and AddressError when every block of addresses is taken.
+    `belongings` are further folders that go with the runtime, even when this process is killed; `held` are descriptors that
+    stay open until they are gone (a lock, say). Raises OSError when the shim cannot be started, and AddressError when
+    every block of addresses is taken.
     """
 
     name = "process"
@@ -81,6 +83,8 @@ class ProcessRuntime:
         loop: asyncio.AbstractEventLoop | None = None,
         isolation: str = "auto",
         claims: Path | None = None,
+        belongings: Sequence[Path] = (),
+        held: Sequence[int] = (),
     ) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self._block = block or claim_block()
@@ -102,6 +106,7 @@ class ProcessRuntime:
         self._executions: dict[str, Execution] = {}
         self._leaving: dict[str, Pod] = {}  # by the id of the request that takes them back
         self._hosts: dict[str, str] = {}
+        self._belongings, self._held = tuple(belongings), tuple(held)
         self._closed = False
         self._capability: Capability | None = None
         self._why_plain = "plain processes were asked for"
@@ -111,7 +116,8 @@ class ProcessRuntime:
     # the shim
 
     def _start_shim(self) -> Shim:
-        return Shim(self._loop, [self._run, self._memory], [self._block.claim.fileno(), self._lock], self._log, self._heard)
+        held = [self._block.claim.fileno(), self._lock, *self._held]
+        return Shim(self._loop, [self._run, self._memory, *self._belongings], held, self._log, self._heard)
 
     def _probe(self) -> None:
         """Try out a container, so that what this machine permits is known by the time it is asked for."""
