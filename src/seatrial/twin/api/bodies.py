@@ -52,17 +52,26 @@ def checked(obj: Obj, kind: Resource, request: Request, body: bytes = b"") -> Ob
     """The object as the server keeps it, when it is one of `kind`. Raises ApiError (400)."""
     fit(obj, kind)
     validation = request.query.get("fieldValidation") or "Warn"
-    shape = kind.custom.shape if kind.custom else None
-    problems = schema.check(obj, shape, body if validation != "Ignore" else b"")
+    problems = problems_of(obj, kind, body if validation != "Ignore" else b"")
     refusal = problems.refusal(strict=validation == "Strict")
     if refusal is not None:
         raise refusal
     if validation == "Warn":
         request.warnings.extend(problems.strict)
-    obj = schema.normalise(obj, shape)
+    obj = schema.normalise(obj, kind.custom.shape if kind.custom else None)
     if not isinstance(obj.get("metadata"), dict):
         obj["metadata"] = {}
     return obj
+
+
+def problems_of(obj: Obj, kind: Resource, body: bytes = b"") -> schema.Problems:
+    """What is wrong with the document. Of a custom resource only the metadata is decoded: the rest is validated, later."""
+    if kind.custom is None:
+        return schema.check(obj, None, body)
+    problems = schema.check(obj, kind.custom.shape, body)
+    outer = {key: obj[key] for key in ("apiVersion", "kind", "metadata") if key in obj}
+    problems.error = schema.check(outer, schema.custom()).error
+    return problems
 
 
 def fit(obj: Obj, kind: Resource) -> None:

@@ -90,8 +90,7 @@ class Objects:
     def _checked(self, request: Request, kind: Resource, obj: Obj, patch: Any, media: str) -> Obj:
         """A patched object, when it still is one of its kind. Raises ApiError (422)."""
         strategic = media == patching.STRATEGIC
-        shape = kind.custom.shape if kind.custom else None
-        problems = schema.restore(obj) if strategic else schema.check(obj, shape)
+        problems = schema.restore(obj) if strategic else bodies.problems_of(obj, kind)
         validation = request.query.get("fieldValidation") or "Warn"
         why = problems.error or (problems.strict_message() if validation == "Strict" and problems.strict else None)
         if why is not None:
@@ -99,7 +98,7 @@ class Objects:
             raise errors.invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")])
         if validation == "Warn":
             request.warnings.extend(problems.strict)
-        obj = schema.normalise(obj, shape)
+        obj = schema.normalise(obj, kind.custom.shape if kind.custom else None)
         if (obj.get("apiVersion"), obj.get("kind")) != (kind.api_version, kind.kind):
             raise errors.bad_request("the API version or kind of an object cannot be changed by a patch")
         return obj
