@@ -27,7 +27,7 @@ up: $(VENV)/runs
 
 ## make test      every test
 test: $(VENV)/tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 ## make lint      format, lint and types
 lint: $(VENV)/tests
