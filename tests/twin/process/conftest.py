@@ -39,6 +39,12 @@ class Box:
             happened.clear()
             await asyncio.wait_for(happened.wait(), PATIENCE)
 
+    def commands(self):
+        """The command lines of everything that the shim has started."""
+        pids = procs.descendants([self.runtime._shim.process.pid], procs.snapshot())[1:]
+        lines = [Path(f"/proc/{pid}/cmdline") for pid in pids]
+        return [line.read_bytes().decode().replace("\0", " ").strip() for line in lines if line.exists()]
+
     async def empty(self):
         """Wait until the shim has no process under it."""
         shim = self.runtime._shim.process.pid
@@ -149,24 +155,24 @@ def isolation(request):
 
 @pytest.fixture
 def run(tmp_path, isolation):
-    """Runs a test's coroutine with a Box, and takes the runtime down after it."""
-
-    def go(test, isolation=isolation):
-        async def inside():
-            box = Box(tmp_path / "runtime", isolation)
-            try:
-                if isolation == "auto" and not box.runtime.capability().full:
-                    pytest.skip(box.runtime.capability().words)
-                await test(box)
-            finally:
-                box.runtime.close(0)
-
-        asyncio.run(inside())
-
-    return go
+    """Runs a test's coroutine with a Box, and takes the runtime down after it: once isolated, once with plain processes."""
+    return runner(tmp_path, isolation)
 
 
 @pytest.fixture
-def run_isolated(tmp_path, run):
+def run_isolated(tmp_path):
     """As `run`, for what only isolated containers do."""
-    return lambda test: run(test, isolation="auto")
+    return runner(tmp_path, "auto")
+
+
+def runner(folder, isolation):
+    async def inside(test):
+        box = Box(folder / "runtime", isolation)
+        try:
+            if isolation == "auto" and not box.runtime.capability().full:
+                pytest.skip(box.runtime.capability().words)
+            await test(box)
+        finally:
+            box.runtime.close(0)
+
+    return lambda test: asyncio.run(inside(test))

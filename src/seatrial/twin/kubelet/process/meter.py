@@ -12,9 +12,10 @@ FRESH = 0.5  # seconds for which one look at all processes serves everybody who 
 _seen: tuple[float, dict[int, procs.Process]] = (0.0, {})
 
 
-def _processes() -> dict[int, procs.Process]:
+def _processes(pid: int) -> dict[int, procs.Process]:
+    """All processes, seen a moment ago, and after the one with this pid began."""
     global _seen
-    if time.monotonic() - _seen[0] > FRESH:
+    if time.monotonic() - _seen[0] > FRESH or pid not in _seen[1]:
         _seen = time.monotonic(), procs.snapshot()
     return _seen[1]
 
@@ -31,7 +32,7 @@ class Meter:
 
     def read(self) -> Usage | None:
         """None when there is no such process (any more)."""
-        processes = _processes()
+        processes = _processes(self._pid)
         pids = procs.of_container(self._pid, self._minded, processes)
         if not pids:
             return None

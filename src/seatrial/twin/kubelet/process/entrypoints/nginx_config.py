@@ -92,10 +92,9 @@ class Rewriter:
                     yield from parse(path.read_text(errors="replace"))
 
     def _defaults(self, level: str, said: set[str]) -> str:
-        wanted = DEFAULTS[level].items()
-        return "".join(f" {name} {value.format(run=self.run)};" for name, value in wanted if name not in said) + (
-            " " if level else "\n"
-        )
+        missing = [(name, value) for name, value in DEFAULTS[level].items() if name not in said]
+        directives = " ".join(f"{name} {value.format(run=self.run)};" for name, value in missing)
+        return f" {directives}\n" if directives else ""
 
     def _edits(self, statements: list[Statement], block: str) -> list[tuple[int, int, str]]:
         edits: list[tuple[int, int, str]] = []

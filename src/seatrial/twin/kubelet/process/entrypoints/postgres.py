@@ -31,16 +31,26 @@ Error: Database is uninitialized and superuser password is not specified.
        connections without a password. This is *not* recommended."""
 
 
-def main() -> NoReturn:
-    """The first argument is the folder of PostgreSQL's programs, the others are the server's."""
-    programs, arguments = Path(sys.argv[1]), sys.argv[2:]
-    if arguments[:1] == ["postgres"]:
-        arguments = arguments[1:]
+def image() -> NoReturn:
+    """The image's entrypoint: options alone are for the server; any other command is run as it is."""
+    command = sys.argv[2:]
+    if command and command[0] != "postgres" and not command[0].startswith("-"):
+        os.execvp(command[0], command)  # noqa: S606
+    serve(Path(sys.argv[1]), command[1:] if command[:1] == ["postgres"] else command)
+
+
+def server() -> NoReturn:
+    serve(Path(sys.argv[1]), sys.argv[2:])
+
+
+def serve(programs: Path, arguments: Sequence[str]) -> NoReturn:
+    """Become the server, with its database made. Options that only ask something get their answer."""
+    if any(argument in ("--version", "-V", "--help", "-?", "--describe-config") for argument in arguments):
+        os.execv(programs / "postgres", [str(programs / "postgres"), *arguments])  # noqa: S606
     data = rooted(os.environ.get("PGDATA") or DATA)
     os.environ["PGDATA"] = str(data)
     sockets = socket_folder()
-    if not arguments or arguments[0].startswith("-"):
-        prepare(programs, data, sockets)
+    prepare(programs, data, sockets)
     options = ["-c", f"listen_addresses={address()}", "-c", f"unix_socket_directories={sockets}", *own_options(arguments)]
     server = str(programs / "postgres")  # which finds its files by this name
     os.execv(server, [server, "-D", str(data), *options])  # noqa: S606

@@ -75,8 +75,21 @@ def client_arguments(arguments: Sequence[str], pod_ip: str) -> list[str]:
     return ["-h", pod_ip, *changed]
 
 
+def image() -> NoReturn:
+    """The image's entrypoint: options alone, or a configuration, are for redis-server; anything else is run as it is."""
+    program, *command = sys.argv[1:]
+    if command[:1] == ["redis-server"]:
+        serve(program, command[1:])
+    if not command or command[0].startswith("-") or command[0].endswith(".conf"):
+        serve(program, command)
+    os.execvp(command[0], command)  # noqa: S606
+
+
 def server() -> NoReturn:
-    program, *arguments = sys.argv[1:]
+    serve(sys.argv[1], sys.argv[2:])
+
+
+def serve(program: str, arguments: Sequence[str]) -> NoReturn:
     data = rooted("/data")
     if Path.cwd() in (Path("/"), rooted("/")) and data.is_dir():
         os.chdir(data)

@@ -39,7 +39,7 @@ POSTGRES_CLIENTS = (
 )  # fmt: skip
 
 #: Signals that end a server without losing what it is doing, where that is not SIGTERM; official images say the same.
-STOP_SIGNALS = {"nginx": "SIGQUIT", "postgres": "SIGINT", "docker-entrypoint.sh": "SIGINT"}
+STOP_SIGNALS = {"nginx": "SIGQUIT", "postgres": "SIGINT"}
 
 ENTRYPOINTS = "seatrial.twin.kubelet.process.entrypoints"
 
@@ -68,10 +68,15 @@ def _nginx(_reference: Reference, _bin: Path) -> Known | None:
     return Known((), ("nginx", "-g", "daemon off;"), Launch((), user="nginx", uid=101, gid=101, folders=("/var/cache/nginx",)))
 
 
-def _redis(_reference: Reference, _bin: Path) -> Known | None:
+def _redis(_reference: Reference, bin_: Path) -> Known | None:
     if wheel_redis() is None:
         return None
-    return Known((), ("redis-server",), Launch((), workdir="/data", user="redis", uid=999, gid=999, folders=("/data",)))
+    path = (str(bin_ / "redis"),)
+    return Known(
+        ("docker-entrypoint.sh",),
+        ("redis-server",),
+        Launch((), path=path, workdir="/data", user="redis", uid=999, gid=999, folders=("/data",)),
+    )
 
 
 def _postgres(reference: Reference, bin_: Path) -> Known | None:
@@ -84,7 +89,7 @@ def _postgres(reference: Reference, bin_: Path) -> Known | None:
     env = {"PGDATA": data, "PG_MAJOR": str(major), "LANG": "C.UTF-8"}
     path = (str(bin_ / f"postgres{major}"),)
     folders = ("/var/lib/postgresql", "/var/run/postgresql")
-    launch = Launch((), env, path, user="postgres", uid=999, gid=999, folders=folders, note=note)
+    launch = Launch((), env, path, user="postgres", uid=999, gid=999, folders=folders, note=note, stop_signal="SIGINT")
     return Known(("docker-entrypoint.sh",), ("postgres",), launch)
 
 
@@ -170,6 +175,8 @@ def write_tools(bin_: Path) -> None:
         _wrap(bin_ / "nginx", "nginx", "main", nginx)
     if redis:
         _wrap(bin_ / "redis-server", "redis", "server", redis / "redis-server")
+        (bin_ / "redis").mkdir(exist_ok=True)
+        _wrap(bin_ / "redis" / "docker-entrypoint.sh", "redis", "image", redis / "redis-server")
         _wrap(bin_ / "redis-cli", "redis", "client", redis / "redis-cli")
     for major in POSTGRES_FOLDERS:
         programs = wheel_postgres(major)
@@ -179,8 +186,8 @@ def write_tools(bin_: Path) -> None:
 
 def _write_postgres(folder: Path, programs: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for name in ("docker-entrypoint.sh", "postgres"):
-        _wrap(folder / name, "postgres", "main", programs)
+    _wrap(folder / "docker-entrypoint.sh", "postgres", "image", programs)
+    _wrap(folder / "postgres", "postgres", "server", programs)
     for program in programs.iterdir():
         if program.name in POSTGRES_CLIENTS:
             _wrap(folder / program.name, "postgres", "client", program)

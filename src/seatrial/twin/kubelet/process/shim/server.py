@@ -41,6 +41,7 @@ class Task:
     code: int = 0
     started: bool = False
     oom: bool = False
+    waiting: list[Callable[[], object]] = field(default_factory=list)  # what is to be done once it runs
     execs: dict[str, Task] = field(default_factory=dict)
     owner: Task | None = None  # the container, for a command run in one
 
@@ -139,7 +140,17 @@ class Shim:
         """Descriptors: the plan, standard input, output and error."""
         command: ExecPlan = _plan(fds[0])
         container = self._containers.get(request["id"])
-        if container is None or not container.started:
+        if container is None:
+            self._say("exec-ended", exec=request["exec"], status=1 << 8, error="container not running", code=1)
+            _close_all(fds[1:])
+            return
+        if not container.started:
+            container.waiting.append(lambda: self._execute(container, request, command, fds))
+            return
+        self._execute(container, request, command, fds)
+
+    def _execute(self, container: Task, request: dict[str, Any], command: ExecPlan, fds: list[int]) -> None:
+        if not container.started:  # it waited, and the container never came to run
             self._say("exec-ended", exec=request["exec"], status=1 << 8, error="container not running", code=1)
             _close_all(fds[1:])
             return
@@ -162,8 +173,10 @@ class Shim:
             return
         if request["number"] == signal.SIGKILL:
             self._kill(task)
-        else:
+        elif task.started:
             _send(self._first(task), request["number"])
+        else:
+            task.waiting.append(lambda: _send(self._first(task), request["number"]))
 
     def _discard(self, request: dict[str, Any], _fds: list[int]) -> None:
         """End containers, and when they have ended remove folders."""
@@ -247,6 +260,12 @@ class Shim:
             task.started = True
             if task.owner is None:
                 self._say("started", id=task.id, pid=task.pid, minded=not task.isolated)
+            self._go_on_with(task)
+
+    def _go_on_with(self, task: Task) -> None:
+        waiting, task.waiting = task.waiting, []
+        for go_on in waiting:
+            go_on()
 
     def _woken(self, wakes: socket.socket) -> None:
         try:
@@ -285,6 +304,8 @@ class Shim:
             self._say("exec-ended", exec=task.id, status=status, error=task.error, code=task.code)
             return
         del self._containers[task.id]
+        task.started = False
+        self._go_on_with(task)
         for command in list(task.execs.values()):
             self._kill(command)
         self._say("ended", id=task.id, status=status, error=task.error, code=task.code, oom=task.oom)
