@@ -1,8 +1,11 @@
 # The two commands of the README are `make up` and `make test`; the rest is for whoever works on Seatrial.
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 PYTHON ?= python3
+# The machine's own pip installs into the environment, which saves the environment one; where it is too old, it gets one.
+HAS_PIP := $(PYTHON) -m pip --python $(PYTHON) --version >/dev/null 2>&1
+PIP := if $(HAS_PIP); then set -- $(PYTHON) -m pip --python $(BIN)/python; else set -- $(BIN)/python -m pip; fi; \
+	"$$@" --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: up test lint fidelity bench clean help
 
@@ -11,7 +14,7 @@ help:
 
 $(VENV)/runs: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || if $(HAS_PIP); then $(PYTHON) -m venv --without-pip $(VENV); else $(PYTHON) -m venv $(VENV); fi
 	@$(PIP) --editable '.[embedded]'
 	@touch $@
 

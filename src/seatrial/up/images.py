@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import importlib.util
-import os
 import shutil
+import subprocess
 import sys
 import venv
 from collections.abc import Mapping
@@ -70,9 +69,12 @@ async def _environment(source: Source, environments: Path) -> Path | None:
 
 async def _make_environment(source: Source, requirements: Path, path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
-    await asyncio.to_thread(venv.create, path, with_pip=False, symlinks=True)
+    pip = await asyncio.to_thread(_pip)
+    await asyncio.to_thread(venv.create, path, with_pip=pip is None, symlinks=True)
+    python = str(path / "bin" / "python")
+    command = [*(pip or [python, "-m", "pip"]), "--python", python, "--disable-pip-version-check", "install", "-q"]
     child = await asyncio.create_subprocess_exec(
-        *_installer(path / "bin" / "python"),
+        *command,
         "-r",
         str(requirements),
         stdin=asyncio.subprocess.DEVNULL,
@@ -93,11 +95,10 @@ async def _make_environment(source: Source, requirements: Path, path: Path) -> N
     (path / "complete").touch()
 
 
-def _installer(python: Path) -> list[str]:
-    """pip where Seatrial's own environment has it, else uv."""
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--disable-pip-version-check"]
-    uv = shutil.which("uv") or shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}")
-    if uv is None:
-        raise ImageError("installing a service's requirements.txt needs pip or uv, and neither is there")
-    return [uv, "pip", "install", "-q", "--python", str(python)]
+def _pip() -> list[str] | None:
+    """A pip that can install into another environment: Seatrial's own, or that of the Python it was made from."""
+    for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", sys.executable))):
+        command = [python, "-m", "pip"]
+        if subprocess.run([*command, "--python", python, "--version"], capture_output=True, check=False).returncode == 0:  # noqa: S603
+            return command
+    return None
