@@ -28,6 +28,7 @@ class FakeKubelet:
         self.cluster, self.nodes = cluster, nodes
         self.start, self.ready, self.stop, self.runs = start, ready, stop, 1.0
         self.exit_code = 1
+        self.stagger = 0.0  # seconds by which each of a hundred pods is ready later than the one before
         self._turn = self._address = 0
         cluster.store.subscribe("pods", self._changed)
 
@@ -74,7 +75,8 @@ class FakeKubelet:
         if image in ("fails", "succeeds"):
             self.cluster.clock.call_later(self.runs, self._end, image == "succeeds", *who)
         elif image != "never-ready":
-            self.cluster.clock.call_later(self.ready, self._ready, *who)
+            late = self.stagger * (self._address % 100)
+            self.cluster.clock.call_later(self.ready + late, self._ready, *who)
 
     def _ready(self, *who: str) -> None:
         pod = self._pod(*who)

@@ -30,6 +30,7 @@ class _Unknown(Exception):  # noqa: N818
 class DisruptionController:
     name = "disruption"
     pace = 0.05
+    weight = 0
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
@@ -67,6 +68,7 @@ class DisruptionController:
         if budget is None or is_deleting(budget):
             return None
         pods = [pod for pod in select_pods(self._context, key[0], budget["spec"].get("selector")) if not is_finished(pod)]
+        self.weight = len(pods)
         if not pods:
             self._tell(budget, "Normal", "NoPods", "No matching pods found")
         now = self._context.clock.now()

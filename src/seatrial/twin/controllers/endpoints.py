@@ -33,9 +33,18 @@ def is_headless(service: Obj) -> bool:
 
 
 def candidates(context: Context, service: Obj) -> list[Obj]:
-    """The pods with an address behind a Service, finished ones left out, in the order of their names."""
-    pods = select_pods(context, namespace_of(service), {"matchLabels": selector_of(service)})
-    return sorted((pod for pod in pods if not is_finished(pod) and address_of(pod)), key=name_of)
+    """The pods behind a Service that can be reached, in the order of their names."""
+    return sorted((pod for pod in selected(context, service) if is_candidate(pod)), key=name_of)
+
+
+def selected(context: Context, service: Obj) -> list[Obj]:
+    """The pods that a Service's selector matches."""
+    return select_pods(context, namespace_of(service), {"matchLabels": selector_of(service)})
+
+
+def is_candidate(pod: Obj) -> bool:
+    """Whether a pod has an address and has not finished."""
+    return not is_finished(pod) and bool(address_of(pod))
 
 
 def address_of(pod: Obj) -> str:
@@ -121,6 +130,7 @@ class EndpointsController:
 
     name = "endpoints"
     pace = 0.1  # what it writes is as long as the Service has pods, and few read it
+    weight = 0
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
@@ -139,7 +149,9 @@ class EndpointsController:
             return None
         if not selector_of(service) or is_deleting(service):
             return None
-        subsets = _subsets(service, candidates(self._context, service))
+        pods = candidates(self._context, service)
+        self.weight = len(pods)
+        subsets = _subsets(service, pods)
         labels = {**labels_of(service), **_MANAGED_BY, **({HEADLESS: ""} if is_headless(service) else {})}
         if old is None:
             self._registry.create(ENDPOINTS, _endpoints(key, {"labels": labels}, subsets), OPTIONS)

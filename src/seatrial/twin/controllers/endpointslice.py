@@ -7,6 +7,7 @@ that lost all go, and a Service without endpoints keeps one empty slice. Which p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from seatrial.twin.context import Context
 from seatrial.twin.controllers import endpoints
@@ -27,9 +28,11 @@ _ZONE = "topology.kubernetes.io/zone"
 
 class EndpointSliceController:
     name = "endpointslice"
+    weight = 0
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
+        self._known: dict[str, _Known] = {}  # by the Service's uid
         self.watches: Sequence[Watch] = (
             Watch(SERVICES, own_key),
             Watch(SLICES, controller_key("Service")),
@@ -41,13 +44,17 @@ class EndpointSliceController:
         """A node that changes its zone changes the endpoints on it."""
         if change.old is not None and labels_of(change.old).get(_ZONE) == labels_of(change.object).get(_ZONE):
             return ()
+        self._known.clear()
         pods = self._context.store.by_index("pods", "node", name_of(change.object))
         of_pod = endpoints.services_of_pod(self._context)
         return {key for pod in pods for key in of_pod(Change("ADDED", "pods", pod, None, 0))}
 
     def reconcile(self, key: Key) -> float | None:
         service = self._registry.find(SERVICES, *key)
-        if service is None or is_deleting(service) or not selector_of(service):
+        if service is None:
+            self._known = {uid: known for uid, known in self._known.items() if known.key != key}
+            return None
+        if is_deleting(service) or not selector_of(service):
             return None
         wanted = self._wanted(service)
         slices = self._context.store.by_index(SLICES, "controller", service["metadata"]["uid"])
@@ -64,13 +71,34 @@ class EndpointSliceController:
         return None
 
     def _wanted(self, service: Obj) -> list[Content]:
-        """All endpoints, grouped by the ports they serve."""
+        """All endpoints, grouped by the ports they serve, in the order of their pods' names.
+
+        What a pod comes to is kept as long as pod and Service are the very same objects: stored objects never change.
+        """
+        known = self._known.get(service["metadata"]["uid"])
+        if known is None or known.service is not service:
+            known = self._known[service["metadata"]["uid"]] = _Known(service)
         groups: dict[str, Content] = {}
-        for pod in endpoints.candidates(self._context, service):
-            ports = endpoints.ports_for(service, pod)
-            group = groups.setdefault(repr(ports), (ports, []))
-            group[1].append(self._endpoint(service, pod))
+        faces: dict[str, _Face] = {}
+        for pod in endpoints.selected(self._context, service):
+            uid = pod["metadata"]["uid"]
+            face = known.faces.get(uid)
+            if face is None or face.pod is not pod:
+                face = self._face(service, pod)
+            faces[uid] = face
+            if face.endpoint is not None:
+                groups.setdefault(face.group, (face.ports, []))[1].append(face.endpoint)
+        known.faces = faces
+        self.weight = len(faces)
+        for _, group in groups.values():
+            group.sort(key=lambda endpoint: endpoint["targetRef"]["name"])
         return [groups[key] for key in sorted(groups)]
+
+    def _face(self, service: Obj, pod: Obj) -> _Face:
+        if not endpoints.is_candidate(pod):
+            return _Face(pod)
+        ports = endpoints.ports_for(service, pod)
+        return _Face(pod, self._endpoint(service, pod), ports, repr(ports))
 
     def _endpoint(self, service: Obj, pod: Obj) -> Obj:
         serving, terminating = is_ready(pod), is_deleting(pod)
@@ -119,6 +147,28 @@ class EndpointSliceController:
 
 #: Ports, and the endpoints that serve them.
 Content = tuple[list[Obj], list[Obj]]
+
+
+@dataclass(slots=True)
+class _Face:
+    """What a Service shows of a pod: nothing, where `endpoint` is None. `group` tells ports apart."""
+
+    pod: Obj
+    endpoint: Obj | None = None
+    ports: list[Obj] = field(default_factory=list)
+    group: str = ""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the pods of a Service came to when it was last looked at, by their uids."""
+
+    service: Obj
+    faces: dict[str, _Face] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return namespace_of(self.service), name_of(self.service)
 
 
 def _labels(service: Obj) -> dict[str, str]:

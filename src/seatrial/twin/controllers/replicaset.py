@@ -40,6 +40,7 @@ _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 class ReplicaSetController:
     name = "replicaset"
+    weight = 0
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
@@ -55,6 +56,7 @@ class ReplicaSetController:
         if rs is None:
             return None
         claimed = claim(self._context, "pods", rs, rs["spec"].get("selector"))
+        self.weight = len(claimed)
         active = [pod for pod in claimed if is_active(pod)]
         failure: ApiError | None = None
         if not is_deleting(rs):
