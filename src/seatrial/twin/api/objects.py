@@ -83,6 +83,8 @@ class Objects:
         if not isinstance(wanted, dict):
             raise errors.bad_request("error decoding YAML: the document is not an object")
         bodies.fit(wanted, kind)  # neither checked nor normalised: what it does not say is not applied
+        if kind is not self._registry.resources.stored(kind.id) and kind.custom is None:
+            wanted = bodies.checked(wanted, kind, request)  # only a whole object can be converted to the version that is stored
         self._place(kind, target, wanted)
         stored, new = self._registry.apply(kind.id, self._inward(kind, wanted), options, subresource)
         return self._written(request, kind, stored, accepted, options, 201 if new else 200)
