@@ -58,8 +58,10 @@ def scalar(value: Any, template: bool = False) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
+    if isinstance(value, int):
         return repr(value)
+    if isinstance(value, float):  # YAML 1.1 takes a number for one only with a point in it
+        return re.sub(r"^(-?[0-9]+)e", r"\1.0e", repr(value))
     return _braces(text(value)) if template else text(value)
 
 

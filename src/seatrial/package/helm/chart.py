@@ -103,14 +103,23 @@ def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]
 def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
     """The path and text of each template, objects in the order of the base environment."""
     found: dict[str, dict[tuple[str, str], Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
+    uneven = _uneven(found)
     for key in in_order([list(own) for own in found.values()]):
         there = {environment: own[key] for environment, own in found.items() if key in own}
         first = next(iter(there.values()))
         if first["kind"] == "Namespace":
             continue
         context = Context.of(first, list(there))
+        if uneven:
+            context.monitoring = context.path("monitoring", "enabled")
         merger.contexts.append(context)
         yield _path(context, key[1]), _template(merger, context, there, complete=len(there) == len(worlds))
+
+
+def _uneven(found: Mapping[str, Mapping[tuple[str, str], Obj]]) -> bool:
+    """Whether an environment monitors some of the services that others monitor, and not the rest."""
+    monitored = [frozenset(name for kind, name in own if kind == "ServiceMonitor") for own in found.values()]
+    return len({names for names in monitored if names}) > 1
 
 
 def _key(obj: Obj) -> tuple[str, str]:
@@ -127,30 +136,36 @@ def _path(context: Context, name: str) -> str:
 
 
 def _template(merger: Merger, context: Context, there: Variants, complete: bool) -> str:
+    condition = "" if complete else _guard(merger, context, there)
     node = merger.node(context, (), there)
     if context.component == "migration" and context.kind == "Job":
-        text = _migration(merger, context, node, list(there.values()))
-    else:
-        text = document(node, template=True)
-    if complete:
-        return text
+        return _migration(merger, context, node, list(there.values()), condition)
+    return texts.guarded(document(node, template=True), condition)
+
+
+def _guard(merger: Merger, context: Context, there: Variants) -> str:
+    """The condition of an object that not every environment has; where no other value decides, one is made for it."""
     condition = lifts.guard(context)
-    if not condition:
-        keys = (*context.prefix, context.kind[:1].lower() + context.kind[1:])
-        own = () if context.name == context.owner else (camel(context.name),)
-        condition = merger.lift((*keys, *own, "enabled"), {environment: environment in there for environment in merger.values})
-    if condition == ".Values.monitoring.enabled":
-        merger.lift(("monitoring", "enabled"), {environment: environment in there for environment in merger.values})
-    return f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n"
+    if condition and condition not in (context.monitoring, context.path("migrate")):
+        return condition
+    own = () if context.name == context.owner else (camel(context.name),)
+    keys = (*context.prefix, context.kind[:1].lower() + context.kind[1:], *own, "enabled")
+    if condition == context.path("migrate"):
+        keys = (*context.prefix, "migrate")
+    elif condition:
+        keys = tuple(condition.removeprefix(".Values.").split("."))
+    return merger.lift(keys, {environment: environment in there for environment in merger.values})
 
 
-def _migration(merger: Merger, context: Context, node: Any, jobs: Sequence[Obj]) -> str:
+def _migration(merger: Merger, context: Context, node: Any, jobs: Sequence[Obj], condition: str) -> str:
     """A migration: its pod template as a helper, so that its checksum can name the Job; a hook where it can run first."""
     helper = f"{merger.chart}.{lifts.migration_helper(context)}"
     pod = node["spec"].pop("template")
     head = {key: value for key, value in node.items() if key != "spec"}
     lines = document({**head, "spec": {**node["spec"], "template": Nested(f'include "{helper}" .')}}, template=True)
-    return texts.migration(merger.chart, helper, context.owner, document(pod, template=True), lines, _needs(context, jobs))
+    return texts.migration(
+        merger.chart, helper, context.owner, document(pod, template=True), lines, _needs(context, jobs), condition
+    )
 
 
 def _needs(context: Context, jobs: Sequence[Obj]) -> list[tuple[str, str, str]]:

@@ -262,6 +262,16 @@ def _always_several(context: Context) -> str:
     return f'gt (int (dig "scale" "min" (default 1 {context.path("replicas")}) {context.path()})) 1'
 
 
+def _entered(context: Context, controller: str) -> str:
+    """Whether the world comes in by this ingress controller."""
+    return f'and {context.path("expose")} (eq .Values.ingress.className "{controller}")'
+
+
+def _certified(context: Context) -> str:
+    """Whether somebody issues the certificate of an Ingress."""
+    return f"and {context.path('expose', 'tlsSecret')} .Values.ingress.issuer"
+
+
 _PODS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 CONDITIONS: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[Context, Place], str]]] = [
@@ -273,11 +283,14 @@ CONDITIONS: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[Context, Plac
         (("HorizontalPodAutoscaler",), "spec metrics [cpu]", lambda context, _: context.path("scale", "cpu")),
         (("HorizontalPodAutoscaler",), "spec metrics [memory]", lambda context, _: context.path("scale", "memory")),
         (("Ingress",), "spec tls", lambda context, _: context.path("expose", "tlsSecret")),
-        (("Ingress",), "metadata annotations cert-manager.io/cluster-issuer", lambda *_: ".Values.ingress.issuer"),
+        (("Ingress",), "metadata annotations cert-manager.io/cluster-issuer", lambda context, _: _certified(context)),
+        (("Deployment",), "metadata annotations seatrial.dev/migration", lambda context, _: context.path("migrate")),
         (("StatefulSet",), "spec volumeClaimTemplates", lambda context, _: context.path("storage")),
         (("StatefulSet",), "spec volumeClaimTemplates * spec storageClassName", lambda c, _: c.path("storageClass")),
         (("StatefulSet",), "pod spec volumes [data]", lambda context, _: f"not {context.path('storage')}"),
-        (("NetworkPolicy",), "spec ingress **'monitoring'**", lambda *_: ".Values.monitoring.enabled"),
+        (("NetworkPolicy",), "spec ingress **'monitoring'**", lambda context, _: context.monitoring),
+        (("NetworkPolicy",), "spec ingress **'ingress-nginx'**", lambda context, _: _entered(context, "nginx")),
+        (("NetworkPolicy",), "spec ingress **'traefik'**", lambda context, _: _entered(context, "traefik")),
     )
 ]
 
@@ -287,5 +300,6 @@ GUARDS: dict[str, Callable[[Context], str]] = {
     "Ingress": lambda context: context.path("expose"),
     "Secret": lambda context: context.path("secrets"),
     "ConfigMap": lambda context: context.path("config"),
-    "ServiceMonitor": lambda _: ".Values.monitoring.enabled",
+    "ServiceMonitor": lambda context: context.monitoring,
+    "Job": lambda context: context.path("migrate"),
 }

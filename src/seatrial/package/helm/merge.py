@@ -35,6 +35,7 @@ class Context:
     component: str
     prefix: tuple[str, ...]  # ("services", "api")
     environments: tuple[str, ...]  # those that have the object
+    monitoring: str = ".Values.monitoring.enabled"  # whether its metrics are read
 
     @classmethod
     def of(cls, obj: Obj, environments: Sequence[str]) -> Context:
@@ -196,6 +197,8 @@ def identity(item: Any) -> str:
         for key in ("name", "secretKey", "type"):
             if isinstance(item.get(key), str) and not isinstance(item.get("resource"), dict):
                 return str(item[key])
+        if isinstance(item.get("metadata"), dict):
+            return str(item["metadata"].get("name"))
         resource = item.get("resource")
         if isinstance(resource, dict) and "name" in resource:
             return str(resource["name"])

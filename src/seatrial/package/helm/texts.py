@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,41 +76,46 @@ def difference_file(environment: str, base: str, changed: Values) -> str:
 def helpers(name: str, common: frozenset[str], labels: Mapping[str, str]) -> str:
     """The named templates: labels, and an image from its parts."""
     shared = document({key: labels[key] for key in labels if key in common}, template=True) if common else ""
-    return HELPERS.replace("CHART", name).replace("COMMON\n", shared)
+    return _filled(HELPERS, CHART=name, COMMON=shared.rstrip("\n"))
+
+
+def _filled(text: str, **parts: str) -> str:
+    """A text with each `@NAME@` replaced, all at once: what is put in is never looked at again."""
+    return re.sub(r"@([A-Z]+)@", lambda found: parts[found[1]], text)
 
 
 HELPERS = """\
 {{/* The labels that select pods: takes the root, the name and the component. They never change. */}}
-{{- define "CHART.selectorLabels" -}}
+{{- define "@CHART@.selectorLabels" -}}
 app.kubernetes.io/name: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 2 }}
 {{- end }}
 
 {{/* The labels of everything. */}}
-{{- define "CHART.commonLabels" -}}
-COMMON
+{{- define "@CHART@.commonLabels" -}}
+@COMMON@
 {{- end }}
 
 {{/* The labels of pods: without the version, so that a release rolls only what it changes. */}}
-{{- define "CHART.podLabels" -}}
-{{ include "CHART.selectorLabels" . }}
-{{ include "CHART.commonLabels" (index . 0) }}
+{{- define "@CHART@.podLabels" -}}
+{{ include "@CHART@.selectorLabels" . }}
+{{ include "@CHART@.commonLabels" (index . 0) }}
 {{- end }}
 
 {{/* The labels of objects. */}}
-{{- define "CHART.labels" -}}
-{{ include "CHART.podLabels" . }}
+{{- define "@CHART@.labels" -}}
+{{ include "@CHART@.podLabels" . }}
 app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 {{- end }}
 
 {{/* An image from its repository, tag and digest. */}}
-{{- define "CHART.image" -}}
+{{- define "@CHART@.image" -}}
 {{ .repository }}{{ with .tag }}:{{ . }}{{ end }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* "yes" when everything of a list is in the cluster: takes the root and texts of API version, kind and name (or name/key). */}}
-{{- define "CHART.present" -}}
+{{- define "@CHART@.present" -}}
 {{- $root := first . -}}
 {{- $missing := false -}}
 {{- range rest . -}}
@@ -125,7 +131,9 @@ app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 """
 
 
-def migration(chart: str, helper: str, owner: str, pod: str, job: str, needs: Sequence[tuple[str, str, str]]) -> str:
+def migration(
+    chart: str, helper: str, owner: str, pod: str, job: str, needs: Sequence[tuple[str, str, str]], condition: str
+) -> str:
     """The template of a migration Job: its pod as a helper, the Job, and when it is which.
 
     In an upgrade it is a hook that runs before anything else changes, if all it needs is in the cluster already. In a first
@@ -133,7 +141,6 @@ def migration(chart: str, helper: str, owner: str, pod: str, job: str, needs: Se
     migration that an earlier release has run is not run again.
     """
     wanted = " ".join(f'"{version} {kind} {name}"' for version, kind, name in needs)
-    text = MIGRATION.replace("CHART", chart).replace("HELPER", helper).replace("OWNER", owner).replace("NEEDS", wanted)
     hooked = []
     for line in job.rstrip("\n").split("\n"):
         hooked.append(line)
@@ -141,7 +148,8 @@ def migration(chart: str, helper: str, owner: str, pod: str, job: str, needs: Se
             hooked += HOOK.splitlines()
         if line == "spec:":
             hooked += TTL.splitlines()
-    return text.replace("POD\n", pod).replace("JOB", "\n".join(hooked))
+    parts = {"CHART": chart, "HELPER": helper, "OWNER": owner, "NEEDS": wanted, "POD": pod.rstrip("\n"), "JOB": "\n".join(hooked)}
+    return _filled(MIGRATION_HELPERS, **parts) + guarded(_filled(MIGRATION, **parts), condition)
 
 
 HOOK = """\
@@ -156,21 +164,29 @@ TTL = """\
   ttlSecondsAfterFinished: 604800
   {{- end }}"""
 
-MIGRATION = """\
-{{- define "HELPER" -}}
-POD
+MIGRATION_HELPERS = """\
+{{- define "@HELPER@" -}}
+@POD@
 {{- end }}
-{{- define "HELPER.name" -}}
-OWNER-migrate-{{ include "HELPER" . | fromYaml | toJson | sha256sum | trunc 10 }}
-{{- end }}
-{{- $name := include "HELPER.name" . }}
-{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace "OWNER" }}
-{{- $ran := and .Release.IsUpgrade (eq $name (dig "metadata" "annotations" "seatrial.dev/migration" "" $deployment)) }}
-{{- $first := and .Release.IsUpgrade (not $ran) (include "CHART.present" (list $ NEEDS)) }}
-{{- if or (not $ran) (lookup "batch/v1" "Job" .Release.Namespace $name) }}
-JOB
+{{- define "@HELPER@.name" -}}
+@OWNER@-migrate-{{ include "@HELPER@" . | fromYaml | toJson | sha256sum | trunc 10 }}
 {{- end }}
 """
+
+MIGRATION = """\
+{{- $name := include "@HELPER@.name" . }}
+{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace "@OWNER@" }}
+{{- $ran := and .Release.IsUpgrade (eq $name (dig "metadata" "annotations" "seatrial.dev/migration" "" $deployment)) }}
+{{- $first := and .Release.IsUpgrade (not $ran) (include "@CHART@.present" (list $ @NEEDS@)) }}
+{{- if or (not $ran) (lookup "batch/v1" "Job" .Release.Namespace $name) }}
+@JOB@
+{{- end }}
+"""
+
+
+def guarded(text: str, condition: str) -> str:
+    """A template that is only there under a condition; without one, the template."""
+    return f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n" if condition else text
 
 
 def notes(name: str, values: Mapping[str, Values]) -> str:
