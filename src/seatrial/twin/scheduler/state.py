@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
+
+import orjson
 
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
@@ -37,6 +39,18 @@ class Needs:
 def needs_of(pod: Obj) -> Needs:
     """The needs of a pod, from its containers, init containers and overhead."""
     spec = pod["spec"]
+    parts = [spec.get("overhead"), spec.get("resources")]
+    for kind in ("containers", "initContainers"):
+        parts.append([(each.get("resources"), each.get("restartPolicy")) for each in spec.get(kind) or ()])
+    return _needs(orjson.dumps(parts))
+
+
+@lru_cache(maxsize=1024)
+def _needs(parts: bytes) -> Needs:
+    """The needs of all pods that have these parts: pods of one template are many."""
+    overhead, resources, *kinds = orjson.loads(parts)
+    containers, init = ([{"resources": r, "restartPolicy": policy} for r, policy in kind] for kind in kinds)
+    spec: Obj = {"containers": containers, "initContainers": init, "overhead": overhead, "resources": resources}
     requests = amounts(pod_resources.requests(spec))
     counted = amounts(pod_resources.requests({**spec, **_with_defaults(spec)}))
     return Needs({name: amount for name, amount in requests.items() if amount}, counted["cpu"], counted["memory"])
@@ -131,7 +145,10 @@ class NodeInfo:
     memory: int = 0  # allocatable bytes
     most_pods: int = 0
     pods: dict[str, PodInfo] = field(default_factory=dict)
-    requested: Amounts = field(default_factory=dict)
+    kinds: int = 1  # how many of CPU and memory it has at all
+    requested_cpu: int = 0
+    requested_memory: int = 0
+    requested_others: Amounts = field(default_factory=dict)
     counted_cpu: int = 0  # with the defaults for what asks for nothing
     counted_memory: int = 0
     ports: dict[tuple[str, str, int], int] = field(default_factory=dict)
@@ -145,10 +162,16 @@ class NodeInfo:
         self.taints = node.get("spec", {}).get("taints") or []
         self.allocatable = amounts((node.get("status") or {}).get("allocatable") or {})
         self.cpu, self.memory = self.allocatable.get("cpu", 0), self.allocatable.get("memory", 0)
+        self.kinds = max(1, (self.cpu > 0) + (self.memory > 0))
         self.most_pods = self.allocatable.get("pods", 0)
         self.unschedulable = bool(node.get("spec", {}).get("unschedulable"))
         images = (node.get("status") or {}).get("images") or ()
         self.images = {name: image.get("sizeBytes", 0) for image in images for name in image.get("names") or ()}
+
+    def requested(self, resource: str) -> int:
+        if resource == "cpu":
+            return self.requested_cpu
+        return self.requested_memory if resource == "memory" else self.requested_others.get(resource, 0)
 
     def add(self, info: PodInfo) -> None:
         self.pods[info.uid] = info
@@ -167,9 +190,13 @@ class NodeInfo:
         return info
 
     def _count(self, info: PodInfo, sign: int) -> None:
-        requested = self.requested
         for name, amount in info.needs.requests.items():
-            requested[name] = requested.get(name, 0) + sign * amount
+            if name == "cpu":
+                self.requested_cpu += sign * amount
+            elif name == "memory":
+                self.requested_memory += sign * amount
+            else:
+                self.requested_others[name] = self.requested_others.get(name, 0) + sign * amount
         self.counted_cpu += sign * info.needs.cpu
         self.counted_memory += sign * info.needs.memory
         for port in info.host_ports:
@@ -206,10 +233,13 @@ class ClusterState:
         self.avoiding = 0  # pods anywhere with a required anti-affinity
         self.with_affinity = 0
         self._matching: dict[Selection, Counter[str]] = {}
+        self._domains: dict[tuple[Selection, str], Counter[str]] = {}
 
     def set_node(self, node: Obj) -> None:
         name = name_of(node)
         info = self.nodes.get(name) or self._unknown.pop(name, None) or NodeInfo(name)
+        if info.labels != labels_of(node):
+            self._domains.clear()
         info.set_node(node)
         self.nodes[name] = info
 
@@ -217,6 +247,7 @@ class ClusterState:
         info = self.nodes.pop(name, None)
         if info is not None and info.pods:
             self._unknown[name] = info
+            self._domains.clear()
 
     def set_pod(self, pod: Obj) -> None:
         """A pod that is bound to a node, new or changed; one that has ended takes no room."""
@@ -262,8 +293,22 @@ class ClusterState:
                     if not info.terminating and selection.matches(info.namespace, info.labels):
                         found[node.name] += 1
             if len(self._matching) >= MOST_SELECTIONS:
-                self._matching.pop(next(iter(self._matching)))
+                forgotten = next(iter(self._matching))
+                del self._matching[forgotten]
+                self._domains = {key: counts for key, counts in self._domains.items() if key[0] != forgotten}
             self._matching[selection] = found
+        return found
+
+    def matching_in(self, selection: Selection, key: str) -> Mapping[str, int]:
+        """The same by the value of a label of the nodes, such as their zone."""
+        found = self._domains.get((selection, key))
+        if found is None:
+            found = Counter()
+            for name, number in self.matching(selection).items():
+                node = self.nodes.get(name)
+                if node is not None and key in node.labels:
+                    found[node.labels[key]] += number
+            self._domains[selection, key] = found
         return found
 
     def _recount(self, info: PodInfo, node_name: str, change: int) -> None:
@@ -272,6 +317,13 @@ class ClusterState:
                 found[node_name] += change
                 if not found[node_name]:
                     del found[node_name]
+                self._recount_domains(selection, node_name, change)
+
+    def _recount_domains(self, selection: Selection, node_name: str, change: int) -> None:
+        node = self.nodes.get(node_name)
+        for (of, key), counts in self._domains.items() if node is not None else ():
+            if of == selection and node is not None and key in node.labels:
+                counts[node.labels[key]] += change
 
     def known(self, uid: str) -> PodInfo | None:
         node_name = self._where.get(uid)

@@ -13,18 +13,22 @@ class NodeResourcesFit(Plugin):
     wakes_on = frozenset({NODE_ADDED, NODE_CHANGED, POD_GONE})
 
     def filter(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
-        requests = list(cycle.pod.needs.requests.items())
-        kept = []
-        for node in nodes:
-            requested, allocatable = node.requested, node.allocatable
-            if len(node.pods) < node.most_pods:
-                for name, amount in requests:
-                    if requested.get(name, 0) + amount > allocatable.get(name, 0):
-                        break
-                else:
-                    kept.append(node)
-                    continue
-            self._explain(cycle, node)
+        requests = cycle.pod.needs.requests
+        cpu, memory = requests.get("cpu", 0), requests.get("memory", 0)
+        others = [(name, amount) for name, amount in requests.items() if name not in ("cpu", "memory")]
+        kept = [
+            node
+            for node in nodes
+            if len(node.pods) < node.most_pods
+            and (not cpu or node.requested_cpu + cpu <= node.cpu)
+            and (not memory or node.requested_memory + memory <= node.memory)
+            and (not others or _has(node, others))
+        ]
+        if len(kept) < len(nodes):
+            fitting = {node.name for node in kept}
+            for node in nodes:
+                if node.name not in fitting:
+                    self._explain(cycle, node)
         return kept
 
     def _explain(self, cycle: Cycle, node: NodeInfo) -> None:
@@ -34,7 +38,7 @@ class NodeResourcesFit(Plugin):
             resolvable = node.most_pods > 0
         for name, amount in cycle.pod.needs.requests.items():
             have = node.allocatable.get(name, 0)
-            if node.requested.get(name, 0) + amount > have:
+            if node.requested(name) + amount > have:
                 reasons.append(f"Insufficient {name}")
                 resolvable = resolvable and amount <= have
         self.refuse(cycle, node, *reasons, resolvable=resolvable)
@@ -44,14 +48,15 @@ class NodeResourcesFit(Plugin):
         cpu, memory = cycle.pod.needs.cpu, cycle.pod.needs.memory
         scores = []
         for node in nodes:
-            total, kinds = 0, 0
-            for have, taken in ((node.cpu, node.counted_cpu + cpu), (node.memory, node.counted_memory + memory)):
-                if have:
-                    kinds += 1
-                    if taken <= have:
-                        total += (have - taken) * MOST // have
-            scores.append(total // kinds if kinds else 0)
+            free_cpu, free_memory = node.cpu - node.counted_cpu - cpu, node.memory - node.counted_memory - memory
+            share = free_cpu * MOST // node.cpu if free_cpu > 0 else 0
+            share += free_memory * MOST // node.memory if free_memory > 0 else 0
+            scores.append(share // node.kinds)
         return scores
+
+
+def _has(node: NodeInfo, amounts: Sequence[tuple[str, int]]) -> bool:
+    return all(node.requested(name) + amount <= node.allocatable.get(name, 0) for name, amount in amounts)
 
 
 class NodeResourcesBalancedAllocation(Plugin):
@@ -66,9 +71,9 @@ class NodeResourcesBalancedAllocation(Plugin):
         cpu, memory = requests.get("cpu", 0), requests.get("memory", 0)
         scores = []
         for node in nodes:
-            requested = node.requested
-            first = min(1.0, (requested.get("cpu", 0) + cpu) / node.cpu) if node.cpu else 0.0
-            second = min(1.0, (requested.get("memory", 0) + memory) / node.memory) if node.memory else 0.0
-            deviation = abs(first - second) / 2 if node.cpu and node.memory else 0.0
-            scores.append(int((1 - deviation) * MOST))
+            if node.cpu and node.memory:
+                first, second = (node.requested_cpu + cpu) / node.cpu, (node.requested_memory + memory) / node.memory
+                scores.append(int((1 - abs(min(first, 1.0) - min(second, 1.0)) / 2) * MOST))
+            else:
+                scores.append(MOST)
         return scores

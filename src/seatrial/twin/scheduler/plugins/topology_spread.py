@@ -20,7 +20,7 @@ from seatrial.twin.scheduler.framework import (
     Cycle,
     Plugin,
 )
-from seatrial.twin.scheduler.plugins.node_affinity import allows
+from seatrial.twin.scheduler.plugins.node_affinity import allows, required_terms
 from seatrial.twin.scheduler.plugins.node_basics import tolerated
 from seatrial.twin.scheduler.selection import Selection, default_selection
 from seatrial.twin.scheduler.state import NodeInfo, PodInfo
@@ -158,20 +158,18 @@ def _costs(
     """How crowded each node's domains are with matching pods; None for nodes that lack a label."""
     totals = [0.0] * len(nodes)
     for constraint in constraints:
-        matching = cycle.state.matching(constraint.selection)
-        if constraint.key == HOSTNAME:
-            domains: dict[str, int] = {}
+        key, skew = constraint.key, constraint.max_skew - 1
+        if key == HOSTNAME:
+            numbers = cycle.state.matching(constraint.selection)
             weight = log(len(nodes) - len(ignored) + 2)
-        else:
-            domains = _soft_counts(cycle, constraints, constraint, nodes, ignored, matching, demand_labels)
-            weight = log(len(domains) + 2)
-        for index, node in enumerate(nodes):
-            value = node.labels.get(constraint.key)
-            if value is None or node.name in ignored:
-                continue
-            number = matching.get(node.name, 0) if constraint.key == HOSTNAME else domains.get(value, 0)
-            totals[index] += number * weight + (constraint.max_skew - 1)
-    return [None if node.name in ignored else round_half_away(total) for node, total in zip(nodes, totals, strict=True)]
+            totals = [total + numbers.get(node.name, 0) * weight + skew for total, node in zip(totals, nodes, strict=True)]
+            continue
+        numbers = _soft_counts(cycle, constraints, constraint, nodes, ignored, demand_labels)
+        cost = {value: number * log(len(numbers) + 2) + skew for value, number in numbers.items()}
+        totals = [total + cost.get(node.labels.get(key, ""), 0.0) for total, node in zip(totals, nodes, strict=True)]
+    if not ignored:
+        return [int(total + 0.5) for total in totals]  # rounded as Go's math.Round does
+    return [None if node.name in ignored else int(total + 0.5) for node, total in zip(nodes, totals, strict=True)]
 
 
 def _soft_counts(
@@ -180,13 +178,16 @@ def _soft_counts(
     constraint: Constraint,
     nodes: Sequence[NodeInfo],
     ignored: set[str],
-    matching: Mapping[str, int],
     demand_labels: bool,
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Matching pods in each domain that one of the nodes belongs to, counted over the whole cluster."""
-    key = constraint.key
-    found = {node.labels[key]: 0 for node in nodes if key in node.labels and node.name not in ignored}
-    for name, number in matching.items():
+    key, selection = constraint.key, constraint.selection
+    values = {node.labels[key] for node in nodes if key in node.labels and node.name not in ignored}
+    if not demand_labels and _counts_everywhere(cycle, constraint):
+        known = cycle.state.matching_in(selection, key)
+        return {value: known.get(value, 0) for value in values}
+    found = dict.fromkeys(values, 0)
+    for name, number in cycle.state.matching(selection).items():
         node = cycle.state.nodes.get(name)
         if node is None or (value := node.labels.get(key)) not in found:
             continue
@@ -197,6 +198,8 @@ def _soft_counts(
     return found
 
 
-def round_half_away(value: float) -> int:
-    """As Go's math.Round does."""
-    return int(value + 0.5)
+def _counts_everywhere(cycle: Cycle, constraint: Constraint) -> bool:
+    """Whether no policy of the constraint can leave a node out for this pod."""
+    spec = cycle.pod.spec
+    chooses = constraint.honor_affinity and (spec.get("nodeSelector") or required_terms(spec) is not None)
+    return not chooses and not constraint.honor_taints
