@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from seatrial.app import AppFileErrors, App, loads
+from seatrial.app import App, AppFileErrors, loads
 
 NAMES = ["web", "api", "order-api", "a", "a-1", "a1", "worker-2b", "jobs", "global"]
 STORES = ["db", "cache", "data", "db-2"]

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a table's rows stay on one line
 """Every mistake in an app file is told at once, with its line and column, what is wrong and the nearest thing that is right."""
 
 from textwrap import dedent
