@@ -34,11 +34,12 @@ def pod(name="api-7d-x", of="api-7d", conditions=(), **container):
     return {"kind": "Pod", "metadata": {"name": name, "ownerReferences": owner("ReplicaSet", of)}, "status": status}
 
 
-def warning(about, message, when="2026-01-01T00:00:00Z"):
+def warning(about, message, when="2026-01-01T00:00:00Z", reason="Failed"):
     return {
         "kind": "Event",
         "metadata": {"name": f"{about}.{when}.{len(message)}"},
         "type": "Warning",
+        "reason": reason,
         "involvedObject": {"name": about},
         "message": message,
         "lastTimestamp": when,
@@ -103,7 +104,7 @@ def test_a_pod_that_fits_nowhere_waits_with_the_schedulers_words():
 
 def test_a_running_container_that_is_not_ready_yet_is_starting():
     row = only_row_of_deployment(pod(state={"running": {}}))
-    assert (row.state, row.why) == ("starting", "started, not ready yet")
+    assert (row.state, row.why) == ("starting", "not ready yet")
 
 
 def test_the_last_warning_explains_pods_that_are_not_even_created():
@@ -139,6 +140,19 @@ def test_stores_come_before_jobs_and_jobs_before_services():
     store = {**deployment("db", **ALL_UP), "kind": "StatefulSet"}
     rows = picture(deployment("web"), job(), store).rows()
     assert [row.name for row in rows] == ["db", "api-migrate", "web"]
+
+
+def test_a_workload_waits_for_what_it_calls_and_is_not_ready_itself():
+    seen = picture(deployment("api"), deployment("db"), deployment("cache", **ALL_UP))
+    why = {row.name: row.why for row in seen.rows({"api": ["db", "cache"], "web": ["api"]})}
+    assert why == {"api": "waits for db", "db": "", "cache": ""}
+
+
+def test_a_probe_that_fails_is_quoted_and_what_went_before_forgotten():
+    before = warning("api-7d-x", "PVC is not bound", reason="FailedMount")
+    probe = warning("api-7d-x", "Readiness probe failed: 503", reason="Unhealthy")
+    row = only_row(deployment(), replicaset(), pod(state={"running": {}}), probe, before)
+    assert row.why == "not ready yet: Readiness probe failed: 503"
 
 
 def test_what_is_deleted_is_forgotten():

@@ -14,7 +14,6 @@ from typing import Any
 
 from seatrial.world.objects import Obj, labels_of, namespace_of
 
-
 Lines = list[str]
 
 
@@ -119,13 +118,16 @@ class Client:
         from lightkube import ApiError
         from lightkube.resources.core_v1 import Namespace
 
+        wanted: dict[str, Any] = {"metadata.name": name}
         try:
-            namespace = await self._client.get(Namespace, name)
             await self._client.delete(Namespace, name)
-            version = namespace.metadata.resourceVersion if namespace.metadata else None
-            async for change, _ in self._client.watch(Namespace, fields={"metadata.name": name}, resource_version=version):
-                if change == "DELETED":
+            while True:
+                there = self._client.list(Namespace, fields=wanted)
+                if not [namespace async for namespace in there]:
                     return
+                async for change, _ in self._client.watch(Namespace, fields=wanted, resource_version=there.resourceVersion):
+                    if change == "DELETED":
+                        return
         except ApiError as error:
             if error.status.code != 404:
                 raise _said(f"deleting namespace {name}", error) from None

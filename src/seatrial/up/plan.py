@@ -28,6 +28,17 @@ class Plan:
     resolved: ResolvedApp
     sources: list[Source]
 
+    def calls(self, workloads: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+        """What each workload needs up before it is: its service's calls, and for a service its own migration as well."""
+        services = self.resolved.services
+        called = {name: [call.name for call in service.calls or () if call.name] for name, service in services.items()}
+        for kind, job in workloads:
+            service = job.split("-migrate-")[0]
+            if kind == "Job" and service in services:
+                called[job] = [name for name in called[service] if name in self.resolved.stores]
+                called[service].append(job)
+        return called
+
     @property
     def app(self) -> str:
         return self.resolved.name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seatrial.world.objects import Obj, controller_of, dig, name_of
@@ -51,9 +51,12 @@ class Picture:
     def of(self, kind: str) -> list[Obj]:
         return [obj for (each, _), obj in sorted(self.objects.items()) if each == kind]
 
-    def rows(self) -> list[Row]:
-        """One row for every StatefulSet, Job and Deployment, in the order in which an application comes up."""
-        warnings = _warnings(self.of("Event"))
+    def rows(self, calls: Mapping[str, Sequence[str]] | None = None) -> list[Row]:
+        """One row for every StatefulSet, Job and Deployment, in the order in which an application comes up.
+
+        `calls` names what each workload calls: one that is not ready waits for those of them that are not.
+        """
+        warnings = Warnings(self.of("Event"))
         pods = self.of("Pod")
         replicasets = {name_of(obj): controller_of(obj) for obj in self.of("ReplicaSet")}
         rows = []
@@ -63,7 +66,19 @@ class Picture:
                     continue
                 mine = [pod for pod in pods if _belongs(pod, workload, replicasets)]
                 rows.append(_row(workload, mine, warnings))
-        return rows
+        return _waiting_for(rows, calls or {})
+
+
+def _waiting_for(rows: list[Row], calls: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Where a workload only starts, what it calls and is not ready itself is the better reason."""
+    late = {row.name for row in rows if not row.settled}
+    told = []
+    for row in rows:
+        awaited = [name for name in calls.get(row.name, ()) if name in late]
+        if awaited and row.state in ("waiting", "starting"):
+            row = replace(row, why=f"waits for {', '.join(awaited)}")
+        told.append(row)
+    return told
 
 
 def _belongs(pod: Obj, workload: Obj, replicasets: Mapping[str, Obj | None]) -> bool:
@@ -73,20 +88,28 @@ def _belongs(pod: Obj, workload: Obj, replicasets: Mapping[str, Obj | None]) -> 
     return bool(owner) and owner["uid"] == workload["metadata"]["uid"]  # type: ignore[index]
 
 
-def _warnings(events: Iterable[Obj]) -> dict[str, str]:
-    """The last warning about each object, by its name."""
-    said: dict[str, tuple[str, str]] = {}
-    for event in events:
-        if event.get("type") != "Warning":
-            continue
-        name = dig(event, "involvedObject.name", "")
-        when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
-        if when >= said.get(name, ("", ""))[0]:
-            said[name] = when, str(event.get("message", ""))
-    return {name: message for name, (_, message) in said.items()}
+class Warnings:
+    """The last warning about each object, by its name: of probes, and of everything else."""
+
+    def __init__(self, events: Iterable[Obj]) -> None:
+        self._last: dict[tuple[str, bool], tuple[str, str]] = {}
+        for event in events:
+            if event.get("type") == "Warning":
+                key = dig(event, "involvedObject.name", ""), event.get("reason") == "Unhealthy"
+                when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
+                if when >= self._last.get(key, ("", ""))[0]:
+                    self._last[key] = when, str(event.get("message", ""))
+
+    def of(self, name: str, *, probes: bool = False) -> str:
+        """What was said last about an object; with `probes`, about the probes of its containers."""
+        return self._last.get((name, probes), ("", ""))[1]
+
+    def below(self, name: str) -> str:
+        """What was said about something that was made for this workload, a ReplicaSet say."""
+        return next((message for (each, _), (_, message) in self._last.items() if each.startswith(f"{name}-")), "")
 
 
-def _row(workload: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
+def _row(workload: Obj, pods: list[Obj], warnings: Warnings) -> Row:
     if workload["kind"] == "Job":
         return _job(workload, pods, warnings)
     kind, name = workload["kind"], name_of(workload)
@@ -98,11 +121,11 @@ def _row(workload: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
         return Row(kind, name, ready, total, "ready")
     state, why = _why(pods, warnings)
     if not pods:
-        why = warnings.get(name) or next((warnings[each] for each in warnings if each.startswith(f"{name}-")), "") or why
+        why = warnings.of(name) or warnings.below(name) or why
     return Row(kind, name, ready, total, state, why)
 
 
-def _job(job: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
+def _job(job: Obj, pods: list[Obj], warnings: Warnings) -> Row:
     name, total = name_of(job), dig(job, "spec.completions", 1)
     done = dig(job, "status.succeeded", 0)
     for condition in dig(job, "status.conditions", []):
@@ -116,7 +139,7 @@ def _job(job: Obj, pods: list[Obj], warnings: Mapping[str, str]) -> Row:
     return Row("Job", name, done, total, state, "running" if state == "starting" and not why else why)
 
 
-def _why(pods: list[Obj], warnings: Mapping[str, str]) -> tuple[State, str]:
+def _why(pods: list[Obj], warnings: Warnings) -> tuple[State, str]:
     """The worst that is to be said of the pods that are not ready."""
     waiting: tuple[State, str] = ("waiting", "") if not pods else ("starting", "")
     for pod in pods:
@@ -124,13 +147,19 @@ def _why(pods: list[Obj], warnings: Mapping[str, str]) -> tuple[State, str]:
             continue
         state, why = pod_trouble(pod)
         if state == "failed":
-            return state, _with(why, warnings.get(name_of(pod), ""))
-        waiting = state, why or warnings.get(name_of(pod), "") or waiting[1]
+            return state, _with(why, warnings.of(name_of(pod)))
+        waiting = state, _with(why, warnings.of(name_of(pod), probes=_running(pod))) or waiting[1]
     return waiting
 
 
 def _with(why: str, warning: str) -> str:
-    return why if not warning or warning in why or why.startswith("exited") else f"{why}: {warning}"
+    if not warning or warning in why or why.startswith("exited"):
+        return why
+    return f"{why}: {warning}" if why else warning
+
+
+def _running(pod: Obj) -> bool:
+    return any("running" in dig(status, "state", {}) for status in dig(pod, "status.containerStatuses", []))
 
 
 def _ready(pod: Obj) -> bool:
@@ -152,8 +181,8 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
     for condition in dig(pod, "status.conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return "waiting", f"not scheduled: {condition.get('message', '')}"
-    if any("running" in dig(status, "state", {}) for status in dig(pod, "status.containerStatuses", [])):
-        return "starting", "started, not ready yet"
+    if _running(pod):
+        return "starting", "not ready yet"
     return "starting", ""
 
 

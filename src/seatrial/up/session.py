@@ -114,7 +114,7 @@ class Session:
         picture, dirty = Picture(), asyncio.Event()
         followers = [asyncio.ensure_future(_follow(client, kind, plan.namespace, picture, dirty)) for kind in FOLLOWED]
         try:
-            failed = await self._until_settled(install, followers, client, plan, picture, dirty, chart.workloads)
+            failed = await self._until_settled(install, followers, client, plan, picture, dirty, chart)
         finally:
             for task in (install, *followers):
                 task.cancel()
@@ -151,13 +151,14 @@ class Session:
         plan: Plan,
         picture: Picture,
         dirty: asyncio.Event,
-        expected: frozenset[tuple[str, str]],
+        chart: Chart,
     ) -> str:
         """Show what happens until every workload is ready: "" then, or what went wrong."""
+        calls = plan.calls(chart.workloads)
         deadline, doomed, refreshed = time.monotonic() + self.wish.timeout, 0.0, False
         while True:
             dirty.clear()
-            rows = tuple(picture.rows())
+            rows = tuple(picture.rows(calls))
             if rows:
                 self.tell("rows", rows=rows)
             if install.done():
@@ -171,7 +172,7 @@ class Session:
                             picture.see("MODIFIED", obj)
                     refreshed = True
                     continue
-                if all(row.settled for row in rows) and expected <= {(row.kind, row.name) for row in rows}:
+                if all(row.settled for row in rows) and chart.workloads <= {(row.kind, row.name) for row in rows}:
                     return ""
             for follower in followers:
                 if follower.done() and (error := follower.exception()):

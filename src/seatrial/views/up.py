@@ -61,7 +61,7 @@ class Lines:
             for row in event.rows:
                 if self._shown.get((row.kind, row.name)) != row:
                     self._shown[row.kind, row.name] = row
-                    self._line(event, describe(row))
+                    self._line(event, describe(row, max(len(each.name) for each in event.rows)))
         elif event.kind in ("ready", "failed"):
             self._stream.write("\n" + "\n".join(closing(event)) + "\n")
             self._stream.flush()
@@ -133,9 +133,10 @@ def _table(rows: Iterable[Row]) -> RenderableType:
     return table
 
 
-def describe(row: Row) -> str:
+def describe(row: Row, width: int = 0) -> str:
+    """A row in one line; `width` is that of the longest name."""
     why = f"  {row.why}" if row.why else ""
-    return f"{row.name:<20} {row.kind:<12} {row.ready}/{row.total}  {row.state}{why}"
+    return f"{row.name:<{width}}  {row.kind:<12} {row.ready}/{row.total}  {row.state}{why}"
 
 
 def closing(event: Event) -> list[str]:
