@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -26,6 +27,15 @@ class Box:
         self.isolation, self.root = isolation, root
         self._uids = itertools.count(1)
 
+    async def clear(self):
+        """Take back all that a test has made."""
+        for pod in list(self.runtime._pods):
+            self.runtime.remove_pod(pod)
+        await self.until(lambda: not self.runtime._leaving)
+        for namespace in list(self.runtime._hosts):
+            self.runtime.set_hosts(namespace, "")
+        shutil.rmtree(self.root / "claims", ignore_errors=True)
+
     async def until(self, true):
         """Wait until something holds that the shim's events bring about."""
         heard, happened = self.runtime._shim._heard, asyncio.Event()
@@ -38,12 +48,13 @@ class Box:
         while not true():
             happened.clear()
             await asyncio.wait_for(happened.wait(), PATIENCE)
+        self.runtime._shim._heard = heard
 
-    def commands(self):
-        """The command lines of everything that the shim has started."""
-        pids = procs.descendants([self.runtime._shim.process.pid], procs.snapshot())[1:]
-        lines = [Path(f"/proc/{pid}/cmdline") for pid in pids]
-        return [line.read_bytes().decode().replace("\0", " ").strip() for line in lines if line.exists()]
+    def running(self, command):
+        """What runs a command under the shim, the oldest first."""
+        seen = procs.snapshot()
+        found = [pid for pid in procs.descendants([self.runtime._shim.process.pid], seen) if command_of(pid) == command]
+        return sorted(found, key=lambda pid: seen[pid].started)
 
     async def empty(self):
         """Wait until the shim has no process under it."""
@@ -51,7 +62,21 @@ class Box:
         deadline = time.monotonic() + PATIENCE
         while left := procs.descendants([shim], procs.snapshot())[1:]:
             assert time.monotonic() < deadline, left
-            await process_ends(left[0])
+            await self.process_ends(left[0])
+
+    async def process_ends(self, pid):
+        """Wait for the end of a process that is not a child of this one."""
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        over = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(fd, lambda: over.done() or over.set_result(None))
+        try:
+            await asyncio.wait_for(over, PATIENCE)
+        finally:
+            asyncio.get_running_loop().remove_reader(fd)
+            os.close(fd)
 
     def pod(self, name="web-0", namespace="shop", **spec):
         uid = f"uid-{next(self._uids)}"
@@ -133,19 +158,11 @@ class Container:
         return self.runtime._containers[self.id].pid
 
 
-async def process_ends(pid):
-    """Wait for the end of a process that is not a child of this one."""
+def command_of(pid):
     try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    over = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().add_reader(fd, lambda: over.done() or over.set_result(None))
-    try:
-        await asyncio.wait_for(over, PATIENCE)
-    finally:
-        asyncio.get_running_loop().remove_reader(fd)
-        os.close(fd)
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").strip()
+    except OSError:
+        return ""
 
 
 @pytest.fixture(params=["auto", "plain"])
@@ -153,24 +170,59 @@ def isolation(request):
     return request.param
 
 
-@pytest.fixture
-def run(tmp_path, isolation):
-    """Runs a test's coroutine with a Box, and takes the runtime down after it: once isolated, once with plain processes."""
-    return runner(tmp_path, isolation)
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """One runtime for each isolation, which the tests use one after the other: to start one costs more than most of them."""
+    loop, boxes = asyncio.new_event_loop(), {}
+
+    async def make(isolation):
+        return Box(tmp_path_factory.mktemp("shared") / "runtime", isolation)
+
+    def get(isolation):
+        if isolation not in boxes:
+            boxes[isolation] = loop.run_until_complete(make(isolation))
+        return boxes[isolation]
+
+    yield loop, get
+    for box in boxes.values():
+        box.runtime.close(0)
+    loop.close()
 
 
 @pytest.fixture
-def run_isolated(tmp_path):
+def run(shared, isolation):
+    """Runs a test's coroutine with a Box: once isolated, once with plain processes."""
+    return runner(shared, isolation)
+
+
+@pytest.fixture
+def run_isolated(shared):
     """As `run`, for what only isolated containers do."""
-    return runner(tmp_path, "auto")
+    return runner(shared, "auto")
 
 
-def runner(folder, isolation):
+def runner(shared, isolation):
+    loop, get = shared
+    box = get(isolation)
+
     async def inside(test):
-        box = Box(folder / "runtime", isolation)
+        if isolation == "auto" and not box.runtime.capability().full:
+            pytest.skip(box.runtime.capability().words)
         try:
-            if isolation == "auto" and not box.runtime.capability().full:
-                pytest.skip(box.runtime.capability().words)
+            await test(box)
+        finally:
+            await box.clear()
+
+    return lambda test: loop.run_until_complete(inside(test))
+
+
+@pytest.fixture
+def run_alone(tmp_path, isolation):
+    """As `run`, with a runtime of the test's own, which it may harm."""
+
+    async def inside(test):
+        box = Box(tmp_path / "runtime", isolation)
+        try:
             await test(box)
         finally:
             box.runtime.close(0)

@@ -102,7 +102,7 @@ def test_nothing_is_left_when_seatrial_is_killed(seatrial, tmp_path, how):
     nothing_is_left(tmp_path / "runtime", seatrial.facts)
 
 
-def test_containers_die_with_the_shim_and_the_next_runtime_clears_the_folders(seatrial, tmp_path, run, isolation):
+def test_containers_die_with_the_shim_and_the_next_runtime_clears_the_folders(seatrial, tmp_path, run_alone):
     os.kill(seatrial.process.pid, signal.SIGSTOP)  # so that it cannot start another shim
     os.kill(seatrial.shim, signal.SIGKILL)
     os.kill(seatrial.process.pid, signal.SIGKILL)
@@ -114,11 +114,11 @@ def test_containers_die_with_the_shim_and_the_next_runtime_clears_the_folders(se
         assert not Path(seatrial.facts["memory"]).exists()
         assert [folder.name for folder in (box.root / "run").iterdir()] == [box.runtime._token]
 
-    run(test)
+    run_alone(test)
     nothing_is_left(tmp_path / "runtime", seatrial.facts)
 
 
-def test_a_runtime_whose_shim_was_killed_says_so_and_goes_on(run):
+def test_a_runtime_whose_shim_was_killed_says_so_and_goes_on(run_alone):
     async def test(box):
         pod = box.pod()
         container = pod.start("sh", "-c", "echo up; " + box.idle)
@@ -127,7 +127,7 @@ def test_a_runtime_whose_shim_was_killed_says_so_and_goes_on(run):
         assert (await container.ended()).code == 137
         assert (await pod.run("echo again", attempt=1))[1] == "again\n"
 
-    run(test)
+    run_alone(test)
 
 
 def test_a_removed_pod_takes_its_processes_folders_and_address_with_it(run):
@@ -148,7 +148,7 @@ def test_a_removed_pod_takes_its_processes_folders_and_address_with_it(run):
     run(test)
 
 
-def test_closing_lets_those_that_listen_to_sigterm_finish(run):
+def test_closing_lets_those_that_listen_to_sigterm_finish(run_alone):
     async def test(box):
         pod = box.pod()
         pod.mount("/data", "claim", claim="n/c")
@@ -160,4 +160,4 @@ def test_closing_lets_those_that_listen_to_sigterm_finish(run):
         assert time.monotonic() - begun < 15, "one that has no handler is not waited for"
         assert (box.root / "claims/n/c/said").read_text() == "bye\n"
 
-    run(test)
+    run_alone(test)

@@ -12,16 +12,18 @@ from seatrial.twin.kubelet.process.images import build_image
 PASSWORD = {"POSTGRES_PASSWORD": "secret", "POSTGRES_USER": "shop", "POSTGRES_DB": "orders"}
 
 
-async def answers(container, *command, code=0):
-    """Ask until it answers as expected, each time something new is in the log."""
+async def answers(container, *command):
+    """Ask until it answers, each time something new is in the log."""
     grown = asyncio.Event()
     leave = container.runtime.follow_log(container.id, grown.set)
-    while (result := await container.exec(*command)).code != code:
-        assert not container._ended.done(), container.log()
+    while True:
         grown.clear()
+        result = await container.exec(*command)
+        if result.code == 0:
+            leave()
+            return result.output
+        assert not container._ended.done(), container.log()
         await asyncio.wait_for(grown.wait(), 30)
-    leave()
-    return result.output
 
 
 @pytest.mark.parametrize("tag", ["16", "18"])

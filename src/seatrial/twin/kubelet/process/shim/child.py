@@ -27,6 +27,7 @@ START_FAILED = (
 )
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_FILES = 1 << 20
+GO = b"go"
 
 
 class NotStartedError(Exception):
@@ -52,6 +53,11 @@ class Reports:
     def listener(self, fd: int) -> None:
         self._send({"listener": True}, [fd])
 
+    def wait_for_go(self) -> None:
+        """Wait until the shim says so; ends this process when there is no shim any more."""
+        if not self._socket.recv(len(GO)):
+            os._exit(1)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -75,14 +81,11 @@ def isolated(plan: Plan, streams: Streams, reports: Reports, alive: int, network
     except OSError as error:
         reports.failed(START_FAILED.format(f"cannot make namespaces: {error.strerror}"), 128)
         os._exit(1)
-    waits, holds = os.pipe()
     pid = os.fork()
     if pid:
         reports.pid(pid)
         os._exit(0)
-    os.close(holds)
-    os.read(waits, 1)  # until the launcher has ended: from then on the shim is the parent
-    os.close(waits)
+    reports.wait_for_go()  # the launcher has ended: from now on the shim is the parent, whose death is to be ours
     guarded(reports, lambda: _first_process(plan, streams, reports, alive, network))
 
 

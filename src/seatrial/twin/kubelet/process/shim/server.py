@@ -291,8 +291,17 @@ class Shim:
         task = self._pids.pop(pid, None)
         if task is not None and task.pid == pid:
             self._ended(task, status)
+        elif task is not None and task.reports is not None:
+            self._let_go(task.reports)
         if pid in self._removers:
             self._say("discarded", id=self._removers.pop(pid))
+
+    def _let_go(self, reports: socket.socket) -> None:
+        """The launcher of a container has been waited for: its first process is the shim's child now, and may go on."""
+        try:
+            reports.send(child.GO)
+        except OSError:
+            return  # it is gone as well, and will be waited for
 
     def _ended(self, task: Task, status: int) -> None:
         if task.reports is not None:
@@ -323,9 +332,9 @@ class Shim:
         if task.isolated:
             _send(task.pid, signal.SIGKILL)
             return
-        for pid in procs.descendants([task.pid], procs.snapshot())[1:]:
-            _send(pid, signal.SIGKILL)
-        if not task.command_pid:
+        if task.command_pid:
+            _kill_descendants(task.pid)
+        else:
             _send(task.pid, signal.SIGKILL)
 
     # what nobody has to ask for
@@ -384,11 +393,21 @@ class Shim:
 
     def _end(self) -> None:
         """Kill what escaped its container to become a child of ours, and take back the folders."""
-        for pid in procs.descendants([os.getpid()], procs.snapshot())[1:]:
-            _send(pid, signal.SIGKILL)
+        _kill_descendants(os.getpid())
         for path in self._scratch:
             remove(path)
         self._say("closed")
+
+
+def _kill_descendants(pid: int) -> None:
+    """Kill all that came from a process. They are stopped first: one that is stopped starts no other while we look."""
+    stopped: dict[int, None] = {}
+    while new := [found for found in procs.descendants([pid], procs.snapshot())[1:] if found not in stopped]:
+        for found in new:
+            _send(found, signal.SIGSTOP)
+            stopped[found] = None
+    for found in stopped:
+        _send(found, signal.SIGKILL)
 
 
 def _plan(fd: int) -> Any:
