@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seatrial.twin.admission import warnings
 from seatrial.twin.admission.plugins import (
     classes,
     limits,
@@ -43,6 +44,7 @@ MUTATING: tuple[Plugin, ...] = (
     classes.ingress_class,
 )
 VALIDATING: tuple[Plugin, ...] = (
+    warnings.warn,
     limits.check,
     pod_security.check,
     priorities.check,

@@ -27,7 +27,7 @@ def definition(obj: Obj, causes: Causes) -> None:
         causes.each("spec.group", group, names.dns_subdomain(group))
         if "." not in group:
             causes.invalid("spec.group", group, "should be a domain with at least one dot")
-    causes_scope(spec.get("scope") or "", causes)
+    _scope(spec.get("scope") or "", causes)
     _versions(spec, causes)
     _names(spec.get("names") or {}, "spec.names", causes)
     strategy = (spec.get("conversion") or {}).get("strategy", "None")
@@ -37,7 +37,7 @@ def definition(obj: Obj, causes: Causes) -> None:
         causes.invalid("status.storedVersions", None, "must have at least one stored version")
 
 
-def causes_scope(scope: str, causes: Causes) -> None:
+def _scope(scope: str, causes: Causes) -> None:
     if not scope:
         causes.required("spec.scope")
     elif scope not in _SCOPES:
