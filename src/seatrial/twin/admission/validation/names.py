@@ -270,15 +270,19 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
+#: Where the twin's own Services and pods have their addresses: of the loopback range, which Kubernetes refuses otherwise.
+_OURS = ipaddress.ip_network("127.96.0.0/15")
+
+
 @_cached
 def usable_address(text: str) -> Reasons:
-    """Why an address may not stand in endpoints or external IPs (ValidateNonSpecialIP)."""
+    """Why an address may not stand in endpoints or external IPs (ValidateNonSpecialIP); the twin's own may."""
     if not is_ip(text):
         return ("must be a valid IP address",)
     ip = ipaddress.ip_address(text)
     tests = (
         (ip.is_unspecified, f"may not be unspecified ({text})"),
-        (ip.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (ip.is_loopback and ip not in _OURS, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
         (ip.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
         (_link_multicast(ip), "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
     )
