@@ -88,6 +88,7 @@ def test_redis_answers_others_and_keeps_what_its_volume_holds(run):
         pod = box.pod("cache-0")
         pod.mount("/data", "claim", claim="shop/data-cache-0")
         first = pod.start(image="redis:7", args=("--appendonly", "yes"), read_only_root=True)
+        await first.says("Ready to accept connections")
         assert await answers(first, "redis-cli", "ping") == "PONG\n"
         reader, writer = await asyncio.open_connection(pod.address, 6379)
         writer.write(b"SET colour blue\r\n")
@@ -96,6 +97,7 @@ def test_redis_answers_others_and_keeps_what_its_volume_holds(run):
         first.signal(signal.SIGTERM)
         assert (await first.ended()).code == 0
         again = pod.start(image="redis:7", args=("--appendonly", "yes"), attempt=1)
+        await again.says("Ready to accept connections")
         assert await answers(again, "redis-cli", "-h", "localhost", "get", "colour") == "blue\n"
 
     run(test)

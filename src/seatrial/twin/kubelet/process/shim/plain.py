@@ -72,12 +72,16 @@ def take_user(plan: Plan) -> None:
     It may still go wherever root may, as its folders lie in root's own, and listen on any port.
     """
     user = _user(plan)
-    if user:
+    if not user:
+        return
+    try:
         linux.prctl(linux.PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(user[1], user[1], user[1])
         os.setresuid(user[0], user[0], user[0])
         linux.keep_capabilities(linux.CAP_DAC_OVERRIDE, linux.CAP_NET_BIND_SERVICE)
+    except OSError:
+        return  # a root that is one in name only, of a namespace that knows no other user
 
 
 def _user(plan: Plan) -> tuple[int, int] | None:
@@ -98,7 +102,10 @@ def _user(plan: Plan) -> tuple[int, int] | None:
 def _give(path: str, plan: Plan) -> None:
     user = _user(plan)
     if user:
-        os.chown(path, *user)
+        try:
+            os.chown(path, *user)
+        except OSError:
+            return  # as above
 
 
 def _wait_for(pid: int) -> int:
