@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from admitted import container, pod
+from admitted import RESOURCES, container, pod
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +13,23 @@ from seatrial.twin import schema
 from seatrial.twin.admission.defaulting import TABLE, default
 from seatrial.twin.admission.validation import TABLE as RULES
 from seatrial.twin.admission.validation import validate
+from seatrial.twin.admission.warnings import TABLE as WARNERS
 from seatrial.world.objects import Obj, clone
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 KNOWN = sorted({*TABLE, *RULES} & {kind for kind in {*TABLE, *RULES} if schema.shape_of(*kind) is not None})
 ANY = st.sampled_from(KNOWN).flatmap(lambda kind: any_objects.objects(*kind, depth=6))
+
+
+def _completed_of(resource: str) -> st.SearchStrategy[Obj]:
+    """Completed objects of a resource; some of them would be refused."""
+    served = RESOURCES.stored(resource)
+    return any_objects.objects(served.api_version, served.kind, depth=6).map(_completed)
+
+
+def _completed(obj: Obj) -> Obj:
+    default(obj)
+    return obj
 
 
 @QUICK
@@ -47,6 +59,14 @@ def test_whatever_is_checked_there_is_an_answer(pair: tuple[Obj, Obj]) -> None:
     validate(pair[0], pair[1])
     validate(pair[0], pair[1], "status")
     assert validate(pair[0], clone(pair[0])) == validate(pair[0], pair[0])
+
+
+@QUICK
+@given(st.sampled_from(sorted(WARNERS)).flatmap(lambda resource: st.tuples(st.just(resource), *[_completed_of(resource)] * 2)))
+def test_warnings_are_lines_of_text(case: tuple[str, Obj, Obj]) -> None:
+    resource, new, old = case
+    for warner in (WARNERS[resource](new, None), WARNERS[resource](new, old)):
+        assert all(isinstance(words, str) and words and "\n" not in words for words in warner)
 
 
 def test_a_pod_is_completed_in_less_than_100_microseconds() -> None:
