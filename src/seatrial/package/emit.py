@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -65,6 +66,7 @@ def scalar(value: Any, template: bool = False) -> str:
     return _braces(text(value)) if template else text(value)
 
 
+@lru_cache(maxsize=4096)
 def text(value: str) -> str:
     """A text, in quotes only if it must be."""
     plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS

@@ -105,7 +105,7 @@ def _probes(service: Service) -> Obj:
     return {
         "startupProbe": {**live, "periodSeconds": STARTUP_PERIOD, "timeoutSeconds": 2, "failureThreshold": attempts},
         "livenessProbe": {**live, "periodSeconds": 10, "timeoutSeconds": 2, "failureThreshold": 3},
-        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+        "readinessProbe": {**ready, "periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 3},
     }
 
 
