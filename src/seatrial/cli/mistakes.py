@@ -12,7 +12,7 @@ import click
 from seatrial.app import AppFileErrors, UnknownEnvironmentError
 
 
-class Mistakes(click.ClickException):  # noqa: N818 - it is several
+class Mistakes(click.ClickException):
     """Everything that is wrong with an app file."""
 
     exit_code = 2

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from seatrial.cli.params import DURATION
+
 EXAMPLES = """\b
 Examples:
   seatrial up                          the app file of this folder; Ctrl-C takes everything down
@@ -30,17 +32,16 @@ Exit codes:
 @click.option("-d", "--detach", is_flag=True, help="Return when the application is up, and leave it running.")
 @click.option("--name", default="default", show_default=True, help="Which twin to use; it is started when it does not run.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep data across restarts, in this file.")
-@click.option("--timeout", default="5m", show_default=True, help="Give up when it is not up after this time.")
+@click.option("--timeout", type=DURATION, default="5m", show_default=True, help="Give up when it is not up after this time.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def up(path: Path, environment: str, detach: bool, name: str, state: Path | None, timeout: str, output: str) -> None:
+def up(path: Path, environment: str, detach: bool, name: str, state: Path | None, timeout: float, output: str) -> None:
     """Run the whole application of an app file on this machine, on the embedded cluster: real servers, no container engine."""
     from seatrial.cli.errors import reported
     from seatrial.up.session import Session, Wish
     from seatrial.views.up import view
-    from seatrial.world import duration
 
     with reported():
-        wish = Wish(path, environment, detach, name, state.absolute() if state else None, duration.parse(timeout))
+        wish = Wish(path, environment, detach, name, state.absolute() if state else None, timeout)
         shown = view(output)
         try:
             code = asyncio.run(_interruptible(Session(wish, shown.show)))
