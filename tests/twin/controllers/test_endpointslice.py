@@ -139,3 +139,20 @@ def test_endpoints_go_with_their_service(cluster: Cluster) -> None:
     cluster.run(1)
     assert cluster.find("endpoints", "api") is None
     assert slices(cluster) == []
+
+
+def test_endpoints_that_somebody_wrote_for_a_service_without_a_selector_become_slices(cluster: Cluster) -> None:
+    cluster.apply("{apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 5432}]}}")
+    cluster.apply(
+        "{apiVersion: v1, kind: Endpoints, metadata: {name: db}, subsets: [{addresses: [{ip: 10.9.8.7}], ports: [{port: 5432}]}]}"
+    )
+    cluster.run(1)
+    (only,) = slices(cluster, "db")
+    assert only["endpoints"] == [{"addresses": ["10.9.8.7"], "conditions": {"ready": True}}]
+    assert only["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
+    cluster.change("endpoints", "db", subsets=[{"addresses": [{"ip": "10.9.8.6"}], "ports": [{"port": 5432, "protocol": "TCP"}]}])
+    cluster.run(1)
+    assert [each["endpoints"][0]["addresses"] for each in slices(cluster, "db")] == [["10.9.8.6"]]
+    cluster.registry.delete("endpoints", "default", "db")
+    cluster.run(1)
+    assert slices(cluster, "db") == []

@@ -85,6 +85,7 @@ def test_an_indexed_job_runs_each_index_once_and_tells_the_pod_which_it_is(clust
 
 def test_indexes_are_written_as_ranges() -> None:
     assert format_indexes([5, 1, 2, 3]) == "1-3,5"
+    assert format_indexes([2, 1]) == "1,2"
     assert parse_indexes("1-3,5") == {1, 2, 3, 5}
 
 
@@ -149,3 +150,22 @@ def test_a_pod_deleted_by_somebody_counts_as_a_failure_and_is_replaced(cluster: 
     cluster.run(20)
     assert cluster.status("jobs.batch", "j")["failed"] == 1
     assert [name_of(each) != name_of(pod) for each in cluster.list("pods")] == [True]
+
+
+def test_an_index_that_fails_too_often_is_given_up_and_the_others_go_on(cluster: Cluster) -> None:
+    spec = {"parallelism": 2, "completions": 2, "completionMode": "Indexed", "backoffLimitPerIndex": 1, "backoffLimit": 99}
+    cluster.apply(job("fails", **spec))
+    status = finish(cluster)
+    assert conditions(cluster) == ["FailureTarget FailedIndexes", "Failed FailedIndexes"]
+    assert status["failedIndexes"] == "0,1"
+    assert status["failed"] == 4
+    key = "batch.kubernetes.io/job-index-failure-count"
+    assert sorted(pod["metadata"]["annotations"][key] for pod in cluster.list("pods")) == ["0", "0", "1", "1"]
+
+
+def test_more_failed_indexes_than_allowed_fail_the_job_at_once(cluster: Cluster) -> None:
+    spec = {"parallelism": 1, "completions": 5, "completionMode": "Indexed", "backoffLimitPerIndex": 0, "maxFailedIndexes": 1}
+    cluster.apply(job("fails", **spec, backoffLimit=99))
+    status = finish(cluster)
+    assert conditions(cluster)[1] == "Failed MaxFailedIndexesExceeded"
+    assert status["failedIndexes"] == "0,1"

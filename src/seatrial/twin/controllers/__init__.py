@@ -18,6 +18,7 @@ from seatrial.twin.controllers.endpointslice import EndpointSliceController
 from seatrial.twin.controllers.garbage import GarbageCollector
 from seatrial.twin.controllers.hpa_metrics import Usage, Values
 from seatrial.twin.controllers.job import JobController, OrphanedJobPods
+from seatrial.twin.controllers.mirroring import EndpointSliceMirroring
 from seatrial.twin.controllers.namespace import NamespaceController
 from seatrial.twin.controllers.nodelifecycle import NodeLifecycleController, TaintEvictionController
 from seatrial.twin.controllers.quota import ResourceQuotaController
@@ -62,5 +63,6 @@ def all_controllers(
         PodGC(context),
         EndpointSliceController(context),
         EndpointsController(context),
+        EndpointSliceMirroring(context),
         DefinitionController(context),
     ]

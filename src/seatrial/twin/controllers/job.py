@@ -7,13 +7,14 @@ its finalizer, so that a stop at any moment neither loses nor doubles it. What t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from seatrial.twin.clock import seconds_of, timestamp
 from seatrial.twin.context import Context
 from seatrial.twin.controllers import job_pods
 from seatrial.twin.controllers.base import OPTIONS, Watch, controller_key, own_key, owned_by
-from seatrial.twin.controllers.job_pods import FINALIZER, INDEX, Failures, is_indexed, is_tracked
+from seatrial.twin.controllers.job_pods import FINALIZER, INDEX, INDEX_FAILURES, Failures, is_indexed, is_tracked
 from seatrial.twin.controllers.ownership import claim, is_deleting
 from seatrial.twin.controllers.pods import (
     PodControl,
@@ -126,6 +127,7 @@ class _Sync:
         self._interim = _true_condition(self._status.get("conditions") or (), _INTERIM.values())
         self._again: float | None = None
         self._error: ApiError | None = None
+        self._index_failures: dict[int, Failures] = {}
 
     def run(self) -> float | None:
         all_pods = claim(self._context, "pods", self._job, self._spec.get("selector"))
@@ -153,6 +155,11 @@ class _Sync:
     def _done(self) -> set[int]:
         """The indexes that have succeeded."""
         return job_pods.parse_indexes(self._status.get("completedIndexes", ""))
+
+    @property
+    def _given_up(self) -> set[int]:
+        """The indexes that have failed for good."""
+        return job_pods.parse_indexes(self._status.get("failedIndexes", ""))
 
     def _start(self) -> None:
         if not self._status.get("startTime") and not self._suspended:
@@ -207,6 +214,11 @@ class _Sync:
         verdict = job_pods.judge(self._job, pod)
         if verdict.action != "Ignore":
             uids.append(pod["metadata"]["uid"])
+        limit, index = self._spec.get("backoffLimitPerIndex"), job_pods.index_of(pod)
+        if limit is not None and index is not None:
+            failures = job_pods.failures_before(pod) + (verdict.action != "Ignore")
+            if failures > limit or verdict.action == "FailIndex":
+                self._status["failedIndexes"] = job_pods.format_indexes({*self._given_up, index})
         if verdict.action == "FailJob" and self._interim is None:
             self._will_end("FailureTarget", "PodFailurePolicy", verdict.message)
 
@@ -214,7 +226,13 @@ class _Sync:
 
     def _judge_failure(self, all_pods: Sequence[Obj]) -> None:
         limit, deadline = self._spec.get("backoffLimit", 6), self._spec.get("activeDeadlineSeconds")
-        if self._status.get("failed", 0) > limit or job_pods.restarted_too_often(self._job, all_pods):
+        given_up, most = self._given_up, self._spec.get("maxFailedIndexes")
+        if most is not None and len(given_up) > most:
+            why = "Job has exceeded the specified maximal number of failed indexes"
+            self._will_end("FailureTarget", "MaxFailedIndexesExceeded", why)
+        elif given_up and len(given_up | self._done) >= (self._spec.get("completions") or 0):
+            self._will_end("FailureTarget", "FailedIndexes", "Job has failed indexes")
+        elif self._status.get("failed", 0) > limit or job_pods.restarted_too_often(self._job, all_pods):
             self._will_end("FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
         elif deadline is not None and not self._suspended:
             left = seconds_of(self._status["startTime"]) + deadline - self._now
@@ -307,7 +325,8 @@ class _Sync:
         held = len(self._terminating) if job_pods.replaces_only_failed(self._job) else 0
         missing = min(MOST_CREATED, wanted - held - len(self._active))
         if missing > 0:
-            wait = self._failures.wait(self._now)
+            per_index = self._spec.get("backoffLimitPerIndex") is not None
+            wait = 0.0 if per_index else self._failures.wait(self._now)
             if wait > 0:
                 self._look_after(wait)
             else:
@@ -319,18 +338,33 @@ class _Sync:
         completions: int | None = self._spec.get("completions")
         if completions is None:
             return len(self._active) if succeeded else parallelism
-        return max(0, min(completions - succeeded, parallelism))
+        return max(0, min(completions - succeeded - len(self._given_up), parallelism))
 
     def _create(self, count: int) -> None:
         indexes: list[int | None] = [None] * count
         if is_indexed(self._job):
-            indexes = [*job_pods.free_indexes(self._job, self._done, self._active, count)]
+            indexes = [*self._next_indexes(count)]
         turn = iter(indexes)
         try:
             create_in_batches(len(indexes), lambda: self._create_one(next(turn)))
         except ApiError as error:
             if not namespace_terminating(error):
                 self._error = error
+
+    def _next_indexes(self, count: int) -> list[int]:
+        """The first free indexes, without those that wait for their back-off."""
+        free = job_pods.free_indexes(self._job, self._done | self._given_up, self._active)
+        if self._spec.get("backoffLimitPerIndex") is None:
+            return list(islice(free, count))
+        self._index_failures = job_pods.failures_by_index(self._job, owned_by(self._context, "pods", self._job))
+        chosen: list[int] = []
+        for index in free:
+            wait = self._index_failures[index].wait(self._now) if index in self._index_failures else 0.0
+            if wait > 0:
+                self._look_after(wait)
+            elif len(chosen) < count:
+                chosen.append(index)
+        return chosen
 
     def _create_one(self, index: int | None) -> None:
         pod = new_pod(self._spec["template"], self._job)
@@ -346,6 +380,9 @@ class _Sync:
         metadata, spec, name = pod["metadata"], pod["spec"], name_of(self._job)
         for part in ("labels", "annotations"):
             metadata[part] = {**metadata.get(part, {}), INDEX: str(index)}
+        if self._spec.get("backoffLimitPerIndex") is not None:
+            failures = self._index_failures.get(index)
+            metadata["annotations"][INDEX_FAILURES] = str(failures.count if failures else 0)
         metadata["generateName"] = f"{name}-{index}-"
         spec["hostname"] = f"{name}-{index}"
         source = {"fieldRef": {"fieldPath": f"metadata.labels['{INDEX}']"}}

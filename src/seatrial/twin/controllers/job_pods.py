@@ -5,7 +5,7 @@ The rules are those of pkg/controller/job: tracking_utils.go, backoff_utils.go, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seatrial.twin.clock import seconds_of
@@ -15,6 +15,7 @@ from seatrial.world.objects import Obj, annotations_of, name_of, namespace_of
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
+INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 FIRST_BACKOFF, LAST_BACKOFF = 10.0, 600.0  # seconds
 
 
@@ -106,25 +107,45 @@ def parse_indexes(text: str) -> set[int]:
 
 
 def format_indexes(numbers: Iterable[int]) -> str:
+    """The numbers as text: three and more in a row become a range (indexed_job_utils.go, orderedIntervals)."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and runs[-1][1] == number - 1:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+    return ",".join(_run(first, last) for first, last in runs)
 
 
-def free_indexes(job: Obj, done: set[int], pods: Iterable[Obj], count: int) -> list[int]:
-    """The first `count` indexes that are neither done nor held by a pod."""
+def _run(first: int, last: int) -> str:
+    if first == last:
+        return str(first)
+    return f"{first},{last}" if last == first + 1 else f"{first}-{last}"
+
+
+def free_indexes(job: Obj, done: set[int], pods: Iterable[Obj]) -> Iterator[int]:
+    """The indexes that are neither done nor held by a pod."""
     held = {index_of(pod) for pod in pods}
-    free: list[int] = []
-    for index in range(job["spec"].get("completions") or 0):
-        if len(free) == count:
-            break
-        if index not in done and index not in held:
-            free.append(index)
-    return free
+    return (index for index in range(job["spec"].get("completions") or 0) if index not in done and index not in held)
+
+
+def failures_before(pod: Obj) -> int:
+    """How often its index had failed when a pod was made."""
+    text = annotations_of(pod).get(INDEX_FAILURES, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def failures_by_index(job: Obj, pods: Iterable[Obj]) -> dict[int, Failures]:
+    """The failures of each index, by the pods of it that are still there (backoff_utils.go)."""
+    found: dict[int, Failures] = {}
+    for pod in pods:
+        index = index_of(pod)
+        if index is None or not has_failed(pod, job):
+            continue
+        known = found.setdefault(index, Failures())
+        known.count = max(known.count, failures_before(pod) + (judge(job, pod).action != "Ignore"))
+        known.last = max(known.last, finished_at(pod))
+    return found
 
 
 def first_removed(job: Obj, active: Sequence[Obj], surplus: int, done: set[int]) -> list[Obj]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from seatrial.twin.context import Context
 from seatrial.twin.controllers.base import OPTIONS, Watch, own_key
 from seatrial.twin.controllers.ownership import is_deleting
-from seatrial.twin.controllers.pods import is_finished, node_of
+from seatrial.twin.controllers.pods import is_finished
 from seatrial.twin.store import Change, Key
 from seatrial.world import quantity
 from seatrial.world.objects import Obj, annotations_of, clone, dig, labels_of, name_of, namespace_of
@@ -29,6 +29,7 @@ NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
 class VolumeController:
     name = "persistentvolume-binder"
+    pace = 0.0  # a claim is bound before the kubelet of its first pod looks for it
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
@@ -67,14 +68,9 @@ class VolumeController:
         ]
 
     def _of_pod(self, change: Change) -> Iterable[Key]:
-        """A pod that gets a node may be the first consumer of its claims, one that ends the last."""
+        """A new pod may be the first consumer of its claims, one that ends the last."""
         pod, old = change.object, change.old
-        same = (
-            change.type == "MODIFIED"
-            and old is not None
-            and node_of(pod) == node_of(old)
-            and is_finished(pod) == is_finished(old)
-        )
+        same = change.type == "MODIFIED" and old is not None and is_finished(pod) == is_finished(old)
         return () if same else [_key(claim) for claim in _claims_of(pod)]
 
     def reconcile(self, key: Key) -> float | None:
@@ -127,8 +123,9 @@ class VolumeController:
             self._provision(claim, storage_class)
 
     def _has_consumer(self, claim: Obj) -> bool:
+        """Whether a pod uses the claim. Our volumes can be had on every node, so it need not have one yet."""
         pods = self._context.store.by_index("pods", "claim", f"{namespace_of(claim)}/{name_of(claim)}")
-        return SELECTED_NODE in annotations_of(claim) or any(node_of(pod) for pod in pods)
+        return SELECTED_NODE in annotations_of(claim) or not all(is_finished(pod) for pod in pods)
 
     def _provision(self, claim: Obj, storage_class: Obj) -> None:
         provisioner, name = storage_class["provisioner"], f"pvc-{claim['metadata']['uid']}"
