@@ -27,8 +27,9 @@ async def main(root, isolation):
     runtime.mount("u", Volume("m", "memory"))
     runtime.mount("u", Volume("c", "claim", claim="n/data"))
     script = '''
-import os, socket, subprocess, sys
+import ctypes, os, socket, subprocess, sys
 listener = socket.create_server(("0.0.0.0", 8080))
+assert ctypes.CDLL(None).shmget(0, 4242, 0o1600) >= 0
 subprocess.Popen(["setsid", "sleep", "1000"])
 root = os.environ.get("SEATRIAL_ROOT", "")
 open(root + "/memory/x", "w").write("x")
@@ -85,6 +86,7 @@ def seatrial(tmp_path, isolation):
 def nothing_is_left(root, facts):
     assert list((root / "run").iterdir()) == []
     assert not Path(facts["memory"]).exists()
+    assert "4242" not in [line.split()[3] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
     assert (root / "claims/n/data/kept").read_text() == "x", "what a claim keeps is kept"
     listening = {line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if line.split()[3] == "0A"}
     for port in (8080, CLAIM_PORT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -33,7 +34,11 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, capabil
     mounts = [MountPlan(**own)] if isolated else []  # type: ignore[typeddict-item]
     uid = launch.uid if spec.run_as_user is None else spec.run_as_user
     user = launch.user if uid == launch.uid else ("root" if uid == 0 else "app")
-    image = MountPlan(source=str(launch.root.resolve()), target=launch.workdir, read_only=False) if launch.root else None
+    image = None
+    if launch.root and isolated:
+        image = MountPlan(source=str(launch.root.resolve()), target=launch.workdir, read_only=False)
+    elif launch.root:
+        shutil.copytree(launch.root, f"{stage}{launch.workdir}", symlinks=True, dirs_exist_ok=True)
     return Plan(
         isolated=isolated,
         argv=list(launch.argv),

@@ -22,6 +22,9 @@ SCRIPTS = "/docker-entrypoint-initdb.d"
 SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - where clients look
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
+#: A plain process shares the machine's /dev/shm, where what a killed server made would stay.
+MEMORY_IN_FILES = ["-c", "dynamic_shared_memory_type=mmap"]
+
 HOW_TO_BEGIN = """\
 Error: Database is uninitialized and superuser password is not specified.
        You must specify POSTGRES_PASSWORD to a non-empty value for the
@@ -51,9 +54,11 @@ def serve(programs: Path, arguments: Sequence[str]) -> NoReturn:
     os.environ["PGDATA"] = str(data)
     sockets = socket_folder()
     prepare(programs, data, sockets)
-    options = ["-c", f"listen_addresses={address()}", "-c", f"unix_socket_directories={sockets}", *own_options(arguments)]
+    options = ["-c", f"listen_addresses={address()}", "-c", f"unix_socket_directories={sockets}"]
+    if os.environ.get("SEATRIAL_ROOT"):
+        options += MEMORY_IN_FILES
     server = str(programs / "postgres")  # which finds its files by this name
-    os.execv(server, [server, "-D", str(data), *options])  # noqa: S606
+    os.execv(server, [server, "-D", str(data), *options, *own_options(arguments)])  # noqa: S606
 
 
 def socket_folder() -> Path:
@@ -103,6 +108,8 @@ def initialize(programs: Path, data: Path, user: str, password: str) -> None:
     wanted = (setting("POSTGRES_INITDB_ARGS")).split()
     # Not synced: what a crash of the machine takes on the first second is made again.
     command = [str(programs / "initdb"), "-D", str(data), f"--username={user}", "--no-sync", "--no-instructions"]
+    if os.environ.get("SEATRIAL_ROOT"):
+        command += MEMORY_IN_FILES
     if not any(option.startswith(("--locale", "--encoding", "-E")) for option in wanted):
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
     with tempfile.TemporaryFile() as file:

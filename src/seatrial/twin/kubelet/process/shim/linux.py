@@ -108,6 +108,11 @@ def pidfd_getfd(pidfd: int, fd: int) -> int:
     return syscall("pidfd_getfd", ctypes.c_int(pidfd), ctypes.c_int(fd), ctypes.c_uint(0))
 
 
+def remove_shared_memory(identity: int) -> None:
+    """Remove a System V segment; one that is not ours stays."""
+    _libc.shmctl(ctypes.c_int(identity), ctypes.c_int(0), None)
+
+
 def die_with_parent(signal: int) -> None:
     """Be sent a signal when the parent dies. Credentials that change afterwards forget this, so it is called last."""
     prctl(PR_SET_PDEATHSIG, signal)

@@ -20,7 +20,7 @@ def plain(plan: Plan, streams: Streams, reports: Reports, alive: int, network: N
     """Become the minder of a command. Ends with the command, after everything that came from it; SIGTERM ends them all."""
     os.setsid()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, _end_all)
+    signal.signal(signal.SIGTERM, _told_to_end)
     linux.die_with_parent(signal.SIGTERM)
     if orphaned(alive):
         os._exit(1)
@@ -32,14 +32,24 @@ def plain(plan: Plan, streams: Streams, reports: Reports, alive: int, network: N
     reports.close()
     for fd in set(streams):
         os.close(fd)
+    _was.add(pid)
     status = _wait_for(pid)
-    end_descendants()
+    _end_all()
     end_as(status)
 
 
-def _end_all(_number: int, _frame: object) -> NoReturn:
-    end_descendants()
+#: Every process of the container that the minder has come to know: what they shared outlives them.
+_was: set[int] = set()
+
+
+def _told_to_end(_number: int, _frame: object) -> NoReturn:
+    _end_all()
     os._exit(1)
+
+
+def _end_all() -> None:
+    end_descendants()
+    release_memory(_was)
 
 
 def _command(plan: Plan, streams: Streams, reports: Reports, alive: int, network: Network) -> NoReturn:
@@ -54,8 +64,7 @@ def _command(plan: Plan, streams: Streams, reports: Reports, alive: int, network
 
 def lay_out(plan: Plan) -> None:
     """Links at the mount paths under the container's folder. Raises OSError."""
-    image = [plan["image"]] if plan["image"] else []
-    for mount in [*image, *plan["mounts"]]:
+    for mount in plan["mounts"]:
         target = plan["folder"] + mount["target"].rstrip("/")
         if target == plan["folder"] or os.path.islink(os.path.dirname(target)):
             continue  # inside another mount: a link there would be written into the volume
@@ -112,6 +121,7 @@ def _wait_for(pid: int) -> int:
     """Wait for a child and for whatever ends before it."""
     while True:
         ended, status = os.wait()
+        _was.add(ended)
         if ended == pid:
             return status
 
@@ -119,6 +129,7 @@ def _wait_for(pid: int) -> int:
 def end_descendants() -> None:
     """Kill everything that came from this process, until nothing is left."""
     while left := procs.descendants([os.getpid()], procs.snapshot())[1:]:
+        _was.update(left)
         for pid in left:
             _kill(pid)
         # One of them is a child and ends now. Not all can be waited for: one may just have had a child that nobody killed.
@@ -132,6 +143,18 @@ def _wait_for_ended() -> None:
             pass
     except ChildProcessError:
         return
+
+
+def release_memory(creators: set[int]) -> None:
+    """Remove the shared memory (System V) that processes made and nobody has attached: it outlives those that are killed."""
+    try:
+        with open("/proc/sysvipc/shm", encoding="ascii") as file:
+            segments = [line.split() for line in file.readlines()[1:]]
+    except OSError:
+        return
+    for fields in segments:
+        if int(fields[4]) in creators and fields[6] == "0":
+            linux.remove_shared_memory(int(fields[1]))
 
 
 def _kill(pid: int) -> None:

@@ -23,7 +23,7 @@ class Plan(TypedDict):
     user: str  # the name of the user inside
     hostname: str
     hosts: str  # the file that becomes /etc/hosts
-    image: MountPlan | None  # the image's own files, under a layer that takes writes
+    image: MountPlan | None  # the image's own files, under a layer that takes writes; a plain container has a copy
     mounts: list[MountPlan]  # in the order they are made
     folders: list[str]  # in the container: made empty, for its user to write to
     visible: list[str]  # paths that have to be there under their own name, read-only
