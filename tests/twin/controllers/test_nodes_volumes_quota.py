@@ -183,3 +183,16 @@ def test_pods_of_a_node_that_was_removed_go(cluster: Cluster) -> None:
     cluster.registry.delete("nodes", "", "node-a")
     cluster.run(60)
     assert cluster.find("pods", "web") is None
+
+
+def test_a_machine_that_slept_does_not_cost_its_nodes_their_pods(cluster: Cluster) -> None:
+    node(cluster)
+    renew(cluster)
+    cluster.run(10)
+    cluster.clock._now += 8 * 3600  # everything stood still
+    cluster.run(1)
+    lease = cluster.get("leases.coordination.k8s.io", "node-a", "kube-node-lease")
+    spec = {**lease["spec"], "renewTime": micro_timestamp(cluster.clock.now())}
+    cluster.registry.update("leases.coordination.k8s.io", {**lease, "metadata": dict(lease["metadata"]), "spec": spec})
+    cluster.run(10)
+    assert cluster.condition("nodes", "node-a", "Ready", "").startswith("True")

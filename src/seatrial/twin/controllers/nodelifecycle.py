@@ -18,6 +18,8 @@ from seatrial.world.objects import Obj, name_of, namespace_of
 NODES, LEASES, LEASE_NAMESPACE = "nodes", "leases.coordination.k8s.io", "kube-node-lease"
 #: Seconds without a sign of life after which nothing is known of a node (--node-monitor-grace-period).
 GRACE = 50.0
+#: A look that comes so many seconds late says that this process stood still, and its kubelets with it.
+STOOD_STILL = 5.0
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _EVICTING = (NOT_READY, UNREACHABLE)
@@ -41,13 +43,20 @@ class NodeLifecycleController:
 
     def __init__(self, context: Context) -> None:
         self._context, self._registry = context, context.registry
+        self._due: dict[str, float] = {}  # when each node is to be looked at again
         self.watches: Sequence[Watch] = (Watch(NODES, own_key),)
 
     def reconcile(self, key: Key) -> float | None:
         node = self._registry.find(NODES, *key)
+        due = self._due.pop(key[1], None)
         if node is None:
             return None
-        again = self._watch_over(node)
+        if due is not None and self._context.clock.now() > due + STOOD_STILL:
+            again: float | None = GRACE
+        else:
+            again = self._watch_over(node)
+        if again is not None:
+            self._due[key[1]] = self._context.clock.now() + again
         node = self._registry.get(NODES, *key)
         self._taint(node)
         return again

@@ -159,6 +159,12 @@ class Kubelet:
         status = node.node_status(self.spec, self.address, self.runtime.name, now, old)
         registry.update_status("nodes", {**present, "metadata": {**present["metadata"]}, "status": status}, self.options)
 
+    def _is_ready(self) -> bool:
+        """Whether the node is known as ready: one that was given up for its silence has to say that it is back."""
+        present = self.context.registry.find("nodes", "", self.node_name) or {}
+        conditions = (present.get("status") or {}).get("conditions") or ()
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
     def _welcome(self, created: Obj) -> None:
         """Take away the taint that admission gives every new node: this one is ready from its first moment."""
         taints = created["spec"].get("taints") or []
@@ -181,6 +187,8 @@ class Kubelet:
                 spec = {**lease["spec"], "renewTime": micro_timestamp(now)}
                 renewed = {**lease, "metadata": {**lease["metadata"]}, "spec": spec}
                 registry.update("leases.coordination.k8s.io", renewed, self.options)
+            if not self._is_ready():
+                self._register()
         except ApiError as error:
             log.debug("lease of %s: %s", self.node_name, error)
 
