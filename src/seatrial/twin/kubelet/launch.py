@@ -82,7 +82,7 @@ def held_back(worker: PodWorker, container: Container) -> bool:
     if last is None:
         return False
     now, crashes = worker.clock.now(), worker.host.crashes
-    key = f"{worker.uid}_{container.name}"
+    key = f"{worker.uid}_{container.name}_{container.spec['image']}"
     left = crashes.left(key, last.finished_at, now)
     if left <= 0:
         crashes.next(key, last.finished_at, now)

@@ -162,7 +162,7 @@ class Scheduler:
         """Nodes that will do: all, or in a large cluster enough of them, beginning behind those looked at last."""
         for plugin in self._plugins:
             plugin.prepare(cycle)
-        nodes = list(self.state.nodes.values())
+        nodes = self.state.in_turns()
         enough = nodes_to_find(len(nodes))
         if enough >= len(nodes):
             return self._filtered(cycle, nodes)

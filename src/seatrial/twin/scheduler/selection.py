@@ -23,14 +23,18 @@ _OWNERS = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pods of a namespace that match all of some label selectors; `key` tells selections apart."""
+    """Pods of a namespace that match all of some label selectors; `key` tells selections apart.
+
+    Pods that are on their way out are meant only by `everyone`.
+    """
 
     namespace: str
     key: bytes
+    everyone: bool = False
 
     @classmethod
-    def of(cls, namespace: str, *wanted: Mapping[str, Any] | None) -> Selection:
-        return cls(namespace, orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS))
+    def of(cls, namespace: str, *wanted: Mapping[str, Any] | None, everyone: bool = False) -> Selection:
+        return cls(namespace, orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS), everyone)
 
     def matches(self, namespace: str, labels: Mapping[str, str]) -> bool:
         if namespace != self.namespace:

@@ -10,14 +10,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import zip_longest
 from typing import Protocol
 
 import orjson
 
+from seatrial.twin.scheduler.terms import PodTerms, Term, terms_of
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
 
 Amounts = dict[str, int]
+
+ZONE = "topology.kubernetes.io/zone"
 
 #: What a container without requests counts for when nodes are compared (pkg/scheduler/util/pod_resources.go).
 DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 << 20
@@ -111,13 +115,9 @@ class PodInfo:
         return frozenset(found)
 
     @cached_property
-    def avoids(self) -> bool:
-        """Whether it has a required anti-affinity to other pods."""
-        return bool((self.affinity.get("podAntiAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution"))
-
-    @cached_property
-    def has_pod_affinity(self) -> bool:
-        return bool(self.affinity.get("podAffinity") or self.affinity.get("podAntiAffinity"))
+    def terms(self) -> PodTerms:
+        """What it demands and wishes of the pods around it."""
+        return terms_of(self.affinity, self.namespace, self.labels)
 
     @property
     def terminating(self) -> bool:
@@ -152,8 +152,6 @@ class NodeInfo:
     counted_cpu: int = 0  # with the defaults for what asks for nothing
     counted_memory: int = 0
     ports: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    with_affinity: dict[str, PodInfo] = field(default_factory=dict)
-    avoiding: dict[str, PodInfo] = field(default_factory=dict)
     unschedulable: bool = False
     images: dict[str, int] = field(default_factory=dict)  # bytes by name
 
@@ -176,17 +174,11 @@ class NodeInfo:
     def add(self, info: PodInfo) -> None:
         self.pods[info.uid] = info
         self._count(info, 1)
-        if info.has_pod_affinity:
-            self.with_affinity[info.uid] = info
-        if info.avoids:
-            self.avoiding[info.uid] = info
 
     def remove(self, uid: str) -> PodInfo | None:
         info = self.pods.pop(uid, None)
         if info is not None:
             self._count(info, -1)
-            self.with_affinity.pop(uid, None)
-            self.avoiding.pop(uid, None)
         return info
 
     def _count(self, info: PodInfo, sign: int) -> None:
@@ -217,9 +209,21 @@ def _same(first: Obj, second: Obj) -> bool:
     return first["spec"] is second["spec"] or first["spec"] == second["spec"]
 
 
+def _count(numbers: Counter[str], name: str, change: int) -> None:
+    numbers[name] += change
+    if not numbers[name]:
+        del numbers[name]
+
+
+def _means(selection: Selection, info: PodInfo) -> bool:
+    return (selection.everyone or not info.terminating) and selection.matches(info.namespace, info.labels)
+
+
 class Selection(Protocol):
     """Which pods are meant (see `selection`)."""
 
+    @property
+    def everyone(self) -> bool: ...
     def matches(self, namespace: str, labels: Mapping[str, str]) -> bool: ...
 
 
@@ -228,10 +232,11 @@ class ClusterState:
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeInfo] = {}
+        self._ordered: list[NodeInfo] | None = None
         self._unknown: dict[str, NodeInfo] = {}  # pods on nodes that are not there (yet, or any more)
         self._where: dict[str, str] = {}
-        self.avoiding = 0  # pods anywhere with a required anti-affinity
-        self.with_affinity = 0
+        self.avoided: dict[Term, Counter[str]] = {}  # what running pods do not want near: how many say so, by node
+        self.wished: dict[Term, Counter[str]] = {}  # what they would like near or far
         self._matching: dict[Selection, Counter[str]] = {}
         self._domains: dict[tuple[Selection, str], Counter[str]] = {}
 
@@ -240,14 +245,25 @@ class ClusterState:
         info = self.nodes.get(name) or self._unknown.pop(name, None) or NodeInfo(name)
         if info.labels != labels_of(node):
             self._domains.clear()
+            self._ordered = None
         info.set_node(node)
         self.nodes[name] = info
 
     def remove_node(self, name: str) -> None:
         info = self.nodes.pop(name, None)
+        self._ordered = None
         if info is not None and info.pods:
             self._unknown[name] = info
             self._domains.clear()
+
+    def in_turns(self) -> list[NodeInfo]:
+        """All nodes, from each zone one in turn, so that a part of them is a part of every zone (backend/cache/node_tree.go)."""
+        if self._ordered is None:
+            zones: dict[str, list[NodeInfo]] = {}
+            for node in self.nodes.values():
+                zones.setdefault(node.labels.get(ZONE, ""), []).append(node)
+            self._ordered = [node for row in zip_longest(*zones.values()) for node in row if node is not None]
+        return self._ordered
 
     def set_pod(self, pod: Obj) -> None:
         """A pod that is bound to a node, new or changed; one that has ended takes no room."""
@@ -263,10 +279,7 @@ class ClusterState:
         info = pod_info(pod)
         self._node(node_name).add(info)
         self._where[uid] = node_name
-        self.avoiding += info.avoids
-        self.with_affinity += info.has_pod_affinity
-        if not info.terminating:
-            self._recount(info, node_name, 1)
+        self._recount(info, node_name, 1)
 
     def remove_pod(self, uid: str) -> bool:
         """Forget a pod; whether it was there."""
@@ -275,23 +288,20 @@ class ClusterState:
             return False
         info = self._node(node_name).remove(uid)
         if info is not None:
-            self.avoiding -= info.avoids
-            self.with_affinity -= info.has_pod_affinity
-            if not info.terminating:
-                self._recount(info, node_name, -1)
+            self._recount(info, node_name, -1)
         if node_name in self._unknown and not self._unknown[node_name].pods:
             del self._unknown[node_name]
         return True
 
     def matching(self, selection: Selection) -> Mapping[str, int]:
-        """How many pods that are not on their way out match, by node; counted once, then kept as pods come and go."""
+        """How many pods a selection means, by node; counted once, then kept as pods come and go."""
         found = self._matching.get(selection)
         if found is None:
             found = Counter()
             for node in (*self.nodes.values(), *self._unknown.values()):
-                for info in node.pods.values():
-                    if not info.terminating and selection.matches(info.namespace, info.labels):
-                        found[node.name] += 1
+                number = sum(_means(selection, info) for info in node.pods.values())
+                if number:
+                    found[node.name] = number
             if len(self._matching) >= MOST_SELECTIONS:
                 forgotten = next(iter(self._matching))
                 del self._matching[forgotten]
@@ -313,11 +323,16 @@ class ClusterState:
 
     def _recount(self, info: PodInfo, node_name: str, change: int) -> None:
         for selection, found in self._matching.items():
-            if selection.matches(info.namespace, info.labels):
-                found[node_name] += change
-                if not found[node_name]:
-                    del found[node_name]
+            if _means(selection, info):
+                _count(found, node_name, change)
                 self._recount_domains(selection, node_name, change)
+        terms = info.terms
+        for kept, said in ((self.avoided, terms.away), (self.wished, terms.for_others)):
+            for term in said:
+                numbers = kept.setdefault(term, Counter())
+                _count(numbers, node_name, change)
+                if not numbers:
+                    del kept[term]
 
     def _recount_domains(self, selection: Selection, node_name: str, change: int) -> None:
         node = self.nodes.get(node_name)

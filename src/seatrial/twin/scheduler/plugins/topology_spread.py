@@ -23,10 +23,10 @@ from seatrial.twin.scheduler.framework import (
 from seatrial.twin.scheduler.plugins.node_affinity import allows, required_terms
 from seatrial.twin.scheduler.plugins.node_basics import tolerated
 from seatrial.twin.scheduler.selection import Selection, default_selection
-from seatrial.twin.scheduler.state import NodeInfo, PodInfo
+from seatrial.twin.scheduler.state import ZONE, NodeInfo, PodInfo
 from seatrial.world.objects import Obj
 
-HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+HOSTNAME = "kubernetes.io/hostname"
 
 _WORDS = "node(s) didn't match pod topology spread constraints"
 
