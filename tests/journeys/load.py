@@ -12,11 +12,13 @@ class Report:
 
     answered: int = 0
     failed: list[str] = field(default_factory=list)
-    served_by: set[str] = field(default_factory=set)
 
 
 class Load:
-    """`async with Load(...) as report:` sends requests at `rate` a second until the block ends, then waits for the last."""
+    """`async with Load(...) as load:` sends requests at `rate` a second until the block ends, and waits for the last of them.
+
+    `load.report` says what became of them.
+    """
 
     def __init__(self, host: str, port: int, path: str, rate: float = 50.0, name: str = "localhost") -> None:
         self.report = Report()
@@ -24,10 +26,23 @@ class Load:
         self._interval = 1.0 / rate
         self._pending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._answer = asyncio.Event()
 
-    async def __aenter__(self) -> Report:
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent, or are about to be, and have no answer yet."""
+        return len(self._pending)
+
+    async def more(self, count: int) -> None:
+        """Wait until `count` further requests have been answered or have failed."""
+        wanted = self.report.answered + len(self.report.failed) + count
+        while self.report.answered + len(self.report.failed) < wanted:
+            self._answer.clear()
+            await self._answer.wait()
+
+    async def __aenter__(self) -> Load:
         self._next(asyncio.get_running_loop().time())
-        return self.report
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._timer is not None
@@ -42,6 +57,10 @@ class Load:
         self._timer = loop.call_at(due + self._interval, self._next, due + self._interval)
 
     async def _request(self) -> None:
+        await self._judge()
+        self._answer.set()
+
+    async def _judge(self) -> None:
         try:
             status, body = await asyncio.wait_for(get(*self._target), 15)
         except Exception as error:

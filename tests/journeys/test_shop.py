@@ -55,14 +55,13 @@ class Shop:
         return {name: uid for name, uid in self.pods().items() if name.startswith(f"{service}-")}
 
     async def up_under_load(self, path: str):
-        parts = urlsplit(self.url)
-        async with Load("127.0.0.1", parts.port, path) as report:
+        async with Load("127.0.0.1", urlsplit(self.url).port, path) as load:
             child = await asyncio.create_subprocess_exec(
                 *SEATRIAL, "up", str(self.folder), "--detach", "--name", "shop", stdout=asyncio.subprocess.PIPE
             )
             out, _ = await child.communicate()
         assert child.returncode == 0, out.decode()
-        return report
+        return load.report
 
 
 def run_up(folder: Path) -> list[dict]:
@@ -90,8 +89,8 @@ def browser():
     return urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
 
-def call(browser, url: str, body: dict | None = None, method: str | None = None):
-    headers = {"Content-Type": "application/json"}
+def call(browser, url: str, body: dict | None = None, method: str | None = None, more: dict | None = None):
+    headers = {"Content-Type": "application/json", **(more or {})}
     request = urllib.request.Request(url, json.dumps(body).encode() if body is not None else None, headers, method=method)
     with browser.open(request, timeout=10) as answer:
         return json.loads(answer.read())
@@ -138,8 +137,53 @@ def test_web_rolls_without_losing_a_request(shop):
     assert report.answered > 50
 
 
+def test_a_killed_pod_costs_no_more_than_the_requests_in_flight_in_it(shop):
+    app_file = shop.folder / "seatrial.yaml"
+    app_file.write_text(app_file.read_text().replace("replicas: 1", "replicas: 2"))
+    shop.up()
+    assert len(shop.of("api")) == 2
+    victim = next(
+        process
+        for process in psutil.Process(shop.home.require().pid).children(recursive=True)
+        if process.cmdline()[-2:] == ["-m", "shop_api"]
+    )
+
+    async def kill_under_load():
+        async with Load("127.0.0.1", urlsplit(shop.url).port, "/api/products") as load:
+            await load.more(50)
+            in_flight = load.in_flight
+            victim.kill()
+            await load.more(100)
+        return in_flight, load.report
+
+    in_flight, report = asyncio.run(kill_under_load())
+    assert not victim.is_running()
+    assert len(report.failed) <= in_flight, report.failed
+    assert report.answered >= 150 - in_flight
+
+
+def test_web_and_api_roll_together_without_losing_a_request(shop):
+    before = {**shop.of("web"), **shop.of("api")}
+    for changed in ("web/nginx.conf", "api/shop_api/__init__.py"):
+        with (shop.folder / changed).open("a") as source:
+            source.write("\n# changed together\n")
+    report = asyncio.run(shop.up_under_load("/api/products"))
+    assert not {**shop.of("web"), **shop.of("api")}.keys() & before.keys()
+    assert report.failed == []
+
+
+def test_orders_are_kept_and_carts_belong_to_a_browser(shop, browser):
+    headers = {"Idempotency-Key": "0123456789abcdef0123456789abcdef"}
+    call(browser, f"{shop.url}/api/cart/compass", {"quantity": 2}, "PUT")
+    placed = call(browser, f"{shop.url}/api/orders", {}, "POST", headers)
+    again = call(browser, f"{shop.url}/api/orders", {}, "POST", headers)
+    assert placed["id"] == again["id"]
+    assert [order["id"] for order in call(browser, f"{shop.url}/api/orders")["orders"]] == [placed["id"]]
+    assert call(browser, f"{shop.url}/api/cart")["lines"] == []
+
+
 def test_logs_of_now_and_of_the_container_before_are_there(shop):
-    (name,) = shop.of("api")
+    name = next(iter(shop.of("api")))
     assert shop.kubectl("logs", name, "--tail=1").strip()
     assert "previous terminated container" in shop.kubectl("logs", name, "--previous", check=False)
 
