@@ -136,11 +136,15 @@ def _counts(cycle: Cycle, constraint: Constraint, node: NodeInfo) -> bool:
 
 def _hard_counts(cycle: Cycle, constraints: Sequence[Constraint], constraint: Constraint) -> Mapping[str, int]:
     """Matching pods by the value of the constraint's label, over the nodes that have the labels of all constraints."""
+    key, nodes = constraint.key, cycle.state.nodes.values()
+    if len(constraints) == 1 and _counts_everywhere(cycle, constraint):
+        known = cycle.state.matching_in(constraint.selection, key)
+        return {value: known.get(value, 0) for value in {node.labels[key] for node in nodes if key in node.labels}}
     matching = cycle.state.matching(constraint.selection)
     found: dict[str, int] = {}
-    for node in cycle.state.nodes.values():
+    for node in nodes:
         if _labelled(node, constraints) and _counts(cycle, constraint, node):
-            value = node.labels[constraint.key]
+            value = node.labels[key]
             found[value] = found.get(value, 0) + matching.get(node.name, 0)
     return found
 
