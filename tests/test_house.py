@@ -54,5 +54,10 @@ def test_a_module_says_in_its_first_lines_what_it_is_for(module):
 
 
 def test_every_room_holds_only_packages_and_modules_that_are_used():
-    empty = [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("__init__.py") if not list(path.parent.glob("*.py"))[1:] and not any(child.is_dir() and child.name != "__pycache__" for child in path.parent.iterdir())]
+    empty = [
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("__init__.py")
+        if not list(path.parent.glob("*.py"))[1:]
+        and not any(child.is_dir() and child.name != "__pycache__" for child in path.parent.iterdir())
+    ]
     assert not empty, f"empty packages: {empty}"
