@@ -27,7 +27,7 @@ FIRST_RETRY, LAST_RETRY = 0.005, 1000.0
 PACE = 0.02
 
 #: Seconds more for each object that a look went through.
-PACE_PER_OBJECT = 0.000_02
+PACE_PER_OBJECT = 0.000_05
 
 #: A key that has failed less often than this does not rest, and every change of it gets a look of its own: on a real
 #: cluster, where changes come one by one, each is another failure that makes the next wait longer
