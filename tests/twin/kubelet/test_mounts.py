@@ -191,6 +191,16 @@ def test_a_claim_is_bound_when_its_pod_has_a_node_and_is_kept_under_its_name(qua
     assert quay.registry.get("persistentvolumeclaims", "default", "data")["status"]["phase"] == "Bound"
 
 
+def test_what_a_claim_kept_goes_when_it_is_deleted(quay, monkeypatch):
+    gone = []
+    monkeypatch.setattr(quay.runtime, "remove_claim", gone.append)
+    claim(quay, "data")
+    quay.run(1)
+    quay.registry.delete("persistentvolumeclaims", "default", "data")
+    quay.run(2)
+    assert gone == ["default/data"]
+
+
 def test_a_pod_put_on_a_node_with_a_missing_claim_says_so(quay):
     quay.pod("p", container(), volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "absent"}}])
     quay.run(0.4)

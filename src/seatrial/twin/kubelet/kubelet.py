@@ -40,6 +40,7 @@ class Dispatcher:
             context.store.subscribe("pods", self._pod_changed),
             context.store.subscribe("configmaps", self._source_changed),
             context.store.subscribe("secrets", self._source_changed),
+            context.store.subscribe("persistentvolumeclaims", self._claim_changed),
         ]
 
     def add(self, kubelet: Kubelet) -> None:
@@ -80,6 +81,13 @@ class Dispatcher:
         for worker in self._readers.get(source, {}).values():
             volumes = [volume for resource, name, volume in sources(worker.pod) if (resource, name) == (source[0], source[2])]
             self._context.clock.call_later(worker.host.timing.refresh, worker.volumes.refresh, volumes)
+
+    def _claim_changed(self, change: Change) -> None:
+        """What was kept under a deleted claim goes from every node."""
+        if change.type == "DELETED":
+            claim = f"{namespace_of(change.object)}/{name_of(change.object)}"
+            for runtime in {id(kubelet.runtime): kubelet.runtime for kubelet in self._kubelets.values()}.values():
+                self._context.clock.call_soon(runtime.remove_claim, claim)
 
 
 class Kubelet:

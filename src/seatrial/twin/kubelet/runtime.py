@@ -131,6 +131,10 @@ class Runtime(Protocol):
         """Take back everything the pod had: containers first, then folders and address."""
         ...
 
+    def remove_claim(self, claim: str) -> None:
+        """A PersistentVolumeClaim (`<namespace>/<name>`) was deleted: what was kept under it goes."""
+        ...
+
     # containers
     def start(self, spec: ContainerSpec, ended: Callable[[Exit], None]) -> str:
         """Start a container and return its id (`process://…`); `ended` is called once. Raises StartError."""

@@ -114,6 +114,9 @@ class SimulatedRuntime:
         if pod and self._log_dir:
             shutil.rmtree(self._log_dir / pod_uid, ignore_errors=True)
 
+    def remove_claim(self, claim: str) -> None:
+        """Nothing is kept under a simulated claim."""
+
     # containers
 
     def profile(self, spec: ContainerSpec) -> Profile:
