@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from seatrial.app.model import ServiceKeys, StoreKeys
+from seatrial.app.model import ServiceKeys
 from seatrial.app.resolve import ResolvedApp
 from seatrial.world.objects import Obj
 
@@ -70,9 +70,6 @@ class Scope:
             return self.images[name]
         image = service.image or ""
         return image if is_tagged(image) else f"{image}:{self.app.version}"
-
-    def part(self, name: str) -> ServiceKeys | StoreKeys:
-        return self.app.services.get(name) or self.app.stores[name]
 
 
 def is_tagged(image: str) -> bool:
