@@ -2,9 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from seatrial.twin.kubelet.process.composition import Relocation
 from seatrial.twin.kubelet.runtime import Exit, Mount, StartError
 
 
@@ -184,3 +186,28 @@ def test_the_termination_message_is_read(run_isolated):
         assert exit_ == Exit(1, reason="Error", message="the disk is full\n")
 
     run_isolated(test)
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        ("/data", "/root/data"),
+        ("--dir=/data/x", "--dir=/root/data/x"),
+        ("cat /etc/app/a.yaml > /data/out", "cat /root/etc/app/a.yaml > /root/data/out"),
+        ("/etc/app.d /database /my/data $HOME/data ${HOME}/data ./data", None),
+        ("/etc/app/../app", "/root/etc/app/../app"),
+    ],
+)
+def test_a_plain_process_is_told_where_its_mounts_are(text, moved):
+    assert Relocation(Path("/root"), ["/data", "/etc/app", "/"])(text) == (moved or text)
+
+
+def test_words_and_variables_lead_a_plain_process_to_its_volumes(run):
+    async def test(box):
+        pod = box.pod()
+        pod.mount("/etc/app", files={"colour": "red"})
+        container = pod.start("sh", "-c", f"cat /etc/app/colour $FILE; echo; {box.idle}", env={"FILE": "/etc/app/colour"})
+        await container.says("redred")
+        assert (await container.exec("cat", "/etc/app/colour")).output == "red"
+
+    run(test)

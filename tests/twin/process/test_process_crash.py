@@ -31,9 +31,8 @@ import ctypes, os, socket, subprocess, sys
 listener = socket.create_server(("0.0.0.0", 8080))
 assert ctypes.CDLL(None).shmget(0, 4242, 0o1600) >= 0
 subprocess.Popen(["setsid", "sleep", "1000"])
-root = os.environ.get("SEATRIAL_ROOT", "")
-open(root + "/memory/x", "w").write("x")
-open(root + "/data/kept", "w").write("x")
+open("/memory/x", "w").write("x")
+open("/data/kept", "w").write("x")
 print("up", flush=True)
 listener.accept()
 '''
@@ -57,7 +56,9 @@ class Seatrial:
     def __init__(self, root, isolation):
         self.process = subprocess.Popen([sys.executable, "-c", CHILD, str(root), isolation], stdout=subprocess.PIPE)
         self.facts = json.loads(self.process.stdout.readline())
-        assert "up" in self.facts["log"]
+        if "up" not in self.facts["log"]:
+            self.process.kill()
+            raise AssertionError(self.facts["log"])
         self.shim = self.facts["shim"]
         self.everybody = procs.descendants([self.process.pid, self.shim], procs.snapshot())
 

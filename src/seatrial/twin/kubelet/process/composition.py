@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ from seatrial.twin.kubelet.runtime import ContainerSpec
 
 if TYPE_CHECKING:
     from seatrial.twin.kubelet.process.runtime import Pod
+
+#: What is done to every word and variable of a container.
+Move = Callable[[str], str]
 
 TERMINATION_LOG = "/dev/termination-log"
 
@@ -34,6 +39,7 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, capabil
     mounts = [MountPlan(**own)] if isolated else []  # type: ignore[typeddict-item]
     uid = launch.uid if spec.run_as_user is None else spec.run_as_user
     user = launch.user if uid == launch.uid else ("root" if uid == 0 else "app")
+    move = _as_it_is if isolated else relocation(spec, launch, folder)
     image = None
     if launch.root and isolated:
         image = MountPlan(source=str(launch.root.resolve()), target=launch.workdir, read_only=False)
@@ -41,8 +47,8 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, capabil
         shutil.copytree(launch.root, f"{stage}{launch.workdir}", symlinks=True, dirs_exist_ok=True)
     return Plan(
         isolated=isolated,
-        argv=list(launch.argv),
-        env=_environment(spec, launch, pod, None if isolated else stage, uid),
+        argv=[move(word) for word in launch.argv],
+        env=_environment(spec, launch, pod, None if isolated else stage, uid, move),
         cwd=cwd,
         uid=uid,
         gid=launch.gid if spec.run_as_group is None else spec.run_as_group,
@@ -61,7 +67,35 @@ def compose(spec: ContainerSpec, launch: Launch, pod: Pod, folder: Path, capabil
     )
 
 
-def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: Path | None, uid: int) -> dict[str, str]:
+class Relocation:
+    """Where a plain process finds what a container has at its mount paths: those paths in words and variables are changed to it.
+
+    Only whole paths are: `/data` in `--dir /data` and `DIR=/data/x`, not in `/database` or `$HOME/data`.
+    """
+
+    def __init__(self, root: Path, targets: Iterable[str]) -> None:
+        self._root = str(root)
+        paths = sorted((target.rstrip("/") for target in targets if target != "/"), key=len, reverse=True)
+        choice = "|".join(re.escape(path) for path in paths)
+        self._pattern = re.compile(rf"(?<![\w./}}-])({choice})(?![\w.-])") if paths else None
+
+    def __call__(self, text: str) -> str:
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda match: self._root + match[1], text)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def relocation(spec: ContainerSpec, launch: Launch, folder: Path) -> Relocation:
+    """The relocation of a plain container with this folder of its own."""
+    own = [launch.workdir] if launch.root else []
+    return Relocation(folder / "root", [*own, *(_absolute(mount.path) for mount in spec.mounts)])
+
+
+def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: Path | None, uid: int, move: Move) -> dict[str, str]:
     env = {
         "PATH": ROOT_PATH,
         "HOME": "/root" if uid == 0 else "/",
@@ -70,6 +104,7 @@ def _environment(spec: ContainerSpec, launch: Launch, pod: Pod, root: Path | Non
         **launch.env,
         **spec.env,
     }
+    env = {name: move(value) for name, value in env.items()}
     env["PATH"] = ":".join([*launch.path, env["PATH"]])
     if root is not None:
         pod.sockets.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from seatrial.twin.kubelet.process import probes, stale
 from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block
 from seatrial.twin.kubelet.process.capability import Capability, from_probe, why_not
 from seatrial.twin.kubelet.process.client import Event, Shim, as_file
-from seatrial.twin.kubelet.process.composition import compose, probe_plan
+from seatrial.twin.kubelet.process.composition import Move, compose, probe_plan, relocation
 from seatrial.twin.kubelet.process.execution import ExecStream, Execution, Output
 from seatrial.twin.kubelet.process.hosts import pod_hosts
 from seatrial.twin.kubelet.process.images import Images, Launch
@@ -62,6 +62,7 @@ class Container:
     folder: Path
     pid: int = 0  # of the first process, once it has started
     meter: Meter | None = None
+    move: Move = str  # what is done to the words of commands run in it
 
 
 class ProcessRuntime:
@@ -269,6 +270,8 @@ class ProcessRuntime:
         self._forget_logs(pod.uid, spec.name, spec.attempt - 2)
         streams = [Stream(self._loop, name, log) for name in ("stdout", "stderr")]
         container = Container(f"process://{secrets.token_hex(32)}", pod, spec, launch, ended, streams, log, folder)
+        if not self.capability().full:
+            container.move = relocation(spec, launch, folder)
         self._containers[container.id] = container
         pod.containers.add(container.id)
         self._send_plan("start", plan, [stream.theirs for stream in streams], id=container.id)
@@ -330,10 +333,12 @@ class ProcessRuntime:
 
     def _execute(self, container_id: str, command: tuple[str, ...], execution: Execution) -> None:
         self._executions[execution.id] = execution
-        plan = {"argv": list(command), "env": {"TERM": "xterm"} if execution.tty else {}, "tty": execution.tty}
+        container = self._containers.get(container_id)
+        words = [container.move(word) for word in command] if container else list(command)
+        plan = {"argv": words, "env": {"TERM": "xterm"} if execution.tty else {}, "tty": execution.tty}
         self._send_plan("exec", plan, execution.theirs, id=container_id, exec=execution.id)
         execution.sent()
-        if container_id not in self._containers or not self._shim.alive:
+        if container is None or not self._shim.alive:
             self._loop.call_soon(self._exec_ended, {"exec": execution.id, "status": 1 << 8, "error": "container not running"})
 
     def _end_exec(self, execution: Execution) -> None:

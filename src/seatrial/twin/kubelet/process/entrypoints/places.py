@@ -14,7 +14,8 @@ def address() -> str:
 
 def rooted(path: str) -> Path:
     """A path of the container, also where it is a plain process with its files under $SEATRIAL_ROOT."""
-    return Path(os.environ.get("SEATRIAL_ROOT", "") + path)
+    root = os.environ.get("SEATRIAL_ROOT", "")
+    return Path(path if path.startswith(f"{root}/") else root + path)
 
 
 def writable(*paths: str) -> Path:
