@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import ascii_lowercase
 
 from seatrial.twin.clock import Clock
 from seatrial.twin.home import Home
@@ -59,7 +60,7 @@ class Runtimes:
         """The nodes to make: this machine as it is, or simulated ones, spread over the zones in turn."""
         specs = []
         for number in range(count):
-            name = f"node-{number + 1}"
+            name = f"node-{ascii_lowercase[number] if count <= len(ascii_lowercase) else number + 1}"
             zone = zones[number % len(zones)] if zones else ""
             if self.process:
                 specs.append(NodeSpec(name, zone=zone, address=this_machine(name).address))

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from net import INGRESSES, NETWORK, Backend, Browser, Net, WebPod, fetch, run
 
+from seatrial.twin.clock import VirtualClock
 from seatrial.twin.network.http1 import Limits
-from seatrial.twin.network.ingress import Exposed, IngressProxy
+from seatrial.twin.network.ingress import STATUS_AFTER, Exposed, IngressProxy
 from seatrial.twin.network.relay import listening
+from seatrial.world.objects import dig
 
 A, B = f"{NETWORK}.1", f"{NETWORK}.2"
 SERVICES = f"{NETWORK}.201", f"{NETWORK}.202"
@@ -766,22 +768,32 @@ def test_more_clients_than_allowed_are_turned_away() -> None:
 # around it
 
 
-def test_the_status_of_an_ingress_says_where_it_is_reached() -> None:
+def test_the_status_of_an_ingress_says_where_it_is_reached_when_its_round_comes() -> None:
     async def test() -> None:
-        net = shop(A)
+        clock = VirtualClock()
+        net = Net(clock)
+        net.ingress("shop", "shop.example.com/ -> web:80")
         async with serving(net) as ingress:
+            clock.run_for(0)
             net.ingress("blog", "blog.example.com/ -> web:80")
-            await turns()
-            for name in ("shop", "blog"):
-                found = net.store.get(INGRESSES, "default", name)
-                assert found is not None
-                [reached] = found["status"]["loadBalancer"]["ingress"]
-                assert reached == {"hostname": "localhost", "ports": [{"port": ingress.port, "protocol": "TCP"}]}
+            clock.run_for(STATUS_AFTER - 1)
+            assert [addresses(net, name) for name in ("shop", "blog")] == [[ingress.port], []]
+            clock.run_for(1)
+            assert [addresses(net, name) for name in ("shop", "blog")] == [[ingress.port], [ingress.port]]
             version = net.store.version
-            await turns()
+            clock.run_for(60)
             assert net.store.version == version
 
     run(test())
+
+
+def addresses(net: Net, name: str) -> list[int]:
+    """The ports at which an Ingress says that it is reached on localhost."""
+    ingress = net.store.get(INGRESSES, "default", name)
+    assert ingress is not None
+    entries = dig(ingress, "status.loadBalancer.ingress") or []
+    assert {entry["hostname"] for entry in entries} <= {"localhost"}
+    return [port["port"] for entry in entries for port in entry["ports"]]
 
 
 def test_urls_are_those_a_browser_on_this_machine_can_open() -> None:

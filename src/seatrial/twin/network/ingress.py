@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
+from seatrial.twin.clock import Timer
 from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError
 from seatrial.twin.network import pages
@@ -34,6 +35,10 @@ INGRESSES = "ingresses.networking.k8s.io"
 #: Ports tried from the preferred one upwards.
 PORTS_TRIED = 100
 
+#: Seconds after which a new Ingress has its address.  It is served at once, but controllers write statuses in rounds,
+#: ingress-nginx once a minute (internal/ingress/status): who reads an Ingress right after its creation finds no address.
+STATUS_AFTER = 10.0
+
 
 class Exposed(NamedTuple):
     """A host that is served: as the Ingress writes it ("" for any), and where a browser on this machine finds it."""
@@ -51,6 +56,7 @@ class IngressProxy:
         self.port, self.limits = port, limits or Limits()
         self._routes = Routes()
         self._stale = False
+        self._status: Timer | None = None  # the round in which statuses are written next
         self._clients: set[Client] = set()
         self._adopting: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,12 +77,15 @@ class IngressProxy:
             self._endpoints.close,
         ]
         self._update()
+        self._publish_all()
 
     async def stop(self) -> None:
         """Close the port and every connection; nothing is left when it returns."""
         for end in self._ends:
             end()
         self._ends = []
+        if self._status is not None:
+            self._status.cancel()
         if self._acceptor is not None:
             self._acceptor.close()
             self._acceptor = None
@@ -113,9 +122,15 @@ class IngressProxy:
         self._stale = False
         if self._acceptor is None:
             return
-        ingresses = self._context.store.list(INGRESSES)
-        self._routes = Routes(ingresses)
-        for ingress in ingresses:
+        self._routes = Routes(self._context.store.list(INGRESSES))
+        if self._status is None:
+            self._status = self._context.clock.call_later(STATUS_AFTER, self._publish_all)
+
+    def _publish_all(self) -> None:
+        if self._status is not None:
+            self._status.cancel()
+            self._status = None
+        for ingress in self._context.store.list(INGRESSES):
             self._publish(ingress)
 
     def _publish(self, ingress: Obj) -> None:
