@@ -72,7 +72,7 @@ class Client:
         return dict(found)
 
     async def list(self, kind: Kind, namespace: str) -> tuple[list[Obj], str]:
-        """The objects of a namespace, and the resourceVersion from which a watch goes on."""
+        """The objects of a namespace (of all for `*`), and the resourceVersion from which a watch goes on."""
         import httpx2
         from lightkube import ApiError
 
@@ -112,6 +112,16 @@ class Client:
             return [line.rstrip("\n") async for line in answer]
         except ApiError:
             return []
+
+    async def apply_namespace(self, namespace: Obj) -> None:
+        """Make a namespace, or bring the labels of one that is there up to date (server-side apply)."""
+        from lightkube import ApiError
+        from lightkube.resources.core_v1 import Namespace
+
+        try:
+            await self._client.apply(Namespace.from_dict(namespace), field_manager="seatrial", force=True)  # type: ignore[type-var]
+        except ApiError as error:
+            raise _said(f"applying namespace {namespace['metadata']['name']}", error) from None
 
     async def delete_namespace(self, name: str) -> None:
         """Delete a namespace and return when it is gone; one that is not there is fine."""

@@ -59,6 +59,7 @@ class Chart:
     files: FileTree
     secrets: Mapping[str, object]
     workloads: frozenset[tuple[str, str]]
+    namespace: Obj  # which a chart cannot make for itself, with its labels for Pod Security
 
 
 def read(path: Path, environment: str) -> Plan:
@@ -79,8 +80,9 @@ def make_chart(plan: Plan, images: Mapping[str, str], live: Iterable[Obj]) -> Ch
     objects = render(plan.resolved, images=images, secrets=secrets)
     environment = plan.resolved.environment
     files = helm_chart(plan.app, {environment: objects}, base=environment, version="0.1.0")
+    namespace = next(obj for obj in objects if obj["kind"] == "Namespace")
     workloads = {(obj["kind"], name_of(obj)) for obj in objects if obj["kind"] in _WORKLOADS}
-    return Chart(files, secret_values(objects), frozenset(workloads))
+    return Chart(files, secret_values(objects), frozenset(workloads), namespace)
 
 
 def _decoded(live: Iterable[Obj]) -> dict[str, dict[str, str]]:

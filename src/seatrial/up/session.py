@@ -25,7 +25,7 @@ from seatrial.up.events import Event, Kind, Listener
 from seatrial.up.images import build
 from seatrial.up.plan import Chart, Plan, make_chart, read
 from seatrial.up.progress import Picture, Row
-from seatrial.world.objects import dig, labels_of, name_of
+from seatrial.world.objects import dig, labels_of, name_of, namespace_of
 
 FOLLOWED = (PODS, EVENTS, DEPLOYMENTS, REPLICASETS, STATEFULSETS, JOBS)
 #: The label on a Helm release that says which chart it holds, so that an unchanged one is left alone.
@@ -110,7 +110,7 @@ class Session:
             install = asyncio.ensure_future(asyncio.sleep(0))
         else:
             self.tell("step", "installing with Helm")
-            install = asyncio.ensure_future(self._install(plan, chart, digest, running))
+            install = asyncio.ensure_future(self._install(plan, chart, digest, running, client))
         picture, dirty = Picture(), asyncio.Event()
         followers = [asyncio.ensure_future(_follow(client, kind, plan.namespace, picture, dirty)) for kind in FOLLOWED]
         try:
@@ -124,16 +124,20 @@ class Session:
             return 20
         self._ready = True
         self.tell(
-            "ready", f"{plan.app} is up", urls=await _urls(client, plan.namespace, running), next=_next(plan, running, self.wish)
+            "ready",
+            f"{plan.app} is up after {time.monotonic() - self._begin:.1f} s",
+            urls=await _urls(client, plan.namespace, running),
+            next=_next(plan, running, self.wish),
         )
         return 0
 
-    async def _install(self, plan: Plan, chart: Chart, digest: str, running: Running) -> None:
+    async def _install(self, plan: Plan, chart: Chart, digest: str, running: Running, client: Client) -> None:
         from seatrial.package.files import write
 
         folder = Path(tempfile.mkdtemp(prefix="seatrial-chart-"))
         try:
             write(chart.files, folder)
+            await client.apply_namespace(chart.namespace)
             helm = Helm(Path(running.kubeconfig))
             begin = time.monotonic()
             await helm.upgrade(
@@ -229,9 +233,18 @@ async def _either(dirty: asyncio.Event, install: asyncio.Future[None], patience:
 
 
 async def _urls(client: Client, namespace: str, running: Running) -> dict[str, str]:
-    """What a browser can open: the name of each Ingress, and where it answers on this machine."""
-    ingresses, _ = await client.list(INGRESSES, namespace)
-    return {name_of(obj): running.ingress for obj in ingresses}
+    """What a browser can open: plain localhost while one host is served, else each by its own name."""
+    ingresses, _ = await client.list(INGRESSES, "*")
+    hosts = {
+        (namespace_of(obj), name_of(obj)): [rule.get("host", "") for rule in dig(obj, "spec.rules", [])] for obj in ingresses
+    }
+    alone = len({host for found in hosts.values() for host in found}) == 1
+    port = running.ingress.rpartition(":")[2]
+    return {
+        name: running.ingress if alone or not found[0] else f"http://{found[0]}:{port}"
+        for (where, name), found in hosts.items()
+        if where == namespace and found
+    }
 
 
 def _next(plan: Plan, running: Running, wish: Wish) -> list[str]:
