@@ -7,16 +7,16 @@ is in `worker`; this module keeps the books of the node and answers what others 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from seatrial.twin.clock import Timer, micro_timestamp
 from seatrial.twin.context import Context
-from seatrial.twin.errors import ApiError
+from seatrial.twin.errors import ApiError, internal
 from seatrial.twin.kubelet import admission, node
 from seatrial.twin.kubelet.backoff import Backoff
 from seatrial.twin.kubelet.images import Images
 from seatrial.twin.kubelet.node import NodeSpec
-from seatrial.twin.kubelet.runtime import ExecResult, Runtime, Usage
+from seatrial.twin.kubelet.runtime import Runtime, Usage
 from seatrial.twin.kubelet.timing import REFERENCE, Timing
 from seatrial.twin.kubelet.volumes import TokenIssuer, sources
 from seatrial.twin.kubelet.worker import PodWorker
@@ -264,24 +264,12 @@ class Kubelet:
                     found[container.name] = usage
         return found
 
-    def exec(
-        self,
-        namespace: str,
-        name: str,
-        container: str,
-        command: tuple[str, ...],
-        timeout: float,
-        done: Callable[[ExecResult], None],
-    ) -> None:
-        """Run a command in a container and give its output to `done`. Raises ApiError when the container does not run."""
-        self.runtime.exec(self.container_id(namespace, name, container), command, timeout, done)
-
     def container_id(self, namespace: str, name: str, container: str) -> str:
-        """The id of a running container, for exec and port-forward. Raises ApiError (400) when it does not run."""
+        """The id of a running container, by which the runtime runs commands in it. Raises ApiError (500) when it does not run."""
         worker = self.worker(namespace, name)
         found = worker.containers.get(container) if worker else None
         if found is None or not found.running or found.run is None:
-            raise ApiError(500, "InternalError", f'container not found ("{container}")')
+            raise internal(f'container not found ("{container}")')
         return found.run.id
 
     def _registry_token(self, namespace: str, account: str, audiences: tuple[str, ...], seconds: int, pod: Obj) -> str:

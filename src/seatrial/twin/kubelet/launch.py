@@ -21,6 +21,9 @@ from seatrial.world.objects import Obj, annotations_of, name_of, namespace_of
 if TYPE_CHECKING:
     from seatrial.twin.kubelet.worker import PodWorker
 
+#: Seconds before an error is tried again (pkg/kubelet/kubelet.go, backOffPeriod).
+ERROR_RETRY = 10.0
+
 
 def start(worker: PodWorker, container: Container) -> Steps[None]:
     """Start a container, or note why it waits and when to try again."""
@@ -31,13 +34,13 @@ def start(worker: PodWorker, container: Container) -> Steps[None]:
     image = yield from worker.host.images.ensure(worker.uid, spec["image"], policy, worker.sayer(container))
     if image.reason:
         fail(worker, container, image.reason, image.message)
-        worker.retry_after(10.0)
+        worker.retry_after(ERROR_RETRY)
         return
     try:
         wanted = container_spec(worker, container)
     except ConfigError as error:
         fail(worker, container, "CreateContainerConfigError", str(error), said=str(error))
-        worker.retry_after(10.0)
+        worker.retry_after(ERROR_RETRY)
         return
     pulled = worker.clock.now() > asked
     yield from _wait_for_start(worker, wanted, worker.clock.now() if pulled else worker.sync_began)
@@ -66,7 +69,7 @@ def _not_started(worker: PodWorker, container: Container, run: Run, error: Start
     """A container that could not be made waits; one that was made and could not run has ended with 128."""
     if error.reason != "RunContainerError":
         fail(worker, container, error.reason, error.message, said=error.message)
-        worker.retry_after(10.0)
+        worker.retry_after(ERROR_RETRY)
         return
     worker.say(container, "Normal", "Created", "Container created")
     run.id = f"{worker.host.runtime.name}://{worker.uid}-{container.name}-{run.attempt}"
@@ -90,13 +93,13 @@ def held_back(worker: PodWorker, container: Container) -> bool:
     pod = worker.pod
     who = f"{name_of(pod)}_{namespace_of(pod)}({worker.uid})"
     worker.say(container, "Warning", "BackOff", f"Back-off restarting failed container {container.name} in pod {who}")
-    wait = quantity_seconds(crashes.seconds(key))
+    wait = render_wait(crashes.seconds(key))
     container.waiting = "CrashLoopBackOff", f"back-off {wait} restarting failed container={container.name} pod={who}"
     worker.retry_after(left)
     return True
 
 
-def quantity_seconds(seconds: float) -> str:
+def render_wait(seconds: float) -> str:
     """A duration as Go prints it: `10s`, `1m20s`, `5m0s`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"

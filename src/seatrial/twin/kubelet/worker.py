@@ -38,9 +38,6 @@ log = logging.getLogger(__name__)
 #: Seconds between the syncs of a pod that has nothing to do, and the longest a back-off postpones one (--sync-frequency).
 RESYNC = 60.0
 
-#: Seconds before an error is tried again (pkg/kubelet/kubelet.go, backOffPeriod).
-ERROR_RETRY = 10.0
-
 
 class Host(Protocol):
     """The kubelet, as its pods see it."""
@@ -185,7 +182,7 @@ class PodWorker:
             ran_through = True
             self._task = None
             if error:
-                self.retry_after(ERROR_RETRY)
+                self.retry_after(launch.ERROR_RETRY)
             self._after_sync()
 
         task = Task(steps, done)
