@@ -119,7 +119,8 @@ class Client:
         from lightkube.resources.core_v1 import Namespace
 
         try:
-            await self._client.apply(Namespace.from_dict(namespace), field_manager="seatrial", force=True)  # type: ignore[type-var]
+            wanted: Any = Namespace.from_dict(namespace)
+            await self._client.apply(wanted, field_manager="seatrial", force=True)
         except ApiError as error:
             raise _said(f"applying namespace {namespace['metadata']['name']}", error) from None
 
