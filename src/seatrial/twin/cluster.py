@@ -14,11 +14,12 @@ from seatrial.twin.admission.chain import Chain, standard
 from seatrial.twin.clock import Clock
 from seatrial.twin.context import Context, add_indexes
 from seatrial.twin.controllers import Controller, Manager, all_controllers
-from seatrial.twin.errors import ApiError
+from seatrial.twin.errors import ApiError, internal
 from seatrial.twin.events import EventRecorder
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
 from seatrial.twin.kubelet.node import NodeSpec
-from seatrial.twin.kubelet.runtime import Runtime, Usage
+from seatrial.twin.kubelet.runtime import ExecResult, Runtime, Usage
+from seatrial.twin.kubelet.streaming import ExecStream, Output, exec_stream
 from seatrial.twin.kubelet.timing import PROMPT, REFERENCE, Timing
 from seatrial.twin.registry.bootstrap import bootstrap
 from seatrial.twin.registry.registry import Registry
@@ -156,6 +157,23 @@ class Cluster:
                 return path
         return None
 
+    def exec_stream(
+        self,
+        pod: Obj,
+        container: str,
+        command: tuple[str, ...],
+        output: Output,
+        done: Callable[[ExecResult], None],
+        *,
+        tty: bool = False,
+        stdin: bool = False,
+    ) -> ExecStream:
+        """Run a command in a container of a pod, its streams connected. Raises ApiError for one that does not run."""
+        kubelet, container_id = self.kubelet_of(pod), _running(pod, container)
+        if kubelet is None or not container_id:
+            raise internal(f'unable to upgrade connection: container not found ("{container}")')
+        return exec_stream(kubelet.runtime, container_id, command, output, done, tty=tty, stdin=stdin)
+
     def usage(self, pod: Obj) -> dict[str, Usage] | None:
         """What a pod's containers use, by name; None while nothing is known of it."""
         kubelet = self.kubelet_of(pod)
@@ -165,6 +183,16 @@ class Cluster:
     def _usage_by_name(self, namespace: str, name: str) -> dict[str, Usage] | None:
         pod = self.registry.find("pods", namespace, name)
         return self.usage(pod) if pod is not None else None
+
+
+def _running(pod: Obj, container: str) -> str:
+    """The id of a running container, "" for one that is not."""
+    status = pod.get("status") or {}
+    for key in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for one in status.get(key) or ():
+            if one["name"] == container and "running" in (one.get("state") or {}):
+                return str(one.get("containerID", ""))
+    return ""
 
 
 def default_classes() -> Iterator[tuple[str, Obj]]:

@@ -114,7 +114,7 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
         cluster.start()
         stack.callback(cluster.stop)
         token = secrets.token_urlsafe(32)
-        api = Api(cluster.registry, {token: admin()}, logs=cluster, usage=cluster.usage)
+        api = Api(cluster.registry, {token: admin()}, logs=cluster, commands=cluster, usage=cluster.usage)
         served = await serve_api(api, listener=listener, certfile=files.certificate, keyfile=files.key)
         stack.push_async_callback(served.stop)
         proxy = ServiceProxy(cluster.context)

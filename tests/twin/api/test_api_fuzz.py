@@ -135,8 +135,21 @@ def test_bodies_that_are_cut_short_or_are_no_text(path: str, noise: bytes, type_
 
 parameters = st.dictionaries(
     st.sampled_from(
-        "labelSelector fieldSelector limit continue resourceVersion resourceVersionMatch timeoutSeconds sinceSeconds tailLines"
-        " container gracePeriodSeconds propagationPolicy dryRun".split()
+        [
+            "labelSelector",
+            "fieldSelector",
+            "limit",
+            "continue",
+            "resourceVersion",
+            "resourceVersionMatch",
+            "timeoutSeconds",
+            "sinceSeconds",
+            "tailLines",
+            "container",
+            "gracePeriodSeconds",
+            "propagationPolicy",
+            "dryRun",
+        ]
     ),
     st.text(alphabet="abc019=,!()-_%2F", max_size=8),
     max_size=3,

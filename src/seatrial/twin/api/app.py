@@ -14,6 +14,7 @@ from seatrial.twin import errors
 from seatrial.twin.api import bodies, discovery, listing
 from seatrial.twin.api.authentication import MASTERS, Authenticator
 from seatrial.twin.api.authorization import Action, Authorizer, refusal
+from seatrial.twin.api.executing import Commands
 from seatrial.twin.api.http import (
     Answer,
     Gone,
@@ -37,6 +38,7 @@ from seatrial.twin.api.objects import Objects
 from seatrial.twin.api.openapi_routes import OpenApi
 from seatrial.twin.api.paths import Target, target_of
 from seatrial.twin.api.reviews import Reviews
+from seatrial.twin.api.streams import Streams
 from seatrial.twin.api.subresources import Subresources
 from seatrial.twin.api.watching import Watches
 from seatrial.twin.errors import ApiError
@@ -53,7 +55,7 @@ _ENDPOINTS_ARE_OLD = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io
 
 
 class Api:
-    """`users`: bearer tokens and whose they are; `logs`, `usage`: what the kubelet knows of containers; `ready`: for /readyz."""
+    """`users`: bearer tokens and whose they are; `logs`, `commands`, `usage`: the kubelet's part; `ready`: for /readyz."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Api:
         users: Mapping[str, User],
         *,
         logs: Logs | None = None,
+        commands: Commands | None = None,
         usage: Usage | None = None,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -71,6 +74,7 @@ class Api:
         self._ready = ready
         self._objects = Objects(registry)
         self._subresources = Subresources(registry, self._objects, logs)
+        self._streams = Streams(registry, self.authenticator, self.authorizer, commands)
         self._reviews = Reviews(registry, self.authenticator, self.authorizer)
         self._discovery = discovery.Discovery(registry.resources)
         self._openapi = OpenApi(registry.resources, self._custom_schema)
@@ -101,8 +105,7 @@ class Api:
             if answer is not None:
                 await answer.send(send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await self._streams.serve(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         request: Request | None = None

@@ -105,6 +105,18 @@ def _check_container(pod: Obj, container: str) -> None:
         raise errors.bad_request(f"container {container} is not valid for pod {name_of(pod)}")
 
 
+def running_container(pod: Obj, name: str) -> str:
+    """The container a command is for: the one named, or the only one. Raises ApiError for one that does not run."""
+    name = name or _only_container(pod)
+    _check_container(pod, name)
+    status = _status(pod, name) or {}
+    if "running" not in (status.get("state") or {}):
+        raise errors.ApiError(
+            500, "InternalError", f'Internal error occurred: unable to upgrade connection: container not found ("{name}")'
+        )
+    return name
+
+
 def _status(pod: Obj, container: str) -> Obj | None:
     for key in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for status in dig(pod, f"status.{key}") or ():

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seatrial.twin.api.app import Api
+from seatrial.twin.api.websockets import disguised
 
 #: Seconds that open requests have to end when the server stops.
 _GRACE = 2
@@ -20,6 +22,13 @@ _GRACE = 2
 _FAREWELL = 0.3
 #: Seconds an idle connection is kept: longer than clients keep theirs, so that they close first.
 _KEEP_ALIVE = 120
+
+
+class _WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, for clients that name protocols as kubectl does."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data if self.handshake_initiated else disguised(data))
 
 
 class _Server(uvicorn.Server):
@@ -101,7 +110,8 @@ def _config(api: Api, certfile: Path | None, keyfile: Path | None) -> uvicorn.Co
     return uvicorn.Config(
         api,
         http="httptools",
-        ws="websockets-sansio",
+        ws=_WebSocketProtocol,
+        ws_per_message_deflate=False,
         loop="none",
         lifespan="off",
         interface="asgi3",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from seatrial.twin import errors
-from seatrial.twin.api import bodies, logs
+from seatrial.twin.api import bodies, executing, forwarding, logs
 from seatrial.twin.api.http import Accepted, Answer, Request, Response, json_response
 from seatrial.twin.api.objects import Objects
 from seatrial.twin.api.paths import Target
@@ -38,6 +38,10 @@ class Subresources:
             ("POST", "binding"): self._bind,
             ("POST", "token"): self._token,
             ("GET", "log"): self._log,
+            ("GET", "exec"): self._plain_exec,
+            ("POST", "exec"): self._plain_exec,
+            ("GET", "portforward"): self._plain_forward,
+            ("POST", "portforward"): self._plain_forward,
             ("PUT", "finalize"): self._finalize,
             ("GET", "approval"): objects.get,
             ("PUT", "approval"): partial(objects.update, subresource="status"),
@@ -110,6 +114,15 @@ class Subresources:
     def _log(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:
         pod = self._registry.get("pods", target.namespace, target.name)
         return logs.answer(self._registry, self._logs, request, pod)
+
+    def _plain_exec(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:
+        """A stream is had by a WebSocket alone; what stands against it is told all the same."""
+        executing.command_of(request.scope["query_string"], self._registry.get("pods", target.namespace, target.name))
+        raise executing.no_upgrade()
+
+    def _plain_forward(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:
+        forwarding.address_of(self._registry.get("pods", target.namespace, target.name))
+        raise executing.no_upgrade()
 
     # the others
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from seatrial.twin.kubelet.profiles import ANNOTATION
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, Runtime, Usage, Volume
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
+from seatrial.twin.kubelet.streaming import ExecStream, Output, exec_stream
 from seatrial.world.objects import Obj
 
 
@@ -58,6 +59,10 @@ class MixedRuntime:
         self._simulated.remove_pod(pod_uid)
         self._process.remove_pod(pod_uid)
 
+    def remove_claim(self, claim: str) -> None:
+        self._process.remove_claim(claim)
+        self._simulated.remove_claim(claim)
+
     # containers
 
     def start(self, spec: ContainerSpec, ended: Callable[[Exit], None]) -> str:
@@ -76,6 +81,18 @@ class MixedRuntime:
 
     def exec(self, container_id: str, command: tuple[str, ...], timeout: float, done: Callable[[ExecResult], None]) -> None:
         self._of(container_id).exec(container_id, command, timeout, done)
+
+    def exec_stream(
+        self,
+        container_id: str,
+        command: tuple[str, ...],
+        output: Output,
+        done: Callable[[ExecResult], None],
+        *,
+        tty: bool = False,
+        stdin: bool = False,
+    ) -> ExecStream:
+        return exec_stream(self._of(container_id), container_id, command, output, done, tty=tty, stdin=stdin)
 
     def http_probe(
         self,
