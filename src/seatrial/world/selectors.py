@@ -63,7 +63,7 @@ _TERM = re.compile(
 
 
 def parse(query: str) -> Predicate:
-    """The predicate of a selector string such as `app in (web,api),!legacy,tier!=db`. Raises ValueError when it cannot be read."""
+    """The predicate of a selector string such as `app in (web,api),!legacy`. Raises ValueError when it cannot be read."""
     rules: list[dict[str, Any]] = []
     position = 0
     while position < len(query):

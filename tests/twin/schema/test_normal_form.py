@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from any_objects import objects, recorded_answers, some_objects
 from hypothesis import given
 
+from any_objects import objects, recorded_answers, some_objects
 from seatrial.twin import schema
 from seatrial.world.objects import Obj
 
