@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from seatrial.twin.kubelet.process.runtime import ProcessRuntime
 from seatrial.twin.kubelet.process.shim import procs
@@ -173,7 +174,7 @@ def isolation(request):
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """One runtime for each isolation, which the tests use one after the other: to start one costs more than most of them."""
-    loop, boxes = asyncio.new_event_loop(), {}
+    loop, boxes = uvloop.new_event_loop(), {}
 
     async def make(isolation):
         return Box(tmp_path_factory.mktemp("shared") / "runtime", isolation)

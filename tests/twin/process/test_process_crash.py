@@ -1,9 +1,11 @@
 """Nothing is left behind, however Seatrial ends: not a process, a folder, shared memory or a port."""
 
+import errno
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from seatrial.twin.kubelet.process.addresses import CLAIM_PORT
+from seatrial.twin.kubelet.process.client import as_file
 from seatrial.twin.kubelet.process.shim import procs
+from seatrial.twin.kubelet.process.shim.server import Shim
 
 #: A Seatrial that runs a container with a volume in memory, tells what it has, and waits to be killed.
 CHILD = """
@@ -164,3 +168,22 @@ def test_closing_lets_those_that_listen_to_sigterm_finish(run_alone):
         assert (box.root / "claims/n/c/said").read_text() == "bye\n"
 
     run_alone(test)
+
+
+def test_a_container_that_cannot_even_be_forked_is_refused_and_the_shim_goes_on(monkeypatch):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    shim = Shim(theirs, [])
+
+    def no_more_processes():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", no_more_processes)
+    plan = as_file({"isolated": False, "address": "", "memory_limit": None, "hosts": ""})
+    pipe = os.pipe()
+    socket.send_fds(ours, [json.dumps({"do": "start", "id": "c"}).encode()], [plan, *pipe])
+    shim._hear()
+    event = json.loads(ours.recv(1 << 16))
+    assert (event["event"], event["id"], event["code"]) == ("ended", "c", 128)
+    assert event["error"].endswith("start failed: [Errno 11] Resource temporarily unavailable")
+    for fd in (plan, *pipe, shim._alive, shim._held):
+        os.close(fd)

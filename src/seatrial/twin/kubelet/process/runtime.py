@@ -261,14 +261,14 @@ class ProcessRuntime:
         if not launch.argv:
             raise StartError("CreateContainerError", "no command specified")
         folder = pod.folder / "containers" / spec.name / str(spec.attempt)
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             plan = compose(spec, launch, pod, folder, self.capability())
+            log = LogFile(self._log_file(pod.uid, spec.name, spec.attempt))
+            self._forget_logs(pod.uid, spec.name, spec.attempt - 2)
+            streams = [Stream(self._loop, name, log) for name in ("stdout", "stderr")]
         except OSError as error:
-            raise StartError("CreateContainerConfigError", str(error)) from error
-        log = LogFile(self._log_file(pod.uid, spec.name, spec.attempt))
-        self._forget_logs(pod.uid, spec.name, spec.attempt - 2)
-        streams = [Stream(self._loop, name, log) for name in ("stdout", "stderr")]
+            raise StartError("CreateContainerError", str(error)) from error
         container = Container(f"process://{secrets.token_hex(32)}", pod, spec, launch, ended, streams, log, folder)
         if not self.capability().full:
             container.move = relocation(spec, launch, folder)

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +85,10 @@ class Shim:
         gc.freeze()
         while not self._finished():
             for key, _ in self._selector.select(self._wait()):
-                key.data()
+                try:
+                    key.data()
+                except Exception:  # one container's trouble must not end the others
+                    traceback.print_exc()
             self._tick()
         self._end()
 
@@ -102,8 +106,9 @@ class Shim:
             for task in self._containers.values():
                 self._kill(task)
         if now >= self._look:
-            self._look = now + MEMORY_PERIOD
             self._watch_memory()
+            took = time.monotonic() - now
+            self._look = now + max(MEMORY_PERIOD, took * 50)  # on a machine with many processes, no more than 2 % of a CPU
 
     # what the runtime asks
 
@@ -117,7 +122,20 @@ class Shim:
             self._shut(0.0)
             return
         request = json.loads(data)
-        self._requests[request["do"]](request, fds)
+        try:
+            self._requests[request["do"]](request, fds)
+        except OSError as error:
+            self._refuse(request, f"{request['do']} failed: {error}")
+
+    def _refuse(self, request: dict[str, Any], why: str) -> None:
+        """Answer for what could not even be begun, for want of processes or descriptors."""
+        if request["do"] == "start":
+            self._containers.pop(request["id"], None)
+            self._say("ended", id=request["id"], status=1 << 8, error=child.START_FAILED.format(why), code=128, oom=False)
+        elif request["do"] == "exec":
+            for container in self._containers.values():
+                container.execs.pop(request["exec"], None)
+            self._say("exec-ended", exec=request["exec"], status=1 << 8, error=why, code=128)
 
     def _say(self, event: str, **facts: object) -> None:
         try:
@@ -195,12 +213,12 @@ class Shim:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if not pid:
-            signal.set_wakeup_fd(-1)
-            child.reset_signals()
-            os.close(self._held)
-            self._control.close()
-            ours.close()
             try:
+                signal.set_wakeup_fd(-1)
+                child.reset_signals()
+                os.close(self._held)
+                self._control.close()
+                ours.close()
                 become(child.Reports(theirs))
             finally:
                 os._exit(1)
@@ -438,4 +456,5 @@ def main() -> None:
         except OSError:
             continue  # the descriptor that listed them
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    child.set_limits()
     Shim(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:]).run()
