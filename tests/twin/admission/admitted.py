@@ -1,10 +1,7 @@
-"""A registry with the API server's admission, and the recordings put through it as the server would be asked."""
+"""A registry with the API server's admission, and objects put through it as the server would be asked."""
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 from seatrial.twin import schema
@@ -17,7 +14,6 @@ from seatrial.twin.registry.resources import Resource, ResourceTable, builtin_re
 from seatrial.twin.store import Store
 from seatrial.world.objects import Obj, clone
 
-RECORDINGS = Path(__file__).parents[2] / "fidelity" / "recordings"
 RESOURCES = ResourceTable(builtin_resources())
 
 
@@ -26,11 +22,6 @@ def registry(*namespaces: str) -> Registry:
     for name in ("default", *namespaces):
         made.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return made
-
-
-def recorded(name: str) -> list[Obj]:
-    entries: list[Obj] = json.loads((RECORDINGS / "api" / name).read_text())
-    return entries
 
 
 def send(to: Registry, obj: Obj, resource: Resource | None = None, **options: Any) -> Obj:
@@ -53,15 +44,6 @@ def refused(to: Registry, obj: Obj, **options: Any) -> str:
     except ApiError as error:
         return error.message
     raise AssertionError("it was accepted")
-
-
-def masked(obj: Obj) -> Obj:
-    """An object with what is random replaced as in the recordings."""
-    text = json.dumps(obj).replace(obj["metadata"]["uid"], "<uid>").replace(obj["metadata"]["creationTimestamp"], "<time>")
-    text = re.sub(r"kube-api-access-[a-z0-9]{5}", "kube-api-access-<id>", text)
-    text = re.sub(r'"10\.0\.\d+\.\d+"', '"<cluster-ip>"', text)
-    masked_obj: Obj = json.loads(re.sub(r'"nodePort": \d+', '"nodePort": "<port>"', text))
-    return masked_obj
 
 
 def pod(name: str = "web", namespace: str = "default", **spec: Any) -> Obj:
