@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,18 @@ from seatrial.twin.api import certificates, serving
 from seatrial.twin.api.app import Api
 from seatrial.twin.api.authentication import admin
 from seatrial.twin.clock import RealClock
+from seatrial.twin.kubelet.runtime import ExecResult
+from seatrial.twin.kubelet.streaming import ExecStream, Output
 from seatrial.twin.registry.bootstrap import bootstrap
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import ResourceTable, builtin_resources
 from seatrial.twin.store import Store
+from seatrial.world.objects import Obj
 
 CHART = Path(__file__).parents[2] / "fidelity/recordings/charts/shop"
 TOKEN = "t0k3n"
+
+Done = Callable[[ExecResult], None]
 
 KUBECONFIG = """
 apiVersion: v1
@@ -38,6 +44,33 @@ clusters: [{{name: twin, cluster: {{server: {url}, certificate-authority-data: {
 users: [{{name: admin, user: {{token: {token}}}}}]
 contexts: [{{name: twin, context: {{cluster: twin, user: admin}}}}]
 """
+
+
+class Shouting:
+    """A kubelet that knows two commands: one says its input louder, one fails."""
+
+    def exec_stream(
+        self, pod: Obj, container: str, command: tuple[str, ...], output: Output, done: Done, **how: bool
+    ) -> ExecStream:
+        return Shout(command, output, done)
+
+
+class Shout:
+    def __init__(self, command: tuple[str, ...], output: Output, done: Done) -> None:
+        self._output, self._done = output, done
+        if command == ("fail",):
+            done(ExecResult(3, ""))
+
+    def write(self, data: bytes) -> None:
+        self._output(1, data.upper())
+
+    def close_stdin(self) -> None:
+        self._done(ExecResult(0, ""))
+
+    def resize(self, width: int, height: int) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 @dataclass
@@ -70,7 +103,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         registry.create("serviceaccounts", account)
         issuer = certificates.authority()
         files = certificates.write(folder / "pki", issuer, certificates.server(issuer))
-        served = await serving.serve(Api(registry, {TOKEN: admin()}), certfile=files.certificate, keyfile=files.key)
+        served = await serving.serve(
+            Api(registry, {TOKEN: admin()}, commands=Shouting()), certfile=files.certificate, keyfile=files.key
+        )
         authority = base64.b64encode(issuer.certificate).decode()
         (folder / "kubeconfig").write_text(KUBECONFIG.format(url=served.url, authority=authority, token=TOKEN))
         loops.append(asyncio.get_running_loop())
@@ -161,6 +196,31 @@ def test_helm_installs_upgrades_and_takes_away(server: Server) -> None:
     assert [line.split()[0] for line in history.splitlines()[1:]] == ["1", "2"]
     assert server.helm("uninstall", "shop") == 'release "shop" uninstalled\n'
     assert server.kubectl("get", "deployments,services", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name") == ""
+
+
+def test_kubectl_runs_commands_and_forwards_ports(server: Server) -> None:
+    server.kubectl("run", "box", "--image=busybox")
+    patch = '{"status":{"phase":"Running","podIP":"127.0.0.1","containerStatuses":[%s]}}'
+    running = '{"name":"box","image":"","imageID":"","ready":true,"restartCount":0,"containerID":"x://1","state":{"running":{}}}'
+    binding = '{"apiVersion":"v1","kind":"Binding","metadata":{"name":"box"},"target":{"kind":"Node","name":"n"}}'
+    server.kubectl("create", "--raw", "/api/v1/namespaces/default/pods/box/binding", "-f", "-", stdin=binding)
+    server.kubectl("patch", "pod", "box", "--subresource=status", "--type=merge", "-p", patch % running)
+    assert server.kubectl("exec", "-i", "box", "--", "shout", stdin="hello") == "HELLO"
+    assert "command terminated with exit code 3" in server.kubectl("exec", "box", "--", "fail", fails=True)
+    with socket.create_server(("127.0.0.1", 0)) as pod_port:
+        command = [tools.kubectl(), "port-forward", "pod/box", f":{pod_port.getsockname()[1]}"]
+        environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as forward:
+            assert forward.stdout is not None
+            port = int(forward.stdout.readline().split(":")[1].split()[0])
+            with socket.create_connection(("127.0.0.1", port), 10) as ours:
+                ours.sendall(b"ping")
+                theirs, _ = pod_port.accept()
+                with theirs:
+                    assert theirs.recv(4) == b"ping"
+                    theirs.sendall(b"pong")
+                assert ours.recv(4) == b"pong"
+            forward.terminate()
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import asyncio
 import struct
 import zlib
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from in_process import PODS, TOKEN, Client, pod, settle
+from in_process import PODS, TOKEN, Client, LogFiles, pod, settle
 
 from seatrial.twin.api import spdy
 from seatrial.twin.api.forwarding import TUNNEL
@@ -106,15 +107,15 @@ def play(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(story)
 
 
-def running(commands: Commands | None = None, address: str = "127.0.0.1") -> Client:
-    client = Client(commands=commands)
+def running(commands: Commands | None = None, logs: LogFiles | None = None) -> Client:
+    client = Client(commands=commands, logs=logs)
     fresh = pod()
     fresh["metadata"]["namespace"] = "shop"
     client.registry.create("pods", fresh)
     client.registry.bind("shop", "web", "node-a")
     obj = clone(client.registry.get("pods", "shop", "web"))
     status = {"name": "c", "containerID": "process://1", "state": {"running": {}}}
-    obj["status"] |= {"phase": "Running", "podIP": address, "containerStatuses": [status]}
+    obj["status"] |= {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [status]}
     client.registry.update_status("pods", obj)
     return client
 
@@ -226,6 +227,48 @@ def test_a_plain_request_is_told_to_upgrade() -> None:
     assert client("POST", EXEC).json["message"] == "Upgrade request required"
     assert client("POST", f"{PODS}/web/portforward").json["message"] == "Upgrade request required"
     assert client("POST", f"{PODS}/absent/exec?command=ls&stdout=true").status == 404
+
+
+# attach
+
+ATTACH = f"{PODS}/web/attach?stdout=true&stderr=true"
+
+
+def test_attached_clients_hear_what_is_said_from_now_on(tmp_path: Path) -> None:
+    async def story() -> None:
+        files = LogFiles(tmp_path)
+        files.write("c", 0, "2026-01-01T00:00:00.0Z stdout F before")
+        client = running(logs=files)
+        socket = Socket(client, ATTACH, V5)
+        await settle()
+        files.write("c", 0, "2026-01-01T00:00:01.0Z stdout F now", "2026-01-01T00:00:01.0Z stderr P half ")
+        client.clock.run_for(0.2)
+        await settle()
+        assert socket.messages == [b"\x01", b"\x01now\n", b"\x02half "]
+        obj = clone(client.registry.get("pods", "shop", "web"))
+        obj["status"]["containerStatuses"][0]["state"] = {"terminated": {"exitCode": 0}}
+        client.registry.update_status("pods", obj)
+        client.clock.run_for(0.2)
+        await asyncio.wait_for(socket.task, 1)
+        assert socket.messages[-1] == b'\x03{"metadata":{},"status":"Success"}'
+        assert socket.closed
+
+    play(story())
+
+
+def test_an_attached_client_that_goes_is_let_go(tmp_path: Path) -> None:
+    async def story() -> None:
+        files = LogFiles(tmp_path)
+        files.write("c", 0, "2026-01-01T00:00:00.0Z stdout F before")
+        client = running(logs=files)
+        socket = Socket(client, ATTACH, V5)
+        await settle()
+        socket.leave()
+        await settle()
+        client.clock.run_for(0.2)
+        await asyncio.wait_for(socket.task, 1)
+
+    play(story())
 
 
 # port-forward

@@ -74,7 +74,7 @@ class Api:
         self._ready = ready
         self._objects = Objects(registry)
         self._subresources = Subresources(registry, self._objects, logs)
-        self._streams = Streams(registry, self.authenticator, self.authorizer, commands)
+        self._streams = Streams(registry, self.authenticator, self.authorizer, logs, commands)
         self._reviews = Reviews(registry, self.authenticator, self.authorizer)
         self._discovery = discovery.Discovery(registry.resources)
         self._openapi = OpenApi(registry.resources, self._custom_schema)

@@ -23,13 +23,11 @@ _SUBRESOURCES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "exec": ("PodExecOptions", "", "v1", ("create", "get")),
     "attach": ("PodAttachOptions", "", "v1", ("create", "get")),
     "portforward": ("PodPortForwardOptions", "", "v1", ("create", "get")),
-    "proxy": ("PodProxyOptions", "", "v1", ("create", "delete", "get", "patch", "update")),
     "ephemeralcontainers": ("", "", "", ("get", "patch", "update")),
     "resize": ("", "", "", ("get", "patch", "update")),
     "finalize": ("", "", "", ("update",)),
     "approval": ("", "", "", ("get", "patch", "update")),
 }
-_PROXY_KINDS = {"nodes": "NodeProxyOptions", "services": "ServiceProxyOptions"}
 
 
 class Discovery:
@@ -130,8 +128,6 @@ def _subresources(resource: Resource) -> Iterable[tuple[str, str, str, str, tupl
         kind, group, version, verbs = _SUBRESOURCES[name]
         if not kind:
             kind, group, version = resource.kind, resource.group, resource.version
-        elif name == "proxy":
-            kind = _PROXY_KINDS.get(resource.plural, kind)
         yield name, kind, group, version, verbs
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from seatrial.twin import errors
-from seatrial.twin.api.logs import running_container
+from seatrial.twin.api import containers
 from seatrial.twin.api.websockets import WebSocket
 from seatrial.twin.errors import ApiError
 from seatrial.twin.kubelet.runtime import ExecResult
@@ -24,7 +24,7 @@ from seatrial.twin.kubelet.streaming import ExecStream, Output
 from seatrial.world.objects import Obj
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
+STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 #: Bytes of output that may wait for the client before the command is held up.
 _MOST_WAITING = 1024 * 1024
 
@@ -67,7 +67,7 @@ def command_of(query: bytes, pod: Obj) -> Command:
     on = {name: given.get(name) in ("true", "1") for name in ("stdin", "stdout", "stderr", "tty")}
     if not any((on["stdin"], on["stdout"], on["stderr"])):
         raise errors.bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    return Command(running_container(pod, given.get("container", "")), words, **on)
+    return Command(containers.running(pod, given.get("container", "")), words, **on)
 
 
 class Exec:
@@ -83,7 +83,7 @@ class Exec:
 
     async def run(self, commands: Commands, pod: Obj) -> None:
         command = self._command
-        self._out.append(bytes((_STDOUT if command.stdout else _STDERR,)))  # empty: the connection stands
+        self._out.append(bytes((STDOUT if command.stdout else STDERR,)))  # empty: the connection stands
         self._stream = commands.exec_stream(
             pod, command.container, command.words, self._output, self._ended, tty=command.tty, stdin=command.stdin
         )
@@ -97,9 +97,9 @@ class Exec:
     # what the command says
 
     def _output(self, channel: int, data: bytes) -> None:
-        if channel == _STDERR and self._command.tty:
-            channel = _STDOUT
-        if not (self._command.stdout if channel == _STDOUT else self._command.stderr):
+        if channel == STDERR and self._command.tty:
+            channel = STDOUT
+        if not (self._command.stdout if channel == STDOUT else self._command.stderr):
             return
         self._out.append(bytes((channel,)) + data)
         self._waiting += len(data)
@@ -122,7 +122,7 @@ class Exec:
                 self._paused = False
                 stream.resume()
             if self._result is not None and not self._out:
-                await self._socket.send(bytes((_ERROR,)) + orjson.dumps(status_of(self._result)))
+                await self._socket.send(bytes((STATUS,)) + orjson.dumps(status_of(self._result)))
                 await self._socket.close()
                 return
             self._wake.clear()
@@ -135,11 +135,11 @@ class Exec:
             if not message:
                 continue
             channel, data = message[0], message[1:]
-            if channel == _STDIN:
+            if channel == STDIN:
                 stream.write(data)
-            elif channel == _RESIZE:
+            elif channel == RESIZE:
                 _resize(stream, data)
-            elif channel == _CLOSE and data[:1] == bytes((_STDIN,)):
+            elif channel == CLOSE and data[:1] == bytes((STDIN,)):
                 stream.close_stdin()
         if self._result is None:  # nobody is there any more
             stream.kill()

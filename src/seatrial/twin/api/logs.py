@@ -1,7 +1,6 @@
 """`kubectl logs`: which file a request means, and its lines, now and as they come.
 
-The kubelet keeps the files, in the form of the CRI (`<time> stdout F <text>`, P for a line that goes on); messages are
-those of the API server (pkg/registry/core/pod/strategy.go) and of the kubelet (pkg/kubelet/kubelet_pods.go).
+The kubelet keeps the files, in the form of the CRI (`<time> stdout F <text>`, P for a line that goes on).
 """
 
 from __future__ import annotations
@@ -10,16 +9,17 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from seatrial.twin import errors
+from seatrial.twin.api import containers
 from seatrial.twin.api.http import Answer, Receive, Request, Response, Send, text_response
 from seatrial.twin.clock import Clock, seconds_of
 from seatrial.twin.registry.registry import Registry
-from seatrial.world.objects import Obj, dig, name_of
+from seatrial.world.objects import Obj, dig
 
 #: Seconds between looks at a file that is followed.
-_LOOK_EVERY = 0.1
+LOOK_EVERY = 0.1
 _BLOCK = 64 * 1024
 
 
@@ -70,94 +70,17 @@ def _number(request: Request, name: str) -> int | None:
 def answer(registry: Registry, logs: Logs | None, request: Request, pod: Obj) -> Answer:
     """The response to a log request. Raises ApiError for a container that has no log to show."""
     query = query_of(request, registry.clock.now())
-    container = query.container or _only_container(pod)
-    _check_container(pod, container)
+    container = query.container or containers.only(pod)
+    containers.check(pod, container)
     if not dig(pod, "spec.nodeName"):
         return text_response(200, "")
-    attempt, container_id = _attempt(pod, container, query.previous)
+    attempt, container_id = containers.attempt_of(pod, container, query.previous)
     path = logs.log_path(pod["metadata"]["uid"], container, attempt) if logs else None
     if path is None or not Path(path).exists():
         return text_response(200, f"unable to retrieve container logs for {container_id}")
     if not query.follow:
         return Response(200, b"".join(_lines(Path(path), query)), b"text/plain")
     return Follow(registry, request.receive, pod, container, attempt, Path(path), query)
-
-
-# which container
-
-
-def _names(pod: Obj, key: str) -> list[str]:
-    return [container["name"] for container in dig(pod, f"spec.{key}") or ()]
-
-
-def _only_container(pod: Obj) -> str:
-    names, init = _names(pod, "containers"), _names(pod, "initContainers")
-    if len(names) == 1:
-        return names[0]
-    message = f"a container name must be specified for pod {name_of(pod)}, choose one of: [{' '.join(names)}]"
-    if init:
-        message += f" or one of the init containers: [{' '.join(init)}]"
-    raise errors.bad_request(message)
-
-
-def _check_container(pod: Obj, container: str) -> None:
-    if not any(container in _names(pod, key) for key in ("containers", "initContainers", "ephemeralContainers")):
-        raise errors.bad_request(f"container {container} is not valid for pod {name_of(pod)}")
-
-
-def running_container(pod: Obj, name: str) -> str:
-    """The container a command is for: the one named, or the only one. Raises ApiError for one that does not run."""
-    name = name or _only_container(pod)
-    _check_container(pod, name)
-    status = _status(pod, name) or {}
-    if "running" not in (status.get("state") or {}):
-        raise errors.ApiError(
-            500, "InternalError", f'Internal error occurred: unable to upgrade connection: container not found ("{name}")'
-        )
-    return name
-
-
-def _status(pod: Obj, container: str) -> Obj | None:
-    for key in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for status in dig(pod, f"status.{key}") or ():
-            if status.get("name") == container:
-                return dict(status)
-    return None
-
-
-def _attempt(pod: Obj, container: str, previous: bool) -> tuple[int, str]:
-    """Which run of the container is asked for, and its id (validateContainerLogStatus). Raises ApiError (400)."""
-    named = f'container "{container}" in pod "{name_of(pod)}"'
-    status = _status(pod, container)
-    if status is None:
-        raise errors.bad_request(
-            f"{named} is waiting to start: ContainerCreating" if not previous else f"previous terminated {named} not found"
-        )
-    state, restarts = status.get("state") or {}, status.get("restartCount", 0)
-    last = dig(status, "lastState.terminated") or {}
-    if previous:
-        if not last.get("containerID"):
-            raise errors.bad_request(f"previous terminated {named} not found")
-        return (restarts if "waiting" in state else restarts - 1), last["containerID"]
-    if "running" in state:
-        return restarts, status.get("containerID", "")
-    terminated = state.get("terminated")
-    if terminated and terminated.get("containerID"):
-        return restarts, terminated["containerID"]
-    if terminated or last:
-        if not last.get("containerID"):
-            raise errors.bad_request(f"{named} is terminated")
-        return restarts, last["containerID"]
-    raise errors.bad_request(f"{named} is waiting to start{_why_waiting(state.get('waiting') or {})}")
-
-
-def _why_waiting(waiting: Obj) -> str:
-    reason = waiting.get("reason", "")
-    if reason == "ErrImagePull":
-        return ": image can't be pulled"
-    if reason == "ImagePullBackOff":
-        return ": trying and failing to pull image"
-    return f": {reason}" if reason else " - no logs yet"
 
 
 # what it says
@@ -176,7 +99,8 @@ def _lines(path: Path, query: Query) -> Iterator[bytes]:
 
 
 def _selected(path: Path, query: Query) -> Iterator[bytes]:
-    raw = path.read_bytes() if query.tail is None else _last_lines(path, query.tail)
+    with path.open("rb") as file:
+        raw = file.read() if query.tail is None else _last_lines(file, query.tail)
     for line in raw.splitlines(keepends=True):
         if line.endswith(b"\n"):
             text = text_of(line, query)
@@ -184,20 +108,18 @@ def _selected(path: Path, query: Query) -> Iterator[bytes]:
                 yield text
 
 
-def _last_lines(path: Path, count: int) -> bytes:
-    """The end of a file, from its `count`th line from the last on, read from behind."""
-    if count == 0:
-        return b""
-    with path.open("rb") as file:
-        position = file.seek(0, 2)
-        tail = b""
-        while position > 0:
-            size = min(_BLOCK, position)
-            position -= size
-            file.seek(position)
-            tail = file.read(size) + tail
-            if tail.count(b" F ") > count and tail.count(b"\n") > count:
-                break
+def _last_lines(file: BinaryIO, count: int) -> bytes:
+    """The end of a file, from its `count`th line from the last on, read from behind; the file then stands at its end."""
+    position = end = file.seek(0, 2)
+    tail = b""
+    while position > 0 and count:
+        size = min(_BLOCK, position)
+        position -= size
+        file.seek(position)
+        tail = file.read(size) + tail
+        if tail.count(b" F ") > count and tail.count(b"\n") > count:
+            break
+    file.seek(end)
     lines = tail.splitlines(keepends=True)
     start, found = len(lines), 0
     while start > 0:
@@ -255,11 +177,10 @@ class Follow:
     async def _follow(self, send: Send) -> None:
         with self._path.open("rb") as file:
             if self._query.tail is not None:
-                await self._pass(send, _last_lines(self._path, self._query.tail))
-                file.seek(0, 2)
+                await self._pass(send, _last_lines(file, self._query.tail))
             rest = b""
             while not self._gone:
-                ended = self._ended()
+                ended = containers.is_over(self._registry, self._pod, self._container, self._attempt)
                 block = file.read(_BLOCK)
                 if block:
                     whole, _, rest = (rest + block).rpartition(b"\n")
@@ -267,7 +188,7 @@ class Follow:
                 elif ended or self._full():
                     return
                 else:
-                    await pause(self._registry.clock, _LOOK_EVERY)
+                    await pause(self._registry.clock, LOOK_EVERY)
 
     async def _pass(self, send: Send, raw: bytes) -> None:
         texts = (text_of(line, self._query) for line in raw.splitlines(keepends=True))
@@ -279,14 +200,6 @@ class Follow:
 
     def _full(self) -> bool:
         return self._query.limit is not None and self._sent >= self._query.limit
-
-    def _ended(self) -> bool:
-        metadata = self._pod["metadata"]
-        pod = self._registry.find("pods", metadata["namespace"], metadata["name"])
-        if pod is None or pod["metadata"]["uid"] != metadata["uid"]:
-            return True
-        status = _status(pod, self._container) or {}
-        return status.get("restartCount", 0) > self._attempt or "running" not in (status.get("state") or {})
 
     async def _wait_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

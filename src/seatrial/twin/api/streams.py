@@ -1,14 +1,16 @@
-"""Requests that become WebSockets: exec and port-forward, for those who may."""
+"""Requests that become WebSockets: exec, attach and port-forward, for those who may."""
 
 from __future__ import annotations
 
 import logging
+from urllib.parse import parse_qsl
 
 from seatrial.twin import errors
-from seatrial.twin.api import executing, forwarding
+from seatrial.twin.api import attaching, containers, executing, forwarding
 from seatrial.twin.api.authentication import Authenticator
 from seatrial.twin.api.authorization import Action, Authorizer, refusal
 from seatrial.twin.api.http import Receive, Scope, Send
+from seatrial.twin.api.logs import Logs
 from seatrial.twin.api.paths import Target, target_of
 from seatrial.twin.api.websockets import WebSocket
 from seatrial.twin.errors import ApiError
@@ -16,27 +18,30 @@ from seatrial.twin.registry.registry import Registry
 
 log = logging.getLogger(__name__)
 
-_PROTOCOLS = {"exec": executing.PROTOCOLS, "portforward": forwarding.PROTOCOLS}
+_PROTOCOLS = {"attach": executing.PROTOCOLS, "exec": executing.PROTOCOLS, "portforward": forwarding.PROTOCOLS}
 
 
 class Streams:
     """`commands` None: there is nobody to run commands in containers."""
 
     def __init__(
-        self, registry: Registry, authenticator: Authenticator, authorizer: Authorizer, commands: executing.Commands | None
+        self,
+        registry: Registry,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        logs: Logs | None,
+        commands: executing.Commands | None,
     ) -> None:
-        self._registry, self._commands = registry, commands
+        self._registry, self._logs, self._commands = registry, logs, commands
         self._authenticator, self._authorizer = authenticator, authorizer
+        self._kinds = {"attach": self._attach, "exec": self._exec, "portforward": self._forward}
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # the handshake
         socket = WebSocket(scope, receive, send)
         try:
             target = self._target(scope)
-            if target.subresource == "exec":
-                await self._exec(socket, target)
-            else:
-                await self._forward(socket, target)
+            await self._kinds[target.subresource](socket, target)
         except ApiError as error:
             await socket.refuse(error)
         except Exception as error:
@@ -62,6 +67,13 @@ class Streams:
             raise errors.internal("there is no kubelet to run a command")
         await self._accept(socket, target.subresource)
         await executing.Exec(socket, command).run(self._commands, pod)
+
+    async def _attach(self, socket: WebSocket, target: Target) -> None:
+        pod = self._registry.get("pods", target.namespace, target.name)
+        container = containers.running(pod, dict(parse_qsl(socket.scope["query_string"].decode("latin-1"))).get("container", ""))
+        attach = attaching.Attach(socket, self._registry, pod, container, self._logs)
+        await self._accept(socket, target.subresource)
+        await attach.run()
 
     async def _forward(self, socket: WebSocket, target: Target) -> None:
         pod = self._registry.get("pods", target.namespace, target.name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from seatrial.twin import errors
-from seatrial.twin.api import bodies, executing, forwarding, logs
+from seatrial.twin.api import bodies, containers, executing, forwarding, logs
 from seatrial.twin.api.http import Accepted, Answer, Request, Response, json_response
 from seatrial.twin.api.objects import Objects
 from seatrial.twin.api.paths import Target
@@ -40,6 +40,8 @@ class Subresources:
             ("GET", "log"): self._log,
             ("GET", "exec"): self._plain_exec,
             ("POST", "exec"): self._plain_exec,
+            ("GET", "attach"): self._plain_attach,
+            ("POST", "attach"): self._plain_attach,
             ("GET", "portforward"): self._plain_forward,
             ("POST", "portforward"): self._plain_forward,
             ("PUT", "finalize"): self._finalize,
@@ -118,6 +120,11 @@ class Subresources:
     def _plain_exec(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:
         """A stream is had by a WebSocket alone; what stands against it is told all the same."""
         executing.command_of(request.scope["query_string"], self._registry.get("pods", target.namespace, target.name))
+        raise executing.no_upgrade()
+
+    def _plain_attach(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:
+        pod = self._registry.get("pods", target.namespace, target.name)
+        containers.running(pod, request.query.get("container", ""))
         raise executing.no_upgrade()
 
     def _plain_forward(self, request: Request, kind: Resource, target: Target, accepted: Accepted) -> Answer:

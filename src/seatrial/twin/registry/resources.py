@@ -97,7 +97,7 @@ def _core() -> Iterator[Resource]:
     def row(kind: str, plural: str, short: str = "", namespaced: bool = True, **more: object) -> Resource:
         return Resource("", "v1", kind, plural, namespaced, tuple(short.split()), **more)  # type: ignore[arg-type]
 
-    pod = ("attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize", "status")
+    pod = ("attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "resize", "status")
     namespace_verbs = tuple(verb for verb in VERBS if verb != "deletecollection")
     yield row("Binding", "bindings", verbs=_CREATE)
     yield row("ComponentStatus", "componentstatuses", "cs", _CLUSTER, verbs=("get", "list"))
@@ -106,7 +106,7 @@ def _core() -> Iterator[Resource]:
     yield row("Event", "events", "ev")
     yield row("LimitRange", "limitranges", "limits")
     yield row("Namespace", "namespaces", "ns", _CLUSTER, subresources=("finalize", "status"), verbs=namespace_verbs)
-    yield row("Node", "nodes", "no", _CLUSTER, subresources=("proxy", "status"))
+    yield row("Node", "nodes", "no", _CLUSTER, subresources=_STATUS)
     yield row("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", subresources=_STATUS)
     yield row("PersistentVolume", "persistentvolumes", "pv", _CLUSTER, subresources=_STATUS)
     yield row("Pod", "pods", "po", categories=("all",), subresources=pod)
@@ -115,7 +115,7 @@ def _core() -> Iterator[Resource]:
     yield row("ResourceQuota", "resourcequotas", "quota", subresources=_STATUS)
     yield row("Secret", "secrets")
     yield row("ServiceAccount", "serviceaccounts", "sa", subresources=("token",))
-    yield row("Service", "services", "svc", categories=("all",), subresources=("proxy", "status"))
+    yield row("Service", "services", "svc", categories=("all",), subresources=_STATUS)
 
 
 #: group/version, kind, plural, short names, flags (c: cluster-scoped, s: status, z: scale, a: category all, r: a review).
