@@ -6,6 +6,8 @@ import socket
 import pytest
 
 from seatrial.twin.kubelet.process.shim.sockets import Address
+from seatrial.twin.network import low_ports
+from seatrial.twin.network.relay import connect
 
 SERVER = """
 import socket, sys
@@ -113,7 +115,7 @@ def test_an_address_means_what_it_does_to_a_pod_of_ipv4(host, family, meaning):
     raw = head + packed + bytes(8) if family == socket.AF_INET else head + bytes(4) + packed + bytes(4)
     address = Address.parse(raw)
     assert (str(address.ip), address.port) == (meaning, 8080)
-    assert Address.parse(address.packed(address.ip)).ip == address.ip
+    assert Address.parse(address.packed(address.ip, address.port)).ip == address.ip
 
 
 def test_other_addresses_are_left_alone():
@@ -121,3 +123,31 @@ def test_other_addresses_are_left_alone():
     assert (
         Address.parse((10).to_bytes(2, "little") + bytes(6) + socket.inet_pton(socket.AF_INET6, "2001:db8::1") + bytes(4)) is None
     )
+
+
+def test_port_80_is_served_also_for_those_to_whom_the_kernel_forbids_it(run):
+    async def test(box):
+        web, other = box.pod("web-0"), box.pod("other-0")
+        server = web.start("python3", "-u", "-m", "http.server", "80")
+        await server.says("Serving")
+        done = asyncio.get_running_loop().create_future()
+        box.runtime.http_probe(server.id, web.address, 80, "/", "http", {}, 5, done.set_result)
+        assert (await done).ok
+        (await connect(web.address, 80, 5)).close()
+        code = "import sys, urllib.request; urllib.request.urlopen(f'http://{sys.argv[1]}/')"
+        assert (await server.exec("python3", "-c", code, "localhost")).code == 0
+        assert (await other.start("python3", "-c", code, web.address).ended()).code == 0
+
+    run(test)
+
+
+def test_a_port_of_a_service_that_was_moved_is_found_by_containers(run):
+    async def test(box):
+        listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.96.255.9", 20081)
+        low_ports.note("127.96.255.9", 81, 20081)
+        code = "import socket; socket.create_connection(('127.96.255.9', 81))"
+        assert (await box.pod().start("python3", "-c", code).ended()).code == 0
+        low_ports.forget("127.96.255.9")
+        listener.close()
+
+    run(test)

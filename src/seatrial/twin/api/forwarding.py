@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from seatrial.twin import errors
 from seatrial.twin.api.spdy import Connection, Stream
 from seatrial.twin.api.websockets import WebSocket
+from seatrial.twin.network import low_ports
 from seatrial.world.objects import Obj, dig, name_of
 
 TUNNEL, CHANNELS = "SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io"
@@ -59,7 +60,7 @@ class Link:
 
     async def _run(self, pod: Obj, address: str, port: int, room: Callable[[], asyncio.Future[None]]) -> None:
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port), _PATIENCE)
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(address, low_ports.actual(address, port)), _PATIENCE)
         except (OSError, TimeoutError) as error:
             self._ended(
                 f"error forwarding port {port} to pod {name_of(pod)}, uid : failed to connect to {address}:{port}: {error}"

@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
+from seatrial.twin.network import low_ports
+
 #: Bytes that may wait for a slow reader before its writer is held back.
 HIGH_WATER = 512 * 1024
 
@@ -125,9 +127,10 @@ async def connect(address: str, port: int, timeout: float) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex((address, port))
+        where = address, low_ports.actual(address, port)
+        code = sock.connect_ex(where)
         if code in _PENDING:
-            code = sock.connect_ex((address, port))
+            code = sock.connect_ex(where)
         if code in _PENDING:
             async with asyncio.timeout(timeout):
                 await _writable(sock)
@@ -155,7 +158,7 @@ def listening(address: str, port: int, backlog: int = 1024) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address, port))
+        low_ports.bind(sock, address, port)
         sock.listen(backlog)
         sock.setblocking(False)
     except BaseException:

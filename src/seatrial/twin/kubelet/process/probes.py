@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import httptools
 
 from seatrial.twin.kubelet.runtime import ProbeResult
+from seatrial.twin.network import low_ports
 
 Done = Callable[[ProbeResult], None]
 
@@ -24,7 +25,7 @@ def tcp(loop: asyncio.AbstractEventLoop, address: str, port: int, timeout: float
 
 async def _connects(loop: asyncio.AbstractEventLoop, address: str, port: int) -> ProbeResult:
     try:
-        transport, _ = await loop.create_connection(asyncio.Protocol, address, port)
+        transport, _ = await loop.create_connection(asyncio.Protocol, address, low_ports.actual(address, port))
     except OSError as error:
         return ProbeResult(False, dial_error(address, port, error))
     transport.abort()
@@ -84,9 +85,9 @@ async def _get(
 ) -> ProbeResult:
     for _ in range(MAX_REDIRECTS):
         url = f"{scheme}://{_host_port(address, port)}/{path.removeprefix('/')}"
-        tls = _tls() if scheme == "https" else None
+        tls, where = _tls() if scheme == "https" else None, low_ports.actual(address, port)
         try:
-            transport, response = await loop.create_connection(lambda: _Response(loop), address, port, ssl=tls)
+            transport, response = await loop.create_connection(lambda: _Response(loop), address, where, ssl=tls)
         except ssl.SSLError:
             return ProbeResult(False, f'Get "{url}": http: server gave HTTP response to HTTPS client')
         except OSError as error:

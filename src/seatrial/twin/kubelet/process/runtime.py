@@ -17,7 +17,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from seatrial.twin.kubelet.process import probes, stale
-from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block
+from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block, loopback_of
 from seatrial.twin.kubelet.process.capability import Capability, from_probe, why_not
 from seatrial.twin.kubelet.process.client import Event, Shim, as_file
 from seatrial.twin.kubelet.process.composition import Move, compose, probe_plan, relocation
@@ -29,6 +29,7 @@ from seatrial.twin.kubelet.process.meter import Meter
 from seatrial.twin.kubelet.process.shim.remove import remove
 from seatrial.twin.kubelet.process.volumes import SHARED, Volumes
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
+from seatrial.twin.network import low_ports
 from seatrial.world.objects import Obj, dig, name_of, namespace_of
 
 PROBE_PATIENCE = 20.0  # seconds for the shim to say what this machine permits
@@ -112,6 +113,7 @@ class ProcessRuntime:
         self._capability: Capability | None = None
         self._why_plain = "plain processes were asked for"
         self._shim = self._start_shim()
+        self._unfollow = low_ports.follow(self._tell_port)
         self._probe()
 
     # the shim
@@ -164,9 +166,16 @@ class ProcessRuntime:
             "exec-ended": self._exec_ended,
             "discarded": self._discarded,
             "gone": self._gone,
+            "port": self._port_moved,
         }.get(event["event"])
         if handle:
             handle(event)
+
+    def _tell_port(self, address: str, port: int, where: int) -> None:
+        self._shim.send("move", address=address, port=port, where=where)
+
+    def _port_moved(self, event: Event) -> None:
+        low_ports.note(event["address"], event["port"], event["where"])
 
     def _gone(self, _event: Event) -> None:
         """The shim was killed, and its containers with it: say so, and go on with another."""
@@ -174,6 +183,8 @@ class ProcessRuntime:
             return
         self._shim.process.wait()
         self._shim = self._start_shim()
+        self._unfollow()
+        self._unfollow = low_ports.follow(self._tell_port)
         for container in list(self._containers.values()):
             self._ended({"id": container.id, "status": signal.SIGKILL, "error": "", "oom": False})
         for execution in list(self._executions.values()):
@@ -250,6 +261,8 @@ class ProcessRuntime:
         pod = self._leaving.pop(event["id"], None)
         if pod is not None:
             self._addresses.give_back(pod.address)
+            for address in (pod.address, loopback_of(pod.address)):
+                low_ports.forget(address)
 
     # containers
 
@@ -396,6 +409,7 @@ class ProcessRuntime:
         if self._closed:
             return
         self._closed = True
+        self._unfollow()
         self._shim.close(grace)
         for path in (self._run, self._memory):
             remove(str(path))  # the shim has done it, unless it was killed

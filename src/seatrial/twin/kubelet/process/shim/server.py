@@ -61,7 +61,7 @@ class Shim:
         self._pids: dict[int, Task] = {}
         self._discards: list[tuple[str, set[str], list[str]]] = []
         self._removers: dict[int, str] = {}
-        self._own_ports: dict[str, set[int]] = {}  # by the address of the pod: what it has on its own 127.0.0.1
+        self._ports = sockets.Ports(lambda address, port, where: self._say("port", address=address, port=port, where=where))
         self._alive, self._held = os.pipe()  # children notice by `alive` that the shim, which holds the other end, is gone
         self._closing, self._deadline, self._give_up, self._look = False, 0.0, 0.0, 0.0
         self._requests: dict[str, Callable[[dict[str, Any], list[int]], None]] = {
@@ -71,6 +71,7 @@ class Shim:
             "signal": self._signal,
             "discard": self._discard,
             "close": self._close,
+            "move": self._move,
         }
 
     def run(self) -> None:
@@ -204,6 +205,10 @@ class Shim:
         self._discards.append((request["id"], set(request["containers"]) & set(self._containers), request["paths"]))
         self._go_on_discarding()
 
+    def _move(self, request: dict[str, Any], _fds: list[int]) -> None:
+        """A port of the twin, reserved for root, is served elsewhere."""
+        self._ports.move(request["address"], request["port"], request["where"])
+
     def _close(self, request: dict[str, Any], _fds: list[int]) -> None:
         self._shut(request["grace"])
 
@@ -263,8 +268,7 @@ class Shim:
     def _listen(self, task: Task, fd: int) -> None:
         """Answer for the sockets of a task from now on."""
         plan = task.plan
-        own = self._own_ports.setdefault(plan["address"], set())
-        listener = sockets.Listener(fd, plan["address"], plan["loopback"], own, plan["hosts"])
+        listener = sockets.Listener(fd, plan["address"], plan["loopback"], self._ports, plan["hosts"])
 
         def answer() -> None:
             if not listener.answer():

@@ -44,6 +44,7 @@ IP_BIND_ADDRESS_NO_PORT = 24
 LOCAL, ANY = ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv4Address("0.0.0.0")  # noqa: S104
 HOSTS = b"/etc/hosts\0"
 TWIN = ipaddress.IPv4Network("127.96.0.0/14")  # Services, pods, and pods' own 127.0.0.1
+RESERVED, SHIFT = 1024, 20_000  # as in low_ports, which the shim is too small to import
 DNS = 53  # of the machine, which a pod may reach at 127.0.0.1 as resolv.conf says
 
 
@@ -82,16 +83,33 @@ def install(files: bool) -> int:
     raise OSError(errno.EINVAL, "the kernel does not notify of system calls", "seccomp")
 
 
+class Ports:
+    """What pods listen on, where it is not what they asked for. `tell(address, port, where)` hears of ports that are moved."""
+
+    def __init__(self, tell: Callable[[str, int, int], object]) -> None:
+        self.own: dict[str, set[int]] = {}  # by the address of the pod: what its containers have on its own 127.0.0.1
+        self.moved: dict[tuple[str, int], int] = {}  # ports that are reserved for root, by address and port (see low_ports)
+        self._tell = tell
+
+    def note(self, address: str, port: int, where: int) -> None:
+        if self.moved.get((address, port), port) != where:
+            self.move(address, port, where)
+            self._tell(address, port, where)
+
+    def move(self, address: str, port: int, where: int) -> None:
+        if where == port:
+            self.moved.pop((address, port), None)
+        else:
+            self.moved[address, port] = where
+
+
 class Listener:
-    """Answers for one filter. `own` are the ports that the pod has on its own 127.0.0.1, shared by its containers.
+    """Answers for one filter. `hosts` is what stands for /etc/hosts, "" to leave it."""
 
-    `hosts` is what stands for /etc/hosts, "" to leave it.
-    """
-
-    def __init__(self, fd: int, address: str, loopback: str, own: set[int], hosts: str) -> None:
-        self.fd, self._hosts = fd, hosts
+    def __init__(self, fd: int, address: str, loopback: str, ports: Ports, hosts: str) -> None:
+        self.fd, self._ports, self._hosts = fd, ports, hosts
         self._address, self._loopback = ipaddress.IPv4Address(address), ipaddress.IPv4Address(loopback)
-        self._own = own
+        self._own = ports.own.setdefault(address, set())
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
         _, self._bind_number, _, self._opens = _ARCHITECTURES[platform.machine()]
@@ -148,7 +166,7 @@ class Listener:
         own = asked.ip == LOCAL
         if own:
             target = self._loopback
-        elif asked.ip == ANY or (asked.ip == self._address and asked.port < 1024):
+        elif asked.ip == ANY or (asked.ip == self._address and asked.port < RESERVED):
             target = self._address
         else:
             return None
@@ -157,7 +175,12 @@ class Listener:
                 # A pod of IPv4 alone: it may listen on its IPv6, and nobody will come.
                 return _attempt(lambda: sock.bind(("::1", 0)))
             error = _attempt(lambda: sock.bind(asked.at(target)))
+            where = asked.port
+            if error == errno.EACCES and asked.port < RESERVED:
+                where += SHIFT
+                error = _attempt(lambda: sock.bind(asked.at(target, where)))
         if not error:
+            self._ports.note(str(target), asked.port, where)
             (self._own.add if own else self._own.discard)(asked.port)
         return error
 
@@ -170,7 +193,9 @@ class Listener:
             target = asked.ip
             if asked.ip in (LOCAL, ANY) and (asked.port != DNS or asked.port in self._own):
                 target = self._loopback if asked.port in self._own else self._address
-                os.pwrite(memory.fileno(), asked.packed(target), pointer)
+            where = self._ports.moved.get((str(target), asked.port), asked.port)
+            if (target, where) != (asked.ip, asked.port):
+                os.pwrite(memory.fileno(), asked.packed(target, where), pointer)
         if target in TWIN:
             with duplicate(thread, fd) as sock:
                 if sock.type == socket.SOCK_STREAM and sock.getsockname()[1] == 0:
@@ -203,11 +228,12 @@ class Address:
         """The same kind of address elsewhere, as Python's sockets take it."""
         return (f"::ffff:{ip}" if self.six else str(ip)), self.port if port is None else port
 
-    def packed(self, ip: ipaddress.IPv4Address) -> bytes:
-        """The same bytes with another address."""
+    def packed(self, ip: ipaddress.IPv4Address, port: int) -> bytes:
+        """The same bytes with another address and port."""
+        head = self._raw[:2] + struct.pack("!H", port)
         if self.six:
-            return self._raw[:8] + bytes(10) + b"\xff\xff" + ip.packed + self._raw[24:]
-        return self._raw[:4] + ip.packed + self._raw[8:]
+            return head + self._raw[4:8] + bytes(10) + b"\xff\xff" + ip.packed + self._raw[24:]
+        return head + ip.packed + self._raw[8:]
 
 
 def duplicate(thread: int, fd: int) -> socket.socket:
