@@ -1,7 +1,7 @@
 """Ports below 1024 where the kernel reserves them for root: who asks for one gets another, and everybody in the twin knows which.
 
 Services and pods are reached at the port they name: whoever connects to an address of the twin asks here first. A port that
-could be had stays what it is, so that for root, and where sysctl net.ipv4.ip_unprivileged_port_start permits it, nothing is moved.
+can be had stays what it is: for root, and where sysctl net.ipv4.ip_unprivileged_port_start permits it, nothing is moved.
 """
 
 from __future__ import annotations
