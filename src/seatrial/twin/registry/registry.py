@@ -223,6 +223,7 @@ class Registry:
         }
         others = [condition for condition in status.get("conditions") or () if condition["type"] != "PodScheduled"]
         status["conditions"] = [*others, bound]
+        status.pop("nominatedNodeName", None)
         obj = {**pod, "metadata": dict(metadata), "spec": {**spec, "nodeName": node}, "status": status}
         return obj if options.dry_run else self.store.update("pods", obj)
 

@@ -15,8 +15,9 @@ from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.registry import Options
 from seatrial.twin.scheduler import framework
 from seatrial.twin.scheduler.framework import Cycle, Hopeless, Plugin, Refusal, fit_error, reasons_of
+from seatrial.twin.scheduler.nominated import Nominations, nominated_node, placed
 from seatrial.twin.scheduler.plugins import default_plugins
-from seatrial.twin.scheduler.preemption import NoPreemption, PostFilter
+from seatrial.twin.scheduler.preemption import DefaultPreemption, Outcome, PostFilter
 from seatrial.twin.scheduler.queue import SchedulingQueue, Waiting
 from seatrial.twin.scheduler.state import ClusterState, NodeInfo
 from seatrial.twin.store import Change
@@ -43,9 +44,10 @@ class Scheduler:
     def __init__(self, context: Context, plugins: Sequence[Plugin] | None = None, post_filter: PostFilter | None = None) -> None:
         self._context = context
         self._plugins = tuple(default_plugins() if plugins is None else plugins)
-        self._post_filter: PostFilter = post_filter or NoPreemption()
         self._interested = _interests(self._plugins)
         self.state = ClusterState()
+        self.nominated = Nominations()
+        self._post_filter: PostFilter = post_filter or DefaultPreemption(context, self.nominated, self._fits, NAME, OPTIONS)
         self.queue = SchedulingQueue(context.clock, self._wake)
         self._next_start = 0
         self._scheduled = False
@@ -85,16 +87,22 @@ class Scheduler:
         pod = change.object
         uid = pod["metadata"]["uid"]
         if change.type == "DELETED":
-            self.queue.remove(uid)
+            self._drop(uid)
             if self.state.remove_pod(uid):
                 self._changed(framework.POD_GONE)
         elif pod["spec"].get("nodeName"):
-            self.queue.remove(uid)
+            self._drop(uid)
             self._bound_pod_changed(pod, change.old)
         elif self._is_ours(pod):
+            self.nominated.note(pod)
             self.queue.set(pod)
         else:
-            self.queue.remove(uid)
+            self._drop(uid)
+
+    def _drop(self, uid: str) -> None:
+        """A pod that no longer waits for a node."""
+        self.nominated.forget(uid)
+        self.queue.remove(uid)
 
     def _bound_pod_changed(self, pod: Obj, old: Obj | None) -> None:
         before = self.state.known(pod["metadata"]["uid"])
@@ -162,6 +170,9 @@ class Scheduler:
         """Nodes that will do: all, or in a large cluster enough of them, beginning behind those looked at last."""
         for plugin in self._plugins:
             plugin.prepare(cycle)
+        promised = self.state.nodes.get(nominated_node(cycle.pod.pod))
+        if promised is not None and self._filtered(cycle, [promised]):
+            return [promised]
         nodes = self.state.in_turns()
         enough = nodes_to_find(len(nodes))
         if enough >= len(nodes):
@@ -177,7 +188,25 @@ class Scheduler:
         self._next_start = (start + looked_at) % len(nodes)
         return fitting
 
+    def _fits(self, cycle: Cycle, node: NodeInfo) -> bool:
+        return bool(self._filtered(cycle, [node]))
+
     def _filtered(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
+        """The nodes no plugin refuses. Where others are to have room before the pod, it has to fit beside them and without."""
+        rivals = self.nominated.rivals(cycle.pod)
+        if not rivals:
+            return self._asked(cycle, nodes)
+        free = self._asked(cycle, [node for node in nodes if node.name not in rivals])
+        fitting = {node.name for node in free}
+        for node in nodes:
+            if node.name in rivals:
+                with placed(self.state, rivals[node.name], node.name):
+                    fits = self._asked(cycle, [node])
+                if fits and self._asked(cycle, [node]):
+                    fitting.add(node.name)
+        return [node for node in nodes if node.name in fitting]
+
+    def _asked(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
         for plugin in self._plugins:
             if not nodes:
                 break
@@ -206,9 +235,9 @@ class Scheduler:
         self._context.events.emit(bound, "Normal", "Scheduled", message, NAME)
 
     def _fail(self, waiting: Waiting, cycle: Cycle, reasons: Sequence[str] | str, blamed: Sequence[str] | set[str]) -> None:
-        """Say why no node will do, and wait."""
-        after = self._post_filter.after(cycle)
-        message = fit_error(len(self.state.nodes), reasons, after.message if self.state.nodes else "")
+        """Say why no node will do, and wait, perhaps for a node that is being made free."""
+        after = self._post_filter.after(cycle) if self.state.nodes else Outcome()
+        message = fit_error(len(self.state.nodes), reasons, after.message)
         if not self.state.nodes:
             message = "no nodes available to schedule pods"
         self.queue.put_back(waiting, blamed)
@@ -217,8 +246,9 @@ class Scheduler:
             return
         self._context.events.emit(pod, "Warning", "FailedScheduling", message, NAME)
         self._tell(pod, message, after.nominated)
+        self._post_filter.carry_out(waiting.info, after)
 
-    def _tell(self, pod: Obj, message: str, nominated: str) -> None:
+    def _tell(self, pod: Obj, message: str, nominated: str | None) -> None:
         status = dict(pod.get("status") or {})
         conditions = list(status.get("conditions") or ())
         old = next((c for c in conditions if c["type"] == "PodScheduled"), None)
@@ -232,11 +262,13 @@ class Scheduler:
             "message": message,
             "observedGeneration": pod["metadata"].get("generation", 1),
         }
-        if old == said and status.get("nominatedNodeName", "") == nominated:
+        if old == said and nominated in (None, status.get("nominatedNodeName", "")):
             return
         status["conditions"] = [*(c for c in conditions if c is not old), said]
         if nominated:
             status["nominatedNodeName"] = nominated
+        elif nominated is not None:
+            status.pop("nominatedNodeName", None)
         self._context.registry.update_status("pods", {**pod, "metadata": {**pod["metadata"]}, "status": status}, OPTIONS)
 
 
