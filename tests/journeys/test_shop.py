@@ -194,22 +194,20 @@ def test_ctrl_c_leaves_no_process_no_port_and_no_folder(seatrial_home, tmp_path)
     child = subprocess.Popen(
         [*SEATRIAL, "up", str(folder), "--name", "once", "-o", "json"], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert child.stdout is not None
-    seen = []
-    for line in child.stdout:
-        seen.append(json.loads(line))
-        if seen[-1]["kind"] in ("ready", "failed"):
-            break
-    assert seen[-1]["kind"] == "ready", seen[-1]
-    home = Home("once")
-    family = psutil.Process(home.require().pid).children(recursive=True)
-    assert family
-    child.send_signal(signal.SIGINT)
-    child.stdout.read()
-    assert child.wait(60) == 0
-    assert not home.path.exists()
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    try:
+        assert child.stdout is not None
+        last = next(event for event in map(json.loads, child.stdout) if event["kind"] in ("ready", "failed"))
+        assert last["kind"] == "ready", last
+        home = Home("once")
+        family = psutil.Process(home.require().pid).children(recursive=True)
+        assert family
+        child.send_signal(signal.SIGINT)
+        child.stdout.read()
+        assert child.wait(60) == 0
+        assert not home.path.exists()
+        assert not psutil.wait_procs(family, timeout=10)[1]
+    finally:
+        child.kill()
 
 
 def test_a_killed_twin_takes_everything_with_it(start_twin):
