@@ -239,12 +239,14 @@ class ClusterState:
         self.wished: dict[Term, Counter[str]] = {}  # what they would like near or far
         self._matching: dict[Selection, Counter[str]] = {}
         self._domains: dict[tuple[Selection, str], Counter[str]] = {}
+        self._everywhere: dict[str, bool] = {}  # whether every node has a label
 
     def set_node(self, node: Obj) -> None:
         name = name_of(node)
         info = self.nodes.get(name) or self._unknown.pop(name, None) or NodeInfo(name)
-        if info.labels != labels_of(node):
+        if info.labels != labels_of(node) or name not in self.nodes:
             self._domains.clear()
+            self._everywhere.clear()
             self._ordered = None
         info.set_node(node)
         self.nodes[name] = info
@@ -252,6 +254,7 @@ class ClusterState:
     def remove_node(self, name: str) -> None:
         info = self.nodes.pop(name, None)
         self._ordered = None
+        self._everywhere.clear()
         if info is not None and info.pods:
             self._unknown[name] = info
             self._domains.clear()
@@ -319,6 +322,13 @@ class ClusterState:
                 if node is not None and key in node.labels:
                     found[node.labels[key]] += number
             self._domains[selection, key] = found
+        return found
+
+    def every_node_has(self, label: str) -> bool:
+        """Whether all nodes have a label, whatever its value."""
+        found = self._everywhere.get(label)
+        if found is None:
+            found = self._everywhere[label] = all(label in node.labels for node in self.nodes.values())
         return found
 
     def _recount(self, info: PodInfo, node_name: str, change: int) -> None:

@@ -73,7 +73,8 @@ class PodTopologySpread(Plugin):
             constraints, demand_labels = _defaults(cycle), False
         if not constraints:
             return None
-        ignored = {node.name for node in nodes if demand_labels and not _labelled(node, constraints)}
+        partly = demand_labels and not _labelled_everywhere(cycle, constraints)
+        ignored = {node.name for node in nodes if partly and not _labelled(node, constraints)}
         costs = _costs(cycle, constraints, nodes, ignored, demand_labels)
         counted = [cost for cost in costs if cost is not None]
         lowest, highest = min(counted, default=0), max(counted, default=0)
@@ -120,6 +121,10 @@ def _labelled(node: NodeInfo, constraints: Sequence[Constraint]) -> bool:
     return all(constraint.key in node.labels for constraint in constraints)
 
 
+def _labelled_everywhere(cycle: Cycle, constraints: Sequence[Constraint]) -> bool:
+    return all(cycle.state.every_node_has(constraint.key) for constraint in constraints)
+
+
 def _counts(cycle: Cycle, constraint: Constraint, node: NodeInfo) -> bool:
     """Whether what runs on a node counts for a constraint, by its policies for affinity and taints."""
     if constraint.honor_affinity and not allows(cycle.pod.spec, node.name, node.labels):
@@ -137,7 +142,7 @@ def _counts(cycle: Cycle, constraint: Constraint, node: NodeInfo) -> bool:
 def _hard_counts(cycle: Cycle, constraints: Sequence[Constraint], constraint: Constraint) -> Mapping[str, int]:
     """Matching pods by the value of the constraint's label, over the nodes that have the labels of all constraints."""
     key, nodes = constraint.key, cycle.state.nodes.values()
-    if len(constraints) == 1 and _counts_everywhere(cycle, constraint):
+    if _counts_everywhere(cycle, constraint) and (len(constraints) == 1 or _labelled_everywhere(cycle, constraints)):
         known = cycle.state.matching_in(constraint.selection, key)
         return {value: known.get(value, 0) for value in {node.labels[key] for node in nodes if key in node.labels}}
     matching = cycle.state.matching(constraint.selection)
@@ -187,7 +192,8 @@ def _soft_counts(
     """Matching pods in each domain that one of the nodes belongs to, counted over the whole cluster."""
     key, selection = constraint.key, constraint.selection
     values = {node.labels[key] for node in nodes if key in node.labels and node.name not in ignored}
-    if not demand_labels and _counts_everywhere(cycle, constraint):
+    free = not demand_labels or len(constraints) == 1 or _labelled_everywhere(cycle, constraints)
+    if free and _counts_everywhere(cycle, constraint):
         known = cycle.state.matching_in(selection, key)
         return {value: known.get(value, 0) for value in values}
     found = dict.fromkeys(values, 0)
