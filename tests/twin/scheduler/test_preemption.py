@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-from board import Board, node, pod
 
+from board import Board, node, pod
 from seatrial.twin.clock import VirtualClock
 from seatrial.twin.cluster import Cluster
 from seatrial.twin.kubelet.node import NodeSpec
