@@ -51,14 +51,14 @@ def up(path: Path, environment: str, detach: bool, name: str, state: Path | None
 
 
 async def _interruptible(session: object) -> int:
-    """Run the session; SIGINT and SIGTERM ask it to stop, a second one ends at once what it is doing."""
+    """Run the session; SIGINT, SIGTERM and SIGHUP interrupt it."""
     from seatrial.up.session import Session
 
     assert isinstance(session, Session)
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(session.run())
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
-    return await task
+        loop.add_signal_handler(number, session.interrupt)
+    return await session.run()
 
 
 @click.command(

@@ -119,13 +119,19 @@ class Helm:
         if helm:
             arguments = [helm, *command, "--kubeconfig", str(self.kubeconfig)]
             arguments += ["--kube-context", self.context] if self.context else []
-        else:
-            arguments = [sys.executable, "-m", "seatrial.cluster.helm_sdk"]
+        else:  # Helm writes the name of its program into the objects, as who manages them; both of ours are `helm`
+            arguments = [str(Path(sys.executable).with_name("helm")), "-m", "seatrial.cluster.helm_sdk"]
             stdin = json.dumps({**request, "kubeconfig": str(self.kubeconfig), "context": self.context})
         # A session of its own: a Ctrl-C in the terminal is ours to pass on, once, and in order.
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
-            *arguments, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env={**os.environ, "HELM_NO_PLUGINS": "1"}
+            *arguments,
+            executable=helm or sys.executable,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            env={**os.environ, "HELM_NO_PLUGINS": "1"},
         )
         talk = asyncio.ensure_future(child.communicate(stdin.encode()))
         try:

@@ -8,8 +8,10 @@ A twin that this session started ends with it (unless detached); one that ran be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -21,6 +23,7 @@ from typing import Any
 from seatrial.cluster.client import DEPLOYMENTS, EVENTS, INGRESSES, JOBS, PODS, REPLICASETS, SECRETS, STATEFULSETS, Client
 from seatrial.cluster.helm import Helm, HelmError
 from seatrial.twin.home import Home, Running, base
+from seatrial.twin.spawn import Spawned, spawn
 from seatrial.up.events import Event, Kind, Listener
 from seatrial.up.images import build
 from seatrial.up.plan import Chart, Plan, make_chart, read
@@ -32,6 +35,8 @@ FOLLOWED = (PODS, EVENTS, DEPLOYMENTS, REPLICASETS, STATEFULSETS, JOBS)
 DIGEST = "seatrial.dev/digest"
 #: Seconds between two pictures, and how long something may look failed before it is called so.
 REFRESH, PATIENCE = 0.1, 20.0
+#: Seconds after which another Ctrl-C means it; sooner it is the same one, passed on by a `make` or a shell between.
+HASTE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +55,54 @@ class Session:
     def __init__(self, wish: Wish, listen: Listener) -> None:
         self.wish, self._listen, self._begin = wish, listen, time.monotonic()
         self._home = Home(wish.twin)
-        self._lifeline: int | None = None
+        self._spawning: asyncio.Future[Spawned] | None = None
         self._ours = False  # this session started the twin, and ends it
-        self._ready = False
+        self._code = 40  # until it is up, or is not going to be
+        self._running: asyncio.Task[int] | None = None
+        self._leaving: float | None = None  # since when, of the monotonic clock
 
     def tell(self, kind: Kind, text: str = "", rows: tuple[Row, ...] = (), **facts: Any) -> None:
         self._listen(Event(time.monotonic() - self._begin, kind, text, rows, facts))
 
+    def interrupt(self) -> None:
+        """Ctrl-C. The first takes all down in order; one more, when that takes its time, kills the twin and so all it started."""
+        if self._leaving is None:
+            self._leaving = time.monotonic()
+            if self._running:
+                self._running.cancel()
+        elif time.monotonic() - self._leaving > HASTE:
+            self.tell("stopping", "stopping at once")
+            self._home.kill()
+
     async def run(self) -> int:
         """The exit code. Raises the errors of the app file, the images, Helm and the cluster; all is taken down before."""
         plan = read(self.wish.path, self.wish.environment)
+        self._running = asyncio.current_task()
         keep = False
         try:
-            code = await self._bring_up(plan)
-            keep = self.wish.detach
-            if self._ours and not keep:
-                await asyncio.Event().wait()  # until Ctrl-C
-        except asyncio.CancelledError:
-            code = 0 if self._ready else 40
+            with contextlib.suppress(asyncio.CancelledError):  # by interrupt()
+                await self._bring_up(plan)
+                keep = self.wish.detach
+                if self._ours and not keep:
+                    await self._stay()
         finally:
             if self._ours and not keep:
                 await self._take_down()
-        return code
+        return self._code
 
-    async def _bring_up(self, plan: Plan) -> int:
+    async def _stay(self) -> None:
+        """Until Ctrl-C, or until the twin has ended: in order, as after `seatrial down`, or not."""
+        running = self._home.running()
+        if running is None or await _crashed(running.pid):
+            self._code = 50
+            self.tell("failed", f"twin {self._home.name!r} has ended unexpectedly; its log is {self._home.log}")
+
+    async def _bring_up(self, plan: Plan) -> None:
         self.tell("step", "starting the embedded cluster, reading the sources")
         running, images = await asyncio.gather(self._twin(), build(plan.sources, self._home.images, base() / "environments"))
         client = Client(Path(running.kubeconfig))
         try:
-            return await self._apply(plan, images, running, client)
+            self._code = await self._apply(plan, images, running, client)
         finally:
             await client.close()
 
@@ -87,13 +111,11 @@ class Session:
         if running:
             self.tell("done", f"twin {running.name!r} runs already: {running.server}")
             return running
-        from seatrial.twin.spawn import spawn
-
         begin = time.monotonic()
         options = ["--owner", "up"] + (["--state", str(self.wish.state)] if self.wish.state else [])
         self._ours = True
-        spawned = await asyncio.to_thread(spawn, self._home, options, lifeline=not self.wish.detach)
-        self._lifeline = spawned.lifeline
+        self._spawning = asyncio.ensure_future(asyncio.to_thread(spawn, self._home, options, lifeline=not self.wish.detach))
+        spawned = await asyncio.shield(self._spawning)  # a thread cannot be interrupted: what it starts is stopped later
         took = time.monotonic() - begin
         self.tell("done", f"twin {spawned.running.name!r} answers after {took:.1f} s: {spawned.running.server}")
         if "fallback" in spawned.running.runtime:
@@ -122,12 +144,11 @@ class Session:
         if failed:
             await self._explain(failed, picture, client, plan)
             return 20
-        self._ready = True
         self.tell(
             "ready",
             f"{plan.app} is up after {time.monotonic() - self._begin:.1f} s",
             urls=await _urls(client, plan.namespace, running),
-            next=_next(plan, running, self.wish),
+            next=self._next(plan, running),
         )
         return 0
 
@@ -200,17 +221,55 @@ class Session:
                 lines = await client.logs(plan.namespace, name_of(pod), status["name"])
                 if lines:
                     logs.append({"of": name_of(pod), "lines": lines})
-        config = f"export KUBECONFIG={self._home.kubeconfig}"
-        next_ = [config, f"kubectl -n {plan.namespace} describe pods", f"seatrial up {self.wish.path}     again, after a change"]
+        config = f"export KUBECONFIG={shlex.quote(str(self._home.kubeconfig))}"
+        next_ = [config, f"kubectl -n {plan.namespace} describe pods", f"seatrial up{self._path}        again, after a change"]
+        next_ += [self._end]
         self.tell("failed", failed, logs=logs[:3], next=next_)
 
+    def _next(self, plan: Plan, running: Running) -> list[str]:
+        return [
+            f"export KUBECONFIG={shlex.quote(running.kubeconfig)}",
+            f"kubectl -n {plan.namespace} get pods",
+            f"seatrial up{self._path}        again, after a change: rolls only what changed",
+            self._end,
+        ]
+
+    @property
+    def _path(self) -> str:
+        return "" if str(self.wish.path) == "." else f" {shlex.quote(str(self.wish.path))}"
+
+    @property
+    def _end(self) -> str:
+        if self._ours and not self.wish.detach:
+            return "Ctrl-C takes everything down"
+        return f"seatrial down{self._path}" + ("" if self.wish.twin == "default" else f" --name {self.wish.twin}")
+
     async def _take_down(self) -> None:
+        self._leaving = self._leaving or time.monotonic()
         self.tell("stopping", "stopping everything")
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
+        if self._spawning:
+            await asyncio.wait([self._spawning])
+            if self._spawning.exception() is None and (lifeline := self._spawning.result().lifeline) is not None:
+                os.close(lifeline)
         await asyncio.to_thread(self._home.stop)
         self.tell("stopped", "stopped; nothing is left behind")
+
+
+async def _crashed(pid: int) -> bool:
+    """Wait for the end of a child process; whether it was killed or failed."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+        end = os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOWAIT)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return end is None or end.si_code != os.CLD_EXITED or end.si_status != 0
 
 
 def _is_deployed(secret: dict[str, Any], release: str) -> bool:
@@ -245,16 +304,6 @@ async def _urls(client: Client, namespace: str, running: Running) -> dict[str, s
         for (where, name), found in hosts.items()
         if where == namespace and found
     }
-
-
-def _next(plan: Plan, running: Running, wish: Wish) -> list[str]:
-    path = "" if str(wish.path) == "." else f" {wish.path}"
-    return [
-        f"export KUBECONFIG={running.kubeconfig}",
-        f"kubectl -n {plan.namespace} get pods",
-        f"seatrial up{path}        again, after a change: rolls only what changed",
-        f"seatrial down{path}" if wish.detach else "Ctrl-C takes everything down",
-    ]
 
 
 async def take_down(path: Path, environment: str, twin: str) -> list[str]:

@@ -95,7 +95,9 @@ class Terminal:
         elif event.kind in ("ready", "failed"):
             self._settle(event)
         elif event.text:
-            self._console.print(f"[green]✓[/] {event.text}", soft_wrap=True)
+            from rich.markup import escape
+
+            self._console.print("[green]✓[/]", escape(event.text), soft_wrap=True)
             self._step = ""
         self._live.update(self._picture())
 
