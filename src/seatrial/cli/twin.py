@@ -19,6 +19,7 @@ Examples:
   kubectl create deployment web --image=nginx --replicas=2
   seatrial twin start --name big --nodes 3 --zones a,b,c --simulate
   seatrial twin start --state cluster.db      the objects are there again after a restart
+  seatrial twin start --operators keda        ScaledObjects work
   seatrial twin stop
 """
 
@@ -36,6 +37,7 @@ def twin() -> None:
 @click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 5000), help="How many nodes.")
 @click.option("--zones", default="", help="Zones the nodes are spread over: a,b,c.")
 @click.option("--simulate", is_flag=True, help="Simulate every container; start no process.")
+@click.option("--operators", default="", help="Operators to run, with their custom resources: keda.")
 @click.option("--ready-fd", type=int, hidden=True, help="Write a line to this file descriptor when ready.")
 @click.option("--owner", default="", hidden=True, help="Who started it and may stop it again.")
 @click.option("--lifeline-fd", type=int, hidden=True, help="Stop when this file descriptor is closed.")
@@ -47,18 +49,22 @@ def start(
     nodes: int,
     zones: str,
     simulate: bool,
+    operators: str,
     ready_fd: int | None,
     lifeline_fd: int | None,
     owner: str,
 ) -> None:
     """Start a twin, in the foreground unless --detach is given."""
     with told():
+        switched_on = tuple(each.strip() for each in operators.split(",") if each.strip())
+        known_operators(switched_on)
         if detach:
             from seatrial.twin.spawn import spawn
 
             options = ["--port", str(port), "--nodes", str(nodes), "--zones", zones]
             options += ["--state", str(state.absolute())] if state else []
             options += ["--simulate"] if simulate else []
+            options += ["--operators", operators] if switched_on else []
             say(spawn(Home(name), options).running)
             return
         from seatrial.twin.server import TwinOptions, serve
@@ -69,6 +75,7 @@ def start(
             nodes=nodes,
             zones=tuple(zone for zone in zones.split(",") if zone),
             simulate=simulate,
+            operators=switched_on,
             ready_fd=ready_fd,
             lifeline_fd=lifeline_fd,
             owner=owner,
@@ -123,6 +130,18 @@ def logs(name: str, follow: bool, lines: int) -> None:
 
         for line in tail(home.log, lines, follow=(lambda: home.running() is not None) if follow else None):
             click.echo(line)
+
+
+def known_operators(names: tuple[str, ...]) -> None:
+    """Raises TwinError for a name that is no operator's, before anything is started."""
+    if names:
+        from seatrial.twin.operators import UnknownOperator, load
+
+        try:
+            for each in names:
+                load(each)
+        except UnknownOperator as error:
+            raise TwinError(str(error)) from None
 
 
 def say(running: Running) -> None:

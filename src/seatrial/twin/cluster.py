@@ -14,6 +14,7 @@ from seatrial.twin.admission.chain import Chain, standard
 from seatrial.twin.clock import Clock
 from seatrial.twin.context import Context, add_indexes
 from seatrial.twin.controllers import Controller, Manager, all_controllers
+from seatrial.twin.controllers.hpa_metrics import Values
 from seatrial.twin.errors import ApiError, internal
 from seatrial.twin.events import EventRecorder
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
@@ -21,6 +22,7 @@ from seatrial.twin.kubelet.node import NodeSpec
 from seatrial.twin.kubelet.runtime import ExecResult, Runtime, Usage
 from seatrial.twin.kubelet.streaming import ExecStream, Output, exec_stream
 from seatrial.twin.kubelet.timing import PROMPT, REFERENCE, Timing
+from seatrial.twin.operators import first_of, install, load
 from seatrial.twin.registry.bootstrap import bootstrap
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import ResourceTable, builtin_resources
@@ -38,6 +40,7 @@ class Cluster:
 
     `store_path`: the file that keeps the objects over restarts; `seed` makes names, uids and choices repeatable.
     `timing`: the kubelets' own latencies: those of the reference cluster for simulated containers, none for real ones.
+    `operators`: the names of those to switch on (see `operators`); `values` gives the metrics of type Pods, Object and External.
     `leases=False` does without node Leases, `track_fields=False` without managedFields: both only cost time in virtual time.
     """
 
@@ -57,6 +60,8 @@ class Cluster:
         root_ca: str = "",
         api_port: int = 443,
         service_cidr: str = "127.96.0.0/16",
+        operators: Sequence[str] = (),
+        values: Values | None = None,
     ) -> None:
         self.clock = clock
         self.store = Store(store_path)
@@ -78,6 +83,7 @@ class Cluster:
         self._runtime_of = runtime if callable(runtime) else lambda _spec: runtime
         self._nodes, self._timing, self._leases = tuple(nodes), timing, leases
         self._root_ca, self._api_port = root_ca, api_port
+        self._operators, self._values = [load(name) for name in operators], values
         self._dispatcher: Dispatcher | None = None
         self._addresses = 0  # given to simulated nodes
         self.manager: Manager | None = None
@@ -91,13 +97,22 @@ class Cluster:
         for resource, obj in default_classes():
             if self.registry.find(resource, "", name_of(obj)) is None:
                 self.registry.create(resource, obj)
+        for operator in self._operators:
+            install(self.context, operator)
         self._dispatcher = Dispatcher(self.context)
         for spec in self._nodes:
             self.add_node(spec)
         self.scheduler.start()
-        self.controllers = all_controllers(self.context, usage=self._usage_by_name, root_ca=self._root_ca)
+        parts = [operator.make(self.context, self._values) for operator in self._operators]
+        sources = [*(part.values for part in parts if part.values), *([self._values] if self._values else ())]
+        self.controllers = all_controllers(
+            self.context, usage=self._usage_by_name, values=first_of(sources), root_ca=self._root_ca
+        )
+        self.controllers += [controller for part in parts for controller in part.controllers]
         self.manager = Manager(self.context, self.controllers)
         self.manager.start()
+        checks = [check for part in parts for check in part.checks]
+        self.registry.admission = replace(self.registry.admission, checks=(*self.registry.admission.checks, *checks))
 
     def stop(self) -> None:
         """End everything that was started, the containers of the nodes too; the objects stay in the store's file."""

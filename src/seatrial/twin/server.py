@@ -32,13 +32,17 @@ INGRESS_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class TwinOptions:
-    """`port` 0: any free one. `state`: the file that keeps the objects; claims are kept in a folder beside it."""
+    """`port` 0: any free one. `state`: the file that keeps the objects; claims are kept in a folder beside it.
+
+    `operators`: the names of those to switch on.
+    """
 
     port: int = 0
     state: Path | None = None
     nodes: int = 1
     zones: tuple[str, ...] = ()
     simulate: bool = False
+    operators: tuple[str, ...] = ()
     ready_fd: int | None = None
     lifeline_fd: int | None = None
     owner: str = ""
@@ -110,6 +114,7 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
             root_ca=issuer.certificate.decode(),
             api_port=listener.getsockname()[1],
             service_cidr=runtimes.service_cidr,
+            operators=options.operators,
         )
         cluster.start()
         stack.callback(cluster.stop)

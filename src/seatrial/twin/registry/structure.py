@@ -52,9 +52,9 @@ def problems(obj: Obj, old: Obj | None, schema: Obj | None, namespaced: bool) ->
     """Why a custom resource, or the change of one, is refused."""
     causes = Causes()
     if old is None:
-        meta.check(obj, names.dns_subdomain, causes, namespaced)
+        meta.check(obj, names.dns_subdomain, causes, namespaced, any_finalizer=True)
     else:
-        meta.check_update(obj, old, causes)
+        meta.check_update(obj, old, causes, any_finalizer=True)
     return [*causes, *(validate(obj, schema) if schema else ())]
 
 

@@ -17,8 +17,13 @@ IN_VALUES = "must be specified when `operator` is 'In' or 'NotIn'"
 NO_VALUES = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
 
 
-def check(obj: Obj, rule: names.NameRule, causes: Causes, namespaced: bool | None = None) -> None:
-    """The metadata of a new object; `namespaced` None leaves the namespace alone."""
+def check(
+    obj: Obj, rule: names.NameRule, causes: Causes, namespaced: bool | None = None, *, any_finalizer: bool = False
+) -> None:
+    """The metadata of a new object; `namespaced` None leaves the namespace alone.
+
+    `any_finalizer`: names without a path are allowed, as they are for custom resources (`finalizer.keda.sh`).
+    """
     metadata = obj.get("metadata") or {}
     prefix, name = metadata.get("generateName"), metadata.get("name")
     if prefix:
@@ -31,10 +36,10 @@ def check(obj: Obj, rule: names.NameRule, causes: Causes, namespaced: bool | Non
     if namespaced and namespace:
         causes.each("metadata.namespace", namespace, names.dns_label(namespace))
     common(metadata, causes)
-    _finalizers(metadata, causes)
+    _finalizers(metadata, causes, any_finalizer)
 
 
-def check_update(obj: Obj, old: Obj, causes: Causes) -> None:
+def check_update(obj: Obj, old: Obj, causes: Causes, *, any_finalizer: bool = False) -> None:
     """The metadata of a changed object; what no update can change is the registry's care."""
     metadata, before = obj.get("metadata") or {}, old.get("metadata") or {}
     if before.get("deletionTimestamp"):
@@ -47,7 +52,7 @@ def check_update(obj: Obj, old: Obj, causes: Causes) -> None:
             )
     common(metadata, causes)
     if metadata.get("finalizers") != before.get("finalizers"):
-        _finalizers(metadata, causes)
+        _finalizers(metadata, causes, any_finalizer)
 
 
 def common(metadata: Obj, causes: Causes) -> None:
@@ -99,7 +104,7 @@ def _owners(owners: list[Obj], causes: Causes) -> None:
             controller = controller or this
 
 
-def _finalizers(metadata: Obj, causes: Causes) -> None:
+def _finalizers(metadata: Obj, causes: Causes, any_name: bool) -> None:
     finalizers = metadata.get("finalizers") or []
     for name in finalizers:
         causes.each("metadata.finalizers", name, names.qualified(name))
@@ -107,7 +112,7 @@ def _finalizers(metadata: Obj, causes: Causes) -> None:
         why = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.invalid("metadata.finalizers", finalizers, why)
     for number, name in enumerate(finalizers):
-        if "/" not in name and name not in FINALIZERS:
+        if not any_name and "/" not in name and name not in FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             causes.invalid(f"metadata.finalizers[{number}]", name, why)
 
