@@ -24,6 +24,7 @@ from seatrial.twin.api.http import (
     Scope,
     Send,
     TooLarge,
+    TooSlow,
     User,
     error_response,
     json_response,
@@ -111,7 +112,7 @@ class Api:
         request: Request | None = None
         try:
             headers = dict(scope["headers"])
-            body = await read_body(receive) if scope["method"] in _WITH_BODY else b""
+            body = await read_body(receive, headers.get(b"content-length", b"")) if scope["method"] in _WITH_BODY else b""
             query = parse_query(scope["query_string"])
             user = self.authenticator.user(headers)
             request = Request(scope["method"], scope["path"], query, headers, body, user, receive, scope)
@@ -121,6 +122,9 @@ class Api:
         except TooLarge:
             message = "Request entity too large: limit is 3145728"
             answer = error_response(ApiError(413, "RequestEntityTooLarge", message))
+        except TooSlow:
+            message = "Timeout: request did not complete within the allotted timeout"
+            answer = error_response(ApiError(504, "Timeout", message))
         except Gone:
             return None
         except Exception as error:
@@ -136,12 +140,18 @@ class Api:
         target = target_of(request.path)
         if target is not None:
             if target.group == "metrics.k8s.io":
-                return self._metrics.answer(request, target)
+                return self._usage(request, target)
             kind = self.registry.resources.at(target.group, target.version, target.plural)
             if kind is not None and kind.served:
                 return self._resource(request, kind, target)
             return _not_found()
         return self._no_resource(request)
+
+    def _usage(self, request: Request, target: Target) -> Answer:
+        kind = self.registry.resources.at(target.group, target.version, target.plural)
+        if kind is not None and MASTERS not in request.user.groups:
+            self._authorize(request, kind, target, _verb(request, target))
+        return self._metrics.answer(request, target)
 
     def _resource(self, request: Request, kind: Resource, target: Target) -> Answer:
         accepted = negotiate(request.header(b"accept"))

@@ -6,6 +6,7 @@ A body that cannot be read is refused with Kubernetes' words; unknown fields are
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -22,6 +23,9 @@ _ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.prot
 #: Deeper documents than this are refused: nothing could write them out again.
 _DEEPEST = 200
 _SUMMARY = 30
+#: The most values that a document with aliases may come to.
+_MOST_VALUES = 400_000
+_INDENTED = re.compile(rb"[ \t?:-]+")
 
 
 def media_type(request: Request) -> str:
@@ -95,6 +99,10 @@ def parse(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ValueError(_words(body, error)) from None
+    return _shallow(body, value)
+
+
+def _shallow(body: bytes, value: Any) -> Any:
     if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
         raise ValueError("exceeded max depth")
     return value
@@ -123,16 +131,53 @@ def parse_yaml(body: bytes) -> Any:
     """The first document of a YAML stream (JSON is YAML too), with dates left as text. Raises ValueError."""
     if body[:1] == b"{":
         try:
-            return orjson.loads(body)
+            value = orjson.loads(body)
         except orjson.JSONDecodeError:
             pass
+        else:
+            return _shallow(body, value)
     import yaml
 
     try:
+        _check_nesting(body)
         value = yaml.load(body, Loader=_loader())  # noqa: S506 - derived from the safe loader
+        if b"&" in body and not _bounded(value):
+            raise ValueError("yaml: document contains excessive aliasing")
         return orjson.loads(orjson.dumps(value))
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError, TypeError, orjson.JSONDecodeError) as error:
         raise ValueError(str(error).replace("\n", " ")) from None
+
+
+def _check_nesting(body: bytes) -> None:
+    """Refuse YAML that nests deep before it is loaded: the loader recurses in C, and would take the process with it.
+
+    Nesting needs a bracket or an indentation of its own a level, so most documents need not be looked at twice.
+    """
+    import yaml
+
+    if body.count(b"[") + body.count(b"{") + max(map(len, _INDENTED.findall(body)), default=0) < _DEEPEST // 2:
+        return
+    depth = 0
+    for event in yaml.parse(body, Loader=_loader()):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise ValueError("exceeded max depth")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _bounded(value: Any) -> bool:
+    """Whether a document stays small when every alias is written out."""
+    waiting, left = [value], _MOST_VALUES
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (dict, list)):
+            left -= len(item)
+            if left < 0:
+                return False
+            waiting.extend(item.values() if isinstance(item, dict) else item)
+    return True
 
 
 _LOADER: list[Any] = []

@@ -5,6 +5,8 @@ Nothing here knows Kubernetes' resources; what to answer is for the other module
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +26,8 @@ Headers = list[tuple[bytes, bytes]]
 
 #: The most a request body may have, in bytes (apiserver: MaxRequestBodyBytes).
 MOST_BYTES = 3 * 1024 * 1024
+#: Seconds that a body may take to come (apiserver: --request-timeout).
+BODY_SECONDS = 60.0
 
 JSON_TYPE = b"application/json"
 _NO_QUERY: dict[str, str] = {}
@@ -124,21 +128,49 @@ def parse_query(raw: bytes) -> dict[str, str]:
     return query
 
 
+_WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
+
+
+def whole(text: str) -> int:
+    """A number of the query, as strconv.ParseInt reads it for an int64. Raises ApiError (400)."""
+    if not _WHOLE.fullmatch(text):
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    number = int(text) if len(text) < 40 else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
+
+
 class TooLarge(Exception):  # noqa: N818
     """The body passes the limit."""
+
+
+class TooSlow(Exception):  # noqa: N818
+    """The body did not come within the time that a request has."""
 
 
 class Gone(Exception):  # noqa: N818
     """The client went away before its body was complete."""
 
 
-async def read_body(receive: Receive, limit: int = MOST_BYTES) -> bytes:
+async def read_body(receive: Receive, announced: bytes = b"", limit: int = MOST_BYTES) -> bytes:
+    """The body, of `announced` bytes where the client says so. Raises TooLarge, TooSlow, Gone."""
+    if len(announced) > 6 and int(announced) > limit:  # a number: the parser of the protocol saw to it
+        raise TooLarge
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
         if len(body) > limit:
             raise TooLarge
         return body
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _rest(message, receive, limit)
+    except TimeoutError:
+        raise TooSlow from None
+
+
+async def _rest(message: Mapping[str, Any], receive: Receive, limit: int) -> bytes:
     chunks, size = [], 0
     while True:
         if message["type"] == "http.disconnect":

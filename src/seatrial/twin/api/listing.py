@@ -10,7 +10,7 @@ import orjson
 
 from seatrial.twin import errors
 from seatrial.twin.api import fields, tables
-from seatrial.twin.api.http import Accepted, Request, Response, to_yaml
+from seatrial.twin.api.http import Accepted, Request, Response, to_yaml, whole
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.conversion import convert
 from seatrial.twin.registry.registry import Registry
@@ -68,7 +68,7 @@ def _labels(text: str) -> Predicate:
 
 def list_response(registry: Registry, request: Request, scope: Scope, accepted: Accepted) -> Response:
     store, query = registry.store, request.query
-    limit = _number(query, "limit")
+    limit = max(0, whole(query.get("limit") or "0"))
     check_versions(query, store)
     if query.get("continue"):
         version, after = _read_token(query["continue"])
@@ -140,11 +140,16 @@ def _read_token(token: str) -> tuple[int, tuple[str, str]]:
 # versions
 
 
+#: The most digits of a resourceVersion: it has 64 bits.
+_DIGITS = 19
+
+
 def check_versions(query: dict[str, str], store: Store) -> None:
     """The rules of resourceVersion and resourceVersionMatch (meta/internalversion/validation). Raises ApiError."""
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
-    if version and not version.isdigit():
-        why = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+    if version and (not version.isdecimal() or not version.isascii() or len(version) > _DIGITS):
+        wrong = "value out of range" if version.isdecimal() and version.isascii() else "invalid syntax"
+        why = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {wrong}'
         raise errors.invalid("meta.k8s.io", "ListOptions", "", [errors.Cause("FieldValueInvalid", why, "resourceVersion")])
     if match and "sendInitialEvents" not in query:
         _check_match(version, match)
@@ -182,16 +187,6 @@ def check_initial_events(query: dict[str, str]) -> None:
     elif query.get("resourceVersionMatch") != "NotOlderThan":
         why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         raise _invalid_options("resourceVersionMatch", why)
-
-
-def _number(query: dict[str, str], name: str) -> int:
-    text = query.get(name, "")
-    if not text:
-        return 0
-    try:
-        return int(text)
-    except ValueError:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 # forms

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from seatrial.twin import errors
 from seatrial.twin.api import containers
-from seatrial.twin.api.http import Answer, Receive, Request, Response, Send, text_response
+from seatrial.twin.api.http import Answer, Receive, Request, Response, Send, text_response, whole
 from seatrial.twin.clock import Clock, seconds_of
 from seatrial.twin.registry.registry import Registry
 from seatrial.world.objects import Obj, dig
@@ -59,12 +58,7 @@ def query_of(request: Request, now: float) -> Query:
 
 def _number(request: Request, name: str) -> int | None:
     text = request.query.get(name, "")
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    return whole(text) if text else None
 
 
 def answer(registry: Registry, logs: Logs | None, request: Request, pod: Obj) -> Answer:

@@ -10,7 +10,7 @@ import orjson
 from seatrial.twin import errors, schema
 from seatrial.twin.admission.plugins.namespaces import may_delete
 from seatrial.twin.api import bodies, listing, tables
-from seatrial.twin.api.http import Accepted, Request, Response, json_response, to_yaml
+from seatrial.twin.api.http import Accepted, Request, Response, json_response, to_yaml, whole
 from seatrial.twin.api.paths import Target
 from seatrial.twin.errors import Cause
 from seatrial.twin.merge.structured import go_text
@@ -154,7 +154,7 @@ class Objects:
         else:
             query = request.query
             if query.get("gracePeriodSeconds"):
-                wanted["gracePeriodSeconds"] = _whole(query["gracePeriodSeconds"])
+                wanted["gracePeriodSeconds"] = whole(query["gracePeriodSeconds"])
             for key in ("propagationPolicy", "orphanDependents"):
                 if query.get(key):
                     wanted[key] = query[key]
@@ -213,13 +213,6 @@ def _patch_of(request: Request) -> Any:
         return bodies.parse(request.body)
     except ValueError as error:
         raise errors.bad_request(f"error decoding patch: {error}") from None
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 _POLICIES = ("Background", "Foreground", "Orphan")

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seatrial.twin.api.app import Api
+from seatrial.twin.api.protocol import Protocol
 from seatrial.twin.api.websockets import disguised
 
 #: Seconds that open requests have to end when the server stops.
@@ -109,7 +110,7 @@ def _config(api: Api, certfile: Path | None, keyfile: Path | None) -> uvicorn.Co
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         api,
-        http="httptools",
+        http=Protocol,
         ws=_WebSocketProtocol,
         ws_per_message_deflate=False,
         loop="none",

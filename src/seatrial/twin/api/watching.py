@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from seatrial.twin.api import tables
-from seatrial.twin.api.http import Accepted, Receive, Request, Send
+from seatrial.twin.api.http import Accepted, Receive, Request, Send, whole
 from seatrial.twin.api.listing import Scope, check_initial_events, check_versions, current
 from seatrial.twin.api.printers import columns_of
 from seatrial.twin.clock import Timer
@@ -27,6 +27,7 @@ from seatrial.world.objects import Obj
 
 #: Seconds between bookmarks, and of a watch that names no timeout (apiserver: 1 minute, half an hour at least).
 BOOKMARK_EVERY, LONGEST = 60.0, 3600.0
+_A_YEAR = 365 * 86400  # clocks count no further
 #: A watcher this far behind is dropped: bytes not yet sent.
 MOST_BEHIND = 16 * 1024 * 1024
 #: Bytes handed to the connection in one piece.
@@ -93,6 +94,7 @@ class Watcher:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
         self._headers, self._timers = True, list[Timer]()
+        self._seconds = min(whole(request.query.get("timeoutSeconds") or "0"), _A_YEAR)
         self._bookmarks = request.flag("allowWatchBookmarks")
 
     # sending
@@ -196,8 +198,7 @@ class Watcher:
         return lambda: None
 
     def _timeout(self) -> float:
-        asked = self._request.query.get("timeoutSeconds", "")
-        return float(asked) if asked.isdigit() and asked != "0" else LONGEST
+        return self._seconds if self._seconds > 0 else LONGEST
 
     def _time_out(self) -> None:
         if self._bookmarks:
