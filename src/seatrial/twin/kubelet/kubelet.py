@@ -7,13 +7,14 @@ is in `worker`; this module keeps the books of the node and answers what others 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from seatrial.twin.clock import Timer, micro_timestamp
+from seatrial.twin.clock import Clock, Timer, micro_timestamp
 from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError, internal
-from seatrial.twin.kubelet import admission, node
+from seatrial.twin.kubelet import admission, node, signals
 from seatrial.twin.kubelet.backoff import Backoff
+from seatrial.twin.kubelet.eviction import EvictionManager, Machine
 from seatrial.twin.kubelet.images import Images
 from seatrial.twin.kubelet.node import NodeSpec
 from seatrial.twin.kubelet.runtime import Runtime, Usage
@@ -22,6 +23,7 @@ from seatrial.twin.kubelet.volumes import TokenIssuer, sources
 from seatrial.twin.kubelet.worker import PodWorker
 from seatrial.twin.registry.registry import Options
 from seatrial.twin.store import Change
+from seatrial.world import quantity
 from seatrial.world.objects import Obj, name_of, namespace_of
 
 log = logging.getLogger(__name__)
@@ -94,7 +96,8 @@ class Kubelet:
     """The kubelet of one node.
 
     `leases=False` does without the node's Lease, for clusters whose nodes never fail. `token` issues the tokens of projected
-    volumes; without one they come from the registry.
+    volumes; without one they come from the registry. `machine` gives this machine's figures where they are to count as the
+    node's: pods are evicted then when the machine runs low.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Kubelet:
         timing: Timing = REFERENCE,
         leases: bool = True,
         token: TokenIssuer | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.context, self.runtime, self.timing, self.spec = context, runtime, timing, spec
         self.options = Options(
@@ -120,7 +124,13 @@ class Kubelet:
         self._by_name: dict[tuple[str, str], PodWorker] = {}
         self._allocatable = node.allocatable_of(spec)
         self._room = admission.Room(self._allocatable)
+        self.memory, self.storage = (quantity.whole(self._allocatable[name]) for name in ("memory", "ephemeral-storage"))
+        self._evictions = EvictionManager(self, spec.eviction_hard, machine)
         self._lease_timer: Timer | None = None
+
+    @property
+    def clock(self) -> Clock:
+        return self.context.clock
 
     @property
     def node_name(self) -> str:
@@ -141,12 +151,14 @@ class Kubelet:
         self._dispatcher.add(self)
         if self._leases:
             self._renew()
+        self._evictions.start()
         for pod in self.context.store.by_index("pods", "node", self.node_name):
             self.note(Change("ADDED", "pods", pod, None, 0))
 
     def stop(self) -> None:
         """Stop looking after the node, as a kubelet that dies does: the Node stays, and its containers are left as they are."""
         self._dispatcher.remove(self)
+        self._evictions.stop()
         if self._lease_timer:
             self._lease_timer.cancel()
             self._lease_timer = None
@@ -164,8 +176,26 @@ class Kubelet:
             self._welcome(registry.create("nodes", wanted, self.options))
             return
         old = {c["type"]: c for c in (present.get("status") or {}).get("conditions") or ()}
-        status = node.node_status(self.spec, self.address, self.runtime.name, now, old)
+        status = node.node_status(self.spec, self.address, self.runtime.name, now, old, self._evictions.pressures)
         registry.update_status("nodes", {**present, "metadata": {**present["metadata"]}, "status": status}, self.options)
+
+    def report_pressure(self, pressures: Iterable[str]) -> None:
+        """Write the node's conditions, and say in events what is new about them."""
+        present = self.context.registry.find("nodes", "", self.node_name)
+        if present is None:
+            return
+        before = {c["type"]: c["status"] for c in (present.get("status") or {}).get("conditions") or ()}
+        self._register()
+        for pressure in signals.PRESSURES:
+            pressed = pressure in pressures
+            if before.get(pressure) != str(pressed):
+                event = signals.EVENTS[pressure, pressed]
+                self.say_node("Normal", event, f"Node {self.node_name} status is now: {event}")
+
+    def say_node(self, type_: str, reason: str, message: str) -> None:
+        present = self.context.registry.find("nodes", "", self.node_name)
+        if present is not None:
+            self.context.events.emit(present, type_, reason, message, "kubelet", host=self.node_name)
 
     def _is_ready(self) -> bool:
         """Whether the node is known as ready: one that was given up for its silence has to say that it is back."""
@@ -228,7 +258,10 @@ class Kubelet:
 
     def refuses(self, pod: Obj) -> tuple[str, str] | None:
         present = self.context.registry.find("nodes", "", self.node_name)
-        return self._room.refuses(pod, present or {})
+        return self._evictions.refuses(pod) or self._room.refuses(pod, present or {})
+
+    def container_started(self) -> None:
+        self._evictions.container_started()
 
     def finished(self, worker: PodWorker) -> None:
         self._room.give_back(worker.uid)

@@ -51,6 +51,7 @@ def start(worker: PodWorker, container: Container) -> Steps[None]:
         _not_started(worker, container, run, error)
         return
     container.begin(run)
+    worker.host.container_started()
     worker.say(container, "Normal", "Created", "Container created")
     worker.say(container, "Normal", "Started", "Container started")
     worker.prober.container_started(container)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from seatrial.twin.kubelet.consumption import Consumption
 from seatrial.twin.kubelet.profiles import ANNOTATION
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, Runtime, Usage, Volume
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
@@ -112,6 +113,13 @@ class MixedRuntime:
 
     def usage(self, container_id: str) -> Usage | None:
         return self._of(container_id).usage(container_id)
+
+    def consumption(self, pod_uid: str) -> Consumption | None:
+        """Simulated containers use up a simulated node; what processes use is this machine's affair."""
+        return self._simulated.consumption(pod_uid)
+
+    def most_consumption(self, pod_uid: str) -> Consumption | None:
+        return self._simulated.most_consumption(pod_uid)
 
     def log_path(self, pod_uid: str, container: str, attempt: int) -> str | None:
         return self._process.log_path(pod_uid, container, attempt) or self._simulated.log_path(pod_uid, container, attempt)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.twin.clock import micro_timestamp, timestamp
+from seatrial.twin.kubelet import signals
 from seatrial.world import quantity
 from seatrial.world.objects import Obj
 
@@ -42,6 +43,7 @@ class NodeSpec:
     resources: Mapping[str, str] = field(default_factory=dict)  # further ones: nvidia.com/gpu, hugepages-2Mi
     reserved: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    eviction_hard: Mapping[str, str] = field(default_factory=lambda: signals.DEFAULT_HARD)  # by signal: 100Mi, 10%
 
 
 def this_machine(name: str, address: str = "127.0.0.1") -> NodeSpec:
@@ -92,13 +94,12 @@ def node_labels(spec: NodeSpec) -> dict[str, str]:
     return labels | dict(spec.labels)
 
 
-#: type, reason and message of the conditions of a healthy node (nodestatus/setters.go).
-_HEALTHY = (
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-)
+def _said(pressures: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
+    """type, status, reason and message of a node's conditions (nodestatus/setters.go)."""
+    for pressure in signals.PRESSURES:
+        pressed = pressure in pressures
+        yield pressure, str(pressed), *signals.WORDS[pressure, pressed]
+    yield "Ready", "True", "KubeletReady", "kubelet is posting ready status"
 
 
 def node_object(spec: NodeSpec, address: str, runtime: str, now: float) -> Obj:
@@ -120,10 +121,12 @@ def node_object(spec: NodeSpec, address: str, runtime: str, now: float) -> Obj:
 _ANNOTATIONS = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
 
 
-def node_status(spec: NodeSpec, address: str, runtime: str, now: float, old: Mapping[str, Obj]) -> Obj:
-    """A node's status when it is well; `old` holds its conditions by type, whose times of transition are kept."""
+def node_status(
+    spec: NodeSpec, address: str, runtime: str, now: float, old: Mapping[str, Obj], pressures: Collection[str] = ()
+) -> Obj:
+    """A node's status when it is ready; `old` holds its conditions by type, whose times of transition are kept."""
     conditions = []
-    for type_, status, reason, message in _HEALTHY:
+    for type_, status, reason, message in _said(pressures):
         before = old.get(type_)
         same = before is not None and before.get("status") == status
         conditions.append(

@@ -1,7 +1,8 @@
 """How a simulated container behaves: its profile, from an annotation, from what its command says, or by default.
 
 A pod's annotation `sim.seatrial.dev/<container>: "ready_after=1s,exits_after=5,exit_code=1"` names fields of `Profile`.
-Commands understood are those a script of the shell's plainest words is made of: sleep, echo, exit, true, false.
+Commands understood are those a script of the shell's plainest words is made of: sleep, echo, exit, true, false; and
+`stress` and `stress-ng`, which take the memory they are told to take.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 from seatrial.world import duration, quantity
 
 ANNOTATION = "sim.seatrial.dev/"
+
+
+#: (seconds, bytes), with straight lines between.
+Points = tuple[tuple[float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +43,17 @@ class Profile:
     term_after: float = 0.0  # from SIGTERM to the end; inf: only SIGKILL ends it
     term_code: int = 0
     cpu: float = 0.001  # cores used while running
-    memory: tuple[tuple[float, int], ...] = ((0.0, 10 << 20),)  # (seconds, bytes), straight lines between
+    memory: Points = ((0.0, 10 << 20),)
+    disk: Points = ((0.0, 0),)  # writable layer and logs
+    fills: tuple[tuple[str, Points], ...] = ()  # what it puts into volumes, by their names
+    inodes: int = 0
+    processes: int = 1
     lines: tuple[tuple[float, str], ...] = ()  # (seconds, line of the log)
     ports: frozenset[int] | None = None  # what it listens on; None: the ports its pod declares, any if it declares none
 
     def memory_at(self, seconds: float) -> int:
         """Bytes in use at a time."""
-        points = self.memory
-        for (t0, m0), (t1, m1) in pairwise(points):
-            if seconds < t1:
-                return round(m0 + (m1 - m0) * max(0.0, seconds - t0) / (t1 - t0))
-        return points[-1][1]
+        return at(self.memory, seconds)
 
     def memory_passes(self, limit: int) -> float:
         """When the memory in use first exceeds a limit."""
@@ -60,6 +66,14 @@ class Profile:
         return inf
 
 
+def at(points: Points, seconds: float) -> int:
+    """Where a line through points is at a time."""
+    for (t0, m0), (t1, m1) in pairwise(points):
+        if seconds < t1:
+            return round(m0 + (m1 - m0) * max(0.0, seconds - t0) / (t1 - t0))
+    return points[-1][1]
+
+
 class ProfileError(ValueError):
     """An annotation that cannot be read."""
 
@@ -70,6 +84,8 @@ _NUMBERS: dict[str, Callable[[str], object]] = {
     "term_code": int,
     "good_after": int,
     "image_size": quantity.whole,
+    "inodes": quantity.whole,
+    "processes": int,
     "cpu": float,
 }
 
@@ -77,19 +93,23 @@ _NUMBERS: dict[str, Callable[[str], object]] = {
 def parse(text: str, base: Profile) -> Profile:
     """The profile an annotation describes on top of another. Raises ProfileError with the field it stumbled over.
 
-    `memory` is written as `10Mi` or as points in time, `0:10Mi/60:300Mi`.
+    `memory` and `disk` are written as `10Mi` or as points in time, `0:10Mi/60:300Mi`; so is `fill.<volume>`.
     """
-    known = {field.name for field in fields(Profile)} - {"lines", "ports"}
-    changes: dict[str, object] = {}
+    known = {field.name for field in fields(Profile)} - {"lines", "ports", "fills"} | {"fill.<volume>"}
+    changes: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if name not in known or not equals:
+        volume = name.removeprefix("fill.") if name.startswith("fill.") else ""
+        if (name not in known and not volume) or not equals:
             raise ProfileError(f"{part!r}: expected one of {', '.join(sorted(known))}, as name=value")
         try:
-            changes[name] = _parse_value(name, value)
+            if volume:
+                changes["fills"] = (*changes.get("fills", base.fills), (volume, _parse_points(value)))
+            else:
+                changes[name] = _parse_value(name, value)
         except ValueError as error:
             raise ProfileError(f"{name}: {error}") from None
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
 def _parse_value(name: str, value: str) -> object:
@@ -97,10 +117,12 @@ def _parse_value(name: str, value: str) -> object:
         return inf if value in ("inf", "never") else _seconds(value)
     if name in _NUMBERS:
         return _NUMBERS[name](value)
-    if name == "memory":
-        points = [point.rpartition(":") for point in value.split("/")]
-        return tuple((_seconds(at or "0"), quantity.whole(size)) for at, _, size in points)
-    return value
+    return _parse_points(value) if name in ("memory", "disk") else value
+
+
+def _parse_points(text: str) -> Points:
+    points = [point.rpartition(":") for point in text.split("/")]
+    return tuple((_seconds(when or "0"), quantity.whole(size)) for when, _, size in points)
 
 
 def _seconds(text: str) -> float:
@@ -113,11 +135,12 @@ def _is_number(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command does: how long it takes (inf: it runs on), its exit code and what it prints, when."""
+    """What a command does: how long it takes (inf: it runs on), its exit code, what it prints, when, and its memory in bytes."""
 
     seconds: float
     code: int = 0
     lines: tuple[tuple[float, str], ...] = ()
+    memory: int = 0
 
 
 def read_command(words: Sequence[str]) -> Outcome | None:
@@ -165,7 +188,29 @@ def _read_simple(words: Sequence[str], at: float) -> Outcome | None:
             return Outcome(0.0, 0, ((at, " ".join(words[1:])),))
         case "sleep" if len(words) == 2:
             return Outcome(_sleep_seconds(words[1]))
+        case "stress" | "stress-ng":
+            return _read_stress(program, words[1:])
     return None
+
+
+#: Seconds in which a stress program has taken its memory.
+_STRESSED = 2.0
+
+
+def _read_stress(program: str, words: Sequence[str]) -> Outcome | None:
+    """Workers that take memory: `stress` gives each the bytes it is told, `stress-ng` shares them out among its workers."""
+    told = dict(pairwise(words)) | dict(word.split("=", 1) for word in words if "=" in word)
+    try:
+        workers = int(told.get("--vm") or told.get("-m") or 0)
+        size = quantity.whole(_BINARY.sub(r"\1\2i", (told.get("--vm-bytes") or "256M").upper()))
+        timeout = told.get("--timeout") or told.get("-t")
+        seconds = _seconds(timeout) if timeout else inf
+    except ValueError:
+        return None
+    return Outcome(seconds, memory=size * workers if program == "stress" else size * (workers > 0))
+
+
+_BINARY = re.compile(r"^(\d+)([KMG])B?$")
 
 
 def _sleep_seconds(text: str) -> float:
@@ -182,4 +227,6 @@ def of_command(words: Sequence[str], base: Profile) -> Profile:
     outcome = read_command(words)
     if outcome is None:
         return base
+    if outcome.memory:
+        return replace(base, exits_after=outcome.seconds, memory=((0.0, base.memory[0][1]), (_STRESSED, outcome.memory)))
     return replace(base, exits_after=outcome.seconds, exit_code=outcome.code, lines=outcome.lines, term_after=inf)

@@ -15,7 +15,8 @@ from math import inf
 from pathlib import Path
 
 from seatrial.twin.clock import Clock, Timer, micro_timestamp
-from seatrial.twin.kubelet.profiles import ANNOTATION, Profile, ProfileError, of_command, parse, read_command
+from seatrial.twin.kubelet.consumption import Consumption, Used
+from seatrial.twin.kubelet.profiles import ANNOTATION, Points, Profile, ProfileError, at, of_command, parse, read_command
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
 from seatrial.world.objects import Obj, annotations_of
 
@@ -42,6 +43,7 @@ class _Running:
     ended: Callable[[Exit], None]
     timers: list[Timer] = field(default_factory=list)
     over: bool = False
+    age_at_end: float = 0.0
 
 
 class SimulatedRuntime:
@@ -171,7 +173,7 @@ class SimulatedRuntime:
         running = self._containers.get(container_id)
         if running is None or running.over:
             return
-        running.over = True
+        running.over, running.age_at_end = True, self._clock.now() - running.started
         for timer in running.timers:
             timer.cancel()
         running.ended(exit_)
@@ -244,6 +246,31 @@ class SimulatedRuntime:
         if running is None or running.over:
             return None
         return Usage(running.profile.cpu, running.profile.memory_at(self._clock.now() - running.started))
+
+    def consumption(self, pod_uid: str) -> Consumption | None:
+        """What a pod uses of its node now; what was put into a volume stays there when its container ends."""
+        now = self._clock.now()
+        return self._consumption(pod_uid, lambda points, running: at(points, now - running.started))
+
+    def most_consumption(self, pod_uid: str) -> Consumption | None:
+        return self._consumption(pod_uid, lambda points, _running: max(size for _, size in points))
+
+    def _consumption(self, pod_uid: str, size: Callable[[Points, _Running], int]) -> Consumption | None:
+        pod = self._pods.get(pod_uid)
+        runs = [running for each in pod.containers if (running := self._containers.get(each))] if pod else []
+        if pod is None or not runs:
+            return None
+        used, volumes = dict[str, Used](), dict[str, int]()
+        for running in runs:
+            profile = running.profile
+            if not running.over:
+                amounts = size(profile.memory, running), size(profile.disk, running)
+                used[running.spec.name] = Used(*amounts, profile.inodes, profile.processes)
+            for volume, points in profile.fills:
+                filled = at(points, running.age_at_end) if running.over else size(points, running)
+                volumes[volume] = max(volumes.get(volume, 0), filled)
+        in_memory = frozenset(name for name in volumes if name in pod.volumes and pod.volumes[name].kind == "memory")
+        return Consumption(used, volumes, in_memory)
 
     # logs
 

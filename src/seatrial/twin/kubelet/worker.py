@@ -60,6 +60,10 @@ class Host(Protocol):
         """Why the node cannot take the pod: a reason and a message."""
         ...
 
+    def container_started(self) -> None:
+        """Something new runs on the node."""
+        ...
+
     def finished(self, worker: PodWorker) -> None:
         """The pod's containers are gone; its room is free."""
         ...
