@@ -74,6 +74,6 @@ def main() -> None:
         if "--debug" in sys.argv or os.environ.get("SEATRIAL_DEBUG"):
             raise
         click.echo(
-            f"Error: {type(error).__name__}: {error}\nThis is a defect in Seatrial. Run again with --debug for details.", err=True
+            f"Error: {type(error).__name__}: {error}\nThis is a defect in Seatrial. Run it again as `seatrial --debug …` for details.", err=True
         )
         sys.exit(70)

@@ -307,18 +307,23 @@ async def _urls(client: Client, namespace: str, running: Running) -> dict[str, s
 
 
 async def take_down(path: Path, environment: str, twin: str) -> list[str]:
-    """Uninstall an application; stop its twin when `up` had started it and it was the last one. Returns what was done."""
+    """Take an application down. Returns what was done, in words.
+
+    A twin that `up` had started for it alone is stopped as it is, which is quick; elsewhere the release is uninstalled and
+    its namespace deleted. What `--state` keeps is kept.
+    """
     plan, home = read(path, environment), Home(twin)
-    running = home.require()
+    running = home.running()
+    if running is None:
+        return [f"Twin {twin!r} does not run: there is nothing to take down."]
     helm, client = Helm(Path(running.kubeconfig)), Client(Path(running.kubeconfig))
     try:
-        await helm.uninstall(plan.release, plan.namespace)
-        await client.delete_namespace(plan.namespace)
-        rest = await client.releases()
+        alone = await client.releases() <= {(plan.namespace, plan.release)}
+        if not alone or running.owner != "up":
+            await helm.uninstall(plan.release, plan.namespace)
+            await client.delete_namespace(plan.namespace)
+            return [f"{plan.app} is down."]
     finally:
         await client.close()
-    said = [f"{plan.app} is down."]
-    if running.owner == "up" and not rest:
-        await asyncio.to_thread(home.stop)
-        said.append(f"Twin {twin!r} is stopped; nothing is left behind.")
-    return said
+    await asyncio.to_thread(home.stop)
+    return [f"{plan.app} is down, and twin {twin!r} with it; nothing is left behind."]
