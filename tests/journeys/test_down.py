@@ -40,7 +40,7 @@ def test_the_last_application_takes_the_cluster_with_it_and_down_again_is_no_mis
 
 def test_an_application_beside_another_leaves_that_one_running(home, tmp_path):
     other = tmp_path / "seatrial.yaml"
-    other.write_text("app: other\nservices:\n  pause: {image: pause.example.com/pause, port: 8080, health: /}\n")
+    other.write_text('app: other\nversion: "1.0"\nservices:\n  pause: {image: pause.example.com/pause, port: 8080, health: /}\n')
     seatrial("up", str(GREETER), "--detach")
     events = [json.loads(line) for line in seatrial("up", str(other), "--detach", "-o", "json").splitlines()]
     assert events[-1]["kind"] == "ready"
