@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -295,3 +296,20 @@ def without_nulls_anywhere(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls_anywhere(item) for key, item in value.items() if item is not None}
     return [without_nulls_anywhere(item) for item in value] if isinstance(value, list) else value
+
+
+def test_copies_that_grow_without_end_are_refused() -> None:
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/{number}"} for number in range(40)]
+    obj = {"data": {"a": "x" * 1000}}
+    assert len(orjson.dumps(json_patch(obj, doubling[:5]))) == pytest.approx(32_000, rel=0.1)
+    with pytest.raises(errors.ApiError) as refused:
+        json_patch(obj, doubling)
+    assert refused.value.code == 422
+
+
+def test_a_patch_makes_no_object_that_nothing_could_write() -> None:
+    deeper = [{"op": "add", "path": "/a" * level, "value": {}} for level in range(1, 2000)]
+    assert json_patch({}, deeper[:2]) == {"a": {"a": {}}}
+    with pytest.raises(errors.ApiError) as refused:
+        json_patch({}, deeper)
+    assert refused.value.code == 422

@@ -14,7 +14,7 @@ import orjson
 from seatrial.twin import errors, schema
 from seatrial.twin.api.http import Request
 from seatrial.twin.registry.resources import Resource
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, depth
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 _JSON = ("application/json", "")
@@ -103,7 +103,7 @@ def parse(body: bytes) -> Any:
 
 
 def _shallow(body: bytes, value: Any) -> Any:
-    if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and depth(value) > _DEEPEST:
         raise ValueError("exceeded max depth")
     return value
 
@@ -157,14 +157,14 @@ def _check_nesting(body: bytes) -> None:
 
     if body.count(b"[") + body.count(b"{") + max(map(len, _INDENTED.findall(body)), default=0) < _DEEPEST // 2:
         return
-    depth = 0
+    level = 0
     for event in yaml.parse(body, Loader=_loader()):
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST:
+            level += 1
+            if level > _DEEPEST:
                 raise ValueError("exceeded max depth")
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            level -= 1
 
 
 def _bounded(value: Any) -> bool:
@@ -230,15 +230,3 @@ def _words(body: bytes, error: orjson.JSONDecodeError) -> str:
     if error.pos >= len(text):
         return "unexpected end of JSON input"
     return f"invalid character {text[error.pos]!r} looking for beginning of value"
-
-
-def _depth(value: Any) -> int:
-    """How deep a document nests, counted without recursion."""
-    depth, level = 0, [value]
-    while level:
-        inner: list[Any] = []
-        for item in level:
-            inner.extend(item.values() if isinstance(item, dict) else item)
-        level = [item for item in inner if isinstance(item, (dict, list))]
-        depth += 1
-    return depth

@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from seatrial.twin import errors
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, depth
 
 MOST_OPERATIONS = 10_000
+#: The most that the copies of a patch may add, in bytes of JSON (apiserver: JSONPatchMaxCopyBytes).
+MOST_COPIED = 3 * 1024 * 1024
+#: A patch must not make objects that nest deeper: nothing could write them out.
+DEEPEST = 200
 
 
 # JSON merge patch (RFC 7386)
@@ -50,12 +56,17 @@ def json_patch(obj: Obj, operations: Any) -> Obj:
         said = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(operations)}"
         raise errors.ApiError(413, "RequestEntityTooLarge", f"Request entity too large: {said}")
     document: Any = obj
+    copied = 0
     try:
         for operation in operations:
+            if operation["op"] == "copy":
+                copied += _size(_get(document, _pointer(operation, "from")))
+                if copied > MOST_COPIED:
+                    raise _DoesNotApplyError
             document = _OPERATIONS[operation["op"]](document, operation)
-    except (_DoesNotApplyError, KeyError, TypeError):
+    except (_DoesNotApplyError, KeyError, TypeError, RecursionError):
         document = None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or depth(document) > DEEPEST:
         raise errors.ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
     return document
 
@@ -69,6 +80,11 @@ def _pointer(operation: Obj, key: str = "path") -> list[str]:
     if not isinstance(path, str) or not path.startswith("/"):
         raise _DoesNotApplyError
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+def _size(value: Any) -> int:
+    """Bytes of JSON. Raises TypeError for what nests too deep."""
+    return len(orjson.dumps(value))
 
 
 def _index(part: str, length: int) -> int:
