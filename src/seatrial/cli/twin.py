@@ -6,10 +6,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seatrial.twin.home import Home, Running, TwinError, names
+
+if TYPE_CHECKING:
+    from seatrial.twin.kubelet.node import NodeSpec
 
 NAME = click.option("--name", default="default", show_default=True, help="Which twin; several can run side by side.")
 
@@ -18,6 +22,7 @@ Examples:
   seatrial twin start --detach && export KUBECONFIG=$(seatrial twin kubeconfig)
   kubectl create deployment web --image=nginx --replicas=2
   seatrial twin start --name big --nodes 3 --zones a,b,c --simulate
+  seatrial twin start --nodes nodes.yaml      nodes of any size, zone, label and taint
   seatrial twin start --state cluster.db      the objects are there again after a restart
   seatrial twin start --operators keda        ScaledObjects work
   seatrial twin stop
@@ -34,9 +39,10 @@ def twin() -> None:
 @click.option("-d", "--detach", is_flag=True, help="Return when it is ready, and leave it running.")
 @click.option("--port", default=0, help="Port of the API server on 127.0.0.1; a free one by default.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep the objects and claims in this file.")
-@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, 5000), help="How many nodes.")
+@click.option("--nodes", default="1", show_default=True, metavar="N|FILE", help="How many nodes, or a file that lists them.")
 @click.option("--zones", default="", help="Zones the nodes are spread over: a,b,c.")
 @click.option("--simulate", is_flag=True, help="Simulate every container; start no process.")
+@click.option("--machine-pressure", is_flag=True, help="Evict pods when this machine itself runs low on memory or disk.")
 @click.option("--operators", default="", help="Operators to run, with their custom resources: keda.")
 @click.option("--ready-fd", type=int, hidden=True, help="Write a line to this file descriptor when ready.")
 @click.option("--owner", default="", hidden=True, help="Who started it and may stop it again.")
@@ -46,9 +52,10 @@ def start(
     detach: bool,
     port: int,
     state: Path | None,
-    nodes: int,
+    nodes: str,
     zones: str,
     simulate: bool,
+    machine_pressure: bool,
     operators: str,
     ready_fd: int | None,
     lifeline_fd: int | None,
@@ -58,12 +65,15 @@ def start(
     with told():
         switched_on = tuple(each.strip() for each in operators.split(",") if each.strip())
         known_operators(switched_on)
+        made = wanted_nodes(nodes, zones)
         if detach:
             from seatrial.twin.spawn import spawn
 
-            options = ["--port", str(port), "--nodes", str(nodes), "--zones", zones]
+            given = nodes if isinstance(made, int) else str(Path(nodes).absolute())
+            options = ["--port", str(port), "--nodes", given, "--zones", zones]
             options += ["--state", str(state.absolute())] if state else []
             options += ["--simulate"] if simulate else []
+            options += ["--machine-pressure"] if machine_pressure else []
             options += ["--operators", operators] if switched_on else []
             say(spawn(Home(name), options).running)
             return
@@ -72,15 +82,39 @@ def start(
         options_ = TwinOptions(
             port=port,
             state=state.absolute() if state else None,
-            nodes=nodes,
+            nodes=made,
             zones=tuple(zone for zone in zones.split(",") if zone),
             simulate=simulate,
+            machine_pressure=machine_pressure,
             operators=switched_on,
             ready_fd=ready_fd,
             lifeline_fd=lifeline_fd,
             owner=owner,
         )
         serve(Home(name), options_, ready=None if ready_fd is not None else say)
+
+
+def wanted_nodes(said: str, zones: str) -> int | tuple[NodeSpec, ...]:
+    """A number of nodes, or those that a file lists. What is wrong with it is told with its line, exit code 2."""
+    if said.isdigit():
+        from seatrial.twin.kubelet.node import MOST_NODES
+
+        if not 1 <= int(said) <= MOST_NODES:
+            raise click.UsageError(f"--nodes {said}: there can be 1 to {MOST_NODES}")
+        return int(said)
+    if zones:
+        raise click.UsageError("--zones goes with a number of nodes; in a file each entry has its own `zone`")
+    if not Path(said).is_file():
+        raise click.UsageError(f"--nodes {said}: neither a number nor a file")
+    from seatrial.app.problems import AppFileErrors, Problem
+    from seatrial.cli.mistakes import Mistakes
+    from seatrial.twin.nodes import NodesFileError, read
+
+    try:
+        return tuple(read(Path(said)))
+    except NodesFileError as error:
+        problems = (Problem(said, each.line, each.column, each.message, each.hint) for each in error.mistakes)
+        raise Mistakes(AppFileErrors(problems)) from None
 
 
 @twin.command()

@@ -17,6 +17,7 @@ from seatrial.twin.controllers import Controller, Manager, all_controllers
 from seatrial.twin.controllers.hpa_metrics import Values
 from seatrial.twin.errors import ApiError, internal
 from seatrial.twin.events import EventRecorder
+from seatrial.twin.kubelet.eviction import Machine
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
 from seatrial.twin.kubelet.node import NodeSpec
 from seatrial.twin.kubelet.runtime import ExecResult, Runtime, Usage
@@ -41,6 +42,7 @@ class Cluster:
     `store_path`: the file that keeps the objects over restarts; `seed` makes names, uids and choices repeatable.
     `timing`: the kubelets' own latencies: those of the reference cluster for simulated containers, none for real ones.
     `operators`: the names of those to switch on (see `operators`); `values` gives the metrics of type Pods, Object and External.
+    `machine`: the figures of this machine, where pods are to be evicted when it runs low.
     `leases=False` does without node Leases, `track_fields=False` without managedFields: both only cost time in virtual time.
     """
 
@@ -62,6 +64,7 @@ class Cluster:
         service_cidr: str = "127.96.0.0/16",
         operators: Sequence[str] = (),
         values: Values | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.clock = clock
         self.store = Store(store_path)
@@ -82,7 +85,7 @@ class Cluster:
         self.kubelets: dict[str, Kubelet] = {}
         self._runtime_of = runtime if callable(runtime) else lambda _spec: runtime
         self._nodes, self._timing, self._leases = tuple(nodes), timing, leases
-        self._root_ca, self._api_port = root_ca, api_port
+        self._root_ca, self._api_port, self._machine = root_ca, api_port, machine
         self._operators, self._values = [load(name) for name in operators], values
         self._dispatcher: Dispatcher | None = None
         self._addresses = 0  # given to simulated nodes
@@ -138,7 +141,9 @@ class Cluster:
         timing = self._timing or (REFERENCE if runtime.name == "simulated" else PROMPT)
         if runtime.name == "simulated" and not spec.address:
             spec = replace(spec, address=self._next_address())
-        kubelet = Kubelet(self.context, runtime, spec, self._dispatcher, timing=timing, leases=self._leases)
+        kubelet = Kubelet(
+            self.context, runtime, spec, self._dispatcher, timing=timing, leases=self._leases, machine=self._machine
+        )
         self.kubelets[spec.name] = kubelet
         kubelet.start()
         return kubelet

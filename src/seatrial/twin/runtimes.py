@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_lowercase
 
 from seatrial.twin.clock import Clock
 from seatrial.twin.home import Home
+from seatrial.twin.kubelet.machine import machine_figures
 from seatrial.twin.kubelet.mixed import MixedRuntime
 from seatrial.twin.kubelet.node import NodeSpec, this_machine
 from seatrial.twin.kubelet.process.addresses import claim_block
 from seatrial.twin.kubelet.process.hosts import service_hosts
 from seatrial.twin.kubelet.process.runtime import ProcessRuntime
 from seatrial.twin.kubelet.runtime import Runtime
+from seatrial.twin.kubelet.signals import Observations
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
 from seatrial.world.objects import Obj
 
@@ -28,7 +32,7 @@ class Runtimes:
     """
 
     def __init__(self, home: Home, clock: Clock, state: Path | None, *, simulate: bool) -> None:
-        self._block = claim_block()
+        self._block, self._folder = claim_block(), home.path
         simulated = SimulatedRuntime(clock, log_dir=home.path / "logs")
         self.process: ProcessRuntime | None = None
         self._runtime: Runtime = simulated
@@ -57,16 +61,20 @@ class Runtimes:
         return self._runtime
 
     def nodes(self, count: int, zones: tuple[str, ...]) -> list[NodeSpec]:
-        """The nodes to make: this machine as it is, or simulated ones, spread over the zones in turn."""
-        specs = []
-        for number in range(count):
-            name = f"node-{ascii_lowercase[number] if count <= len(ascii_lowercase) else number + 1}"
-            zone = zones[number % len(zones)] if zones else ""
-            if self.process:
-                specs.append(NodeSpec(name, zone=zone, address=this_machine(name).address))
-            else:
-                specs.append(NodeSpec(name, cpu=SIMULATED_CPU, memory=SIMULATED_MEMORY, zone=zone))
-        return specs
+        """The nodes to make, spread over the zones in turn."""
+        names = [f"node-{ascii_lowercase[number] if count <= len(ascii_lowercase) else number + 1}" for number in range(count)]
+        places = [zones[number % len(zones)] if zones else "" for number in range(count)]
+        return self.complete([NodeSpec(name, zone=zone) for name, zone in zip(names, places, strict=True)])
+
+    def complete(self, specs: Sequence[NodeSpec]) -> list[NodeSpec]:
+        """Nodes with what was not said of them: this machine's size and address, or the size of simulated ones."""
+        if self.process:
+            return [replace(spec, address=this_machine(spec.name).address) for spec in specs]
+        return [replace(spec, cpu=spec.cpu or SIMULATED_CPU, memory=spec.memory or SIMULATED_MEMORY) for spec in specs]
+
+    def machine(self) -> Observations:
+        """How much memory, disk, inodes and process ids this machine has, and what is left."""
+        return machine_figures(self._folder)
 
     def set_hosts(self, services: list[Obj], slices: list[Obj], namespace: str) -> None:
         """Let the pods of a namespace know the Services by their names."""

@@ -23,6 +23,7 @@ import psutil
 
 from seatrial import __version__
 from seatrial.twin.home import Home, Running, kubeconfig
+from seatrial.twin.kubelet.node import NodeSpec
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,16 @@ INGRESS_PORT = 8080
 class TwinOptions:
     """`port` 0: any free one. `state`: the file that keeps the objects; claims are kept in a folder beside it.
 
-    `operators`: the names of those to switch on.
+    `nodes`: how many, or what they are. `operators`: the names of those to switch on. `machine_pressure`: evict pods when this
+    machine runs low on memory or disk; it has other work as well, and its owner's pods should not go for that unasked.
     """
 
     port: int = 0
     state: Path | None = None
-    nodes: int = 1
+    nodes: int | tuple[NodeSpec, ...] = 1
     zones: tuple[str, ...] = ()
     simulate: bool = False
+    machine_pressure: bool = False
     operators: tuple[str, ...] = ()
     ready_fd: int | None = None
     lifeline_fd: int | None = None
@@ -106,10 +109,12 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
         issuer = certificates.authority(f"seatrial-{home.name}")
         addresses = (*certificates.ADDRESSES, str(first_address(runtimes.service_cidr)))
         files = certificates.write(home.path, issuer, certificates.server(issuer, addresses=addresses))
+        nodes = options.nodes
         cluster = Cluster(
             clock,
             runtimes.of,
-            runtimes.nodes(options.nodes, options.zones),
+            runtimes.nodes(nodes, options.zones) if isinstance(nodes, int) else runtimes.complete(nodes),
+            machine=runtimes.machine if options.machine_pressure else None,
             store_path=options.state,
             root_ca=issuer.certificate.decode(),
             api_port=listener.getsockname()[1],

@@ -175,6 +175,8 @@ class EvictionManager:
 
     def refuses(self, pod: Obj) -> tuple[str, str] | None:
         """Why a node under pressure does not take a pod, as reason and message."""
+        if not self.pressures:
+            return None
         tolerations = pod["spec"].get("tolerations") or ()
         tolerant = any(_tolerates_memory_pressure(toleration) for toleration in tolerations)
         said = ranking.refusal(pod, self.pressures, qos_class(pod) == "BestEffort", tolerant)

@@ -22,6 +22,9 @@ KUBELET_VERSION = "v1.36.2"
 LEASE_SECONDS, LEASE_RENEWAL = 40, 10.0
 LEASE_NAMESPACE = "kube-node-lease"
 
+#: The largest cluster that Kubernetes is made for.
+MOST_NODES = 5000
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
