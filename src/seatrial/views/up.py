@@ -76,15 +76,13 @@ class Lines:
 
 
 class Terminal:
-    """Steps that are done stay as lines; what is coming up is one picture, redrawn in place."""
+    """Steps that are done stay as lines; what is coming up is a picture below them, redrawn in place."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.live import Live
 
         self._console: Console = Console(highlight=False)
-        self._live: Live = Live(console=self._console, refresh_per_second=8, transient=True)
-        self._live.start()
+        self._live: Live | None = None
         self._step, self._rows = "", tuple[Row, ...]()
 
     def show(self, event: Event) -> None:
@@ -95,30 +93,45 @@ class Terminal:
         elif event.kind in ("ready", "failed"):
             self._settle(event)
         elif event.text:
-            from rich.markup import escape
+            self._done(event.text)
+        self._draw()
 
-            self._console.print("[green]✓[/]", escape(event.text), soft_wrap=True)
-            self._step = ""
-        self._live.update(self._picture())
+    def _done(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._step = ""
+        self._draw()
+        self._console.print("[green]✓[/]", escape(text), soft_wrap=True)
 
     def _settle(self, event: Event) -> None:
         """The picture becomes part of the scroll-back, and what it means is said below it."""
-        self._console.print(_table(self._rows))
+        rows, self._rows, self._step = self._rows, (), ""
+        self._draw()
+        self._console.print(_table(rows))
         for line in closing(event):
             self._console.print(line, markup=False, soft_wrap=True, style="" if event.kind == "ready" else "red")
-        self._rows, self._step = (), ""
 
-    def _picture(self) -> RenderableType:
+    def _draw(self) -> None:
+        """Bring the picture up to date; where there is nothing to show there is none."""
         from rich.console import Group
+        from rich.live import Live
         from rich.spinner import Spinner
 
+        if not self._rows and not self._step:
+            self.close()
+            return
         parts: list[RenderableType] = [_table(self._rows)] if self._rows else []
         if self._step:
             parts.append(Spinner("dots", text=f" {self._step}", style="cyan"))
-        return Group(*parts)
+        if self._live is None:
+            self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+            self._live.start()
+        self._live.update(Group(*parts))
 
     def close(self) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
 def _table(rows: Iterable[Row]) -> RenderableType:
