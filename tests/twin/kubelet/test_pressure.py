@@ -7,7 +7,8 @@ from seatrial.twin.clock import VirtualClock
 from seatrial.twin.cluster import Cluster
 from seatrial.twin.kubelet.consumption import Consumption, Used
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
-from seatrial.twin.kubelet.node import NodeSpec
+from seatrial.twin.kubelet.machine import machine_figures
+from seatrial.twin.kubelet.node import NodeSpec, machine_memory
 from seatrial.twin.kubelet.profiles import Outcome, Profile, of_command, read_command
 from seatrial.twin.kubelet.ranking import broken_limit, order
 from seatrial.twin.kubelet.signals import DEFAULT_HARD, MEMORY, NODEFS, PIDS, Observed, ThresholdError, thresholds
@@ -311,6 +312,13 @@ def test_a_machine_that_runs_low_costs_no_pod_unless_it_was_asked_for():
     status = on_machine(lambda: {MEMORY: Observed(8 * GI, 50 * MI)})
     assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
     assert "Threshold quantity: 100Mi, available: 50Mi. Container c was using 10Mi" in status["message"]
+
+
+def test_the_machines_figures_are_plausible(tmp_path):
+    figures = machine_figures(tmp_path)
+    assert {MEMORY, NODEFS, PIDS} <= figures.keys()
+    assert all(0 <= each.available <= each.capacity for each in figures.values())
+    assert figures[MEMORY].capacity == machine_memory()
 
 
 # the whole story

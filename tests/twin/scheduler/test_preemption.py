@@ -246,6 +246,16 @@ def test_no_more_pods_go_while_the_first_are_on_their_way_out():
     assert nominated(board, "payment") == "n1"
 
 
+def test_a_victim_on_its_way_out_is_no_reason_to_look_again():
+    board = prepared(node("n1", cpu=1), node("n2", taints=[{"key": "k", "effect": "NoSchedule"}]))
+    put(board, "n1", "worker", cpu="600m")
+    place(board, pod("payment", cpu="600m", priorityClassName="high"))
+    board.run(5)
+    assert events(board, "FailedScheduling", "payment") == [
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s)."
+    ]
+
+
 def test_room_that_was_made_is_not_for_lower_priorities(board):
     put(board, "n1", "worker", cpu="900m")
     place(board, pod("payment", cpu="900m", priorityClassName="high"), pod("sneaky", cpu="900m", priorityClassName="middle"))

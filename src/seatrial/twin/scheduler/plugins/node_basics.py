@@ -8,7 +8,6 @@ from seatrial.twin.scheduler.framework import (
     MOST,
     NODE_ADDED,
     NODE_CHANGED,
-    POD_CHANGED,
     POD_GONE,
     Cycle,
     Plugin,
@@ -36,7 +35,7 @@ def tolerated(tolerations: Iterable[Obj], taint: Obj) -> bool:
 
 class NodeUnschedulable(Plugin):
     name = "NodeUnschedulable"
-    wakes_on = frozenset({NODE_ADDED, NODE_CHANGED, POD_CHANGED})
+    wakes_on = frozenset({NODE_ADDED, NODE_CHANGED})
     _taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}  # noqa: RUF012
 
     def filter(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
@@ -65,7 +64,7 @@ class NodeName(Plugin):
 class TaintToleration(Plugin):
     name = "TaintToleration"
     weight = 3
-    wakes_on = frozenset({NODE_ADDED, NODE_CHANGED, POD_CHANGED})
+    wakes_on = frozenset({NODE_ADDED, NODE_CHANGED})
 
     def filter(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
         if not any(node.taints for node in nodes):
