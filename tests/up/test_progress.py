@@ -159,3 +159,23 @@ def test_what_is_deleted_is_forgotten():
     seen = picture(deployment())
     seen.see("DELETED", deployment())
     assert seen.rows() == []
+
+
+def test_a_command_that_is_not_there_is_told_instead_of_an_exit_code():
+    ended = {
+        "terminated": {
+            "exitCode": 128,
+            "reason": "StartError",
+            "message": 'runc create failed: error during container init: exec: "nosuch": not found',
+        }
+    }
+    row = only_row_of_deployment(pod(state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState=ended, restartCount=1))
+    assert (row.state, row.why) == ("failed", 'cannot be started, restarted once: exec: "nosuch": not found')
+    row = only_row_of_deployment(pod(state=ended), warning("api-7d-x", "Back-off restarting failed container api in pod"))
+    assert row.why == 'cannot be started: exec: "nosuch": not found'
+
+
+def test_the_first_crash_is_told_by_its_exit_code():
+    ended = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    row = only_row_of_deployment(pod(state=ended), warning("api-7d-x", "Back-off restarting failed container api in pod"))
+    assert (row.state, row.why) == ("starting", "exited with 3")

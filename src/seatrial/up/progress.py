@@ -15,6 +15,8 @@ _EARLY = {"", "ContainerCreating", "PodInitializing"}
 #: Container states that no waiting mends; the pod needs another version, or another cluster.
 _BROKEN = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName",
            "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}  # fmt: skip
+#: How a container ended whose command could not be started at all.
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}
 #: After so many restarts a container counts as failed between two crashes as well.
 MANY = 2
 
@@ -153,7 +155,7 @@ def _why(pods: list[Obj], warnings: Warnings) -> tuple[State, str]:
 
 
 def _with(why: str, warning: str) -> str:
-    if not warning or warning in why or why.startswith("exited"):
+    if not warning or warning in why or why.startswith(("exited", "cannot be started")):
         return why
     return f"{why}: {warning}" if why else warning
 
@@ -174,6 +176,11 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
         reason = waiting.get("reason", "")
         if last and not status.get("ready") and (reason == "CrashLoopBackOff" or status.get("restartCount", 0) >= MANY):
             return "failed", _crashes(pod, status, last)
+        ended = dig(status, "state.terminated", {})
+        if ended.get("reason") in _NEVER_RAN:
+            return "starting", f"cannot be started: {_start_error(ended)}".rstrip(": ")
+        if ended.get("exitCode"):
+            return "starting", f"exited with {ended['exitCode']}"
         if reason in _BROKEN:
             return "failed", f"{reason}: {waiting.get('message', '')}".rstrip(": ")
         if reason not in _EARLY:
@@ -187,7 +194,16 @@ def pod_trouble(pod: Obj) -> tuple[State, str]:
 
 
 def _crashes(pod: Obj, status: Obj, last: Obj) -> str:
-    why = " (OOMKilled)" if last.get("reason") == "OOMKilled" else ""
     times = status.get("restartCount", 0)
     restarts = "once" if times == 1 else f"{times} times"
-    return f"exited with {last.get('exitCode')}{why}, restarted {restarts}: kubectl logs {name_of(pod)} --previous"
+    if last.get("reason") in _NEVER_RAN:  # there is no log to look at, and the exit code is nobody's
+        return f"cannot be started, restarted {restarts}: {_start_error(last)}".rstrip(": ")
+    why = " (OOMKilled)" if last.get("reason") == "OOMKilled" else ""
+    namespace = pod["metadata"].get("namespace")
+    where = f"-n {namespace} " if namespace else ""
+    return f"exited with {last.get('exitCode')}{why}, restarted {restarts}: kubectl {where}logs {name_of(pod)} --previous"
+
+
+def _start_error(ended: Obj) -> str:
+    """The last link of the chain of causes in which a container runtime wraps it."""
+    return str(ended.get("message", "")).rpartition("error during container init: ")[2]
