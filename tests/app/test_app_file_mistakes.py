@@ -91,7 +91,7 @@ def test_a_mistake_in_a_service_is_told_with_its_place(keys, told):
         ("services: {web: {image: a/b:1}}", "1:1 the file has no `app` | The name of the application."),
         ("app: shop", "1:1 the file has no `services` | What the team runs."),
         ("app: Shop\nservices: {web: {image: a/b:1}}", '1:6 "Shop" is not a name | lower-case letters'),
-        ("app: shop\nservices: {}", "2:11 `services` takes at least one entry, not a map"),
+        ("app: shop\nservices: {}", "2:11 `services` has no entry; it takes at least one"),
         ("app: shop\nservices: {web: {image: a/b}}", "2:25 the image of `web` has no tag, and the file no `version` | add"),
         (
             "app: shop\nversion: 1.4+x\nservices: {web: {image: a/b}}",

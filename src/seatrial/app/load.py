@@ -67,6 +67,8 @@ def _report(found: Document, detail: ErrorDetails) -> None:
         found.report(found.key_at(path), f"unknown key `{path[-1]}`", did_you_mean(path[-1], keys_at(path[:-1]), "keys here"))
     elif kind == "missing":
         found.report(found.key_at(path[:-1]), f"{_name(path[:-1])} has no `{path[-1]}`", _why(path))
+    elif kind == "too_short":
+        found.report(found.value_at(path), f"`{_last(path)}` has no entry; it takes at least one")
     elif kind in _WANTED:
         found.report(found.value_at(path), f"`{_last(path)}` takes {_WANTED[kind]}, not {kind_of(given)}")
     elif kind == "literal_error":
@@ -86,7 +88,6 @@ _WANTED = {
     "string_type": "a text",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
-    "too_short": "at least one entry",
 }
 
 
