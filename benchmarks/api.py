@@ -92,11 +92,11 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), ssl_certfile=sys.argv[
 """
 
 
-def start_twin(home: str) -> tuple[subprocess.Popen[bytes], float, dict[str, str]]:
+def start_twin(home: str, *options: str) -> tuple[subprocess.Popen[bytes], float, dict[str, str]]:
     """A twin in the foreground; the seconds until /readyz was answered, and what it says of itself."""
     os.environ["SEATRIAL_HOME"] = home
     ready, told = os.pipe()
-    command = [sys.executable, "-m", "seatrial", "twin", "start", "--ready-fd", str(told)]
+    command = [sys.executable, "-m", "seatrial", "twin", "start", *options, "--ready-fd", str(told)]
     begin = time.perf_counter()
     process = subprocess.Popen(command, pass_fds=[told], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(told)

@@ -24,6 +24,7 @@ import psutil
 from seatrial import __version__
 from seatrial.twin.home import Home, Running, kubeconfig
 from seatrial.twin.kubelet.node import NodeSpec
+from seatrial.twin.memory import collect_seldom
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ async def _run(home: Home, options: TwinOptions, ready: Callable[[Running], None
                 pipe.write(json.dumps(asdict(running)))
         if ready is not None:
             ready(running)
+        collect_seldom()
         await stop.wait()
         log.info("stopping")
 

@@ -144,10 +144,24 @@ def below_of(shape: Shape | None, step: str) -> Shape | None:
 
 
 def sorted_set(fields: FieldSet) -> FieldSet:
-    """The set in the order in which the server writes it."""
-    if len(fields) < 2:
-        return {step: sorted_set(node) if node else node for step, node in fields.items()}
-    return {step: sorted_set(fields[step]) if fields[step] else fields[step] for step in sorted(fields, key=_order)}
+    """The set in the order in which the server writes it; equal sets are one and the same, for pods of a template are many."""
+    if not fields:
+        return _NOTHING
+    steps = fields if len(fields) == 1 else sorted(fields, key=_order)
+    below = [(step, sorted_set(fields[step])) for step in steps]
+    key = tuple((step, id(node)) for step, node in below)
+    known = _known_sets.get(key)
+    if known is None:
+        if len(_known_sets) >= _MOST_KNOWN:
+            _known_sets.clear()
+        known = _known_sets[key] = dict(below)
+    return known
+
+
+#: Sets by their steps and the identities of the sets below, which the set itself keeps alive.
+_known_sets: dict[tuple[tuple[str, int], ...], FieldSet] = {}
+_MOST_KNOWN = 16384
+_NOTHING: FieldSet = {}
 
 
 def _below(node: FieldSet) -> FieldSet:
