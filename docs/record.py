@@ -5,7 +5,9 @@ python docs/record.py          needs tmux; writes docs/pictures/up.svg
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,9 +39,11 @@ def main() -> None:
         finally:
             tmux("kill-server")
     shown = shown.replace(home, "~/.local/state/seatrial")
-    console = Console(record=True, width=WIDTH, quiet=True)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(shown))
-    console.save_svg(str(ROOT / "docs" / "pictures" / "up.svg"), title="seatrial up examples/shop")
+    picture = console.export_svg(title="seatrial up examples/shop")
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # the reader's own fonts will do
+    (ROOT / "docs" / "pictures" / "up.svg").write_text(picture)
     print(Text.from_ansi(shown).plain)
 
 
