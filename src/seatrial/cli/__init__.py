@@ -73,7 +73,6 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv or os.environ.get("SEATRIAL_DEBUG"):
             raise
-        click.echo(
-            f"Error: {type(error).__name__}: {error}\nThis is a defect in Seatrial. Run it again as `seatrial --debug …` for details.", err=True
-        )
+        hint = "This is a defect in Seatrial. Run it again as `seatrial --debug …` for details."
+        click.echo(f"Error: {type(error).__name__}: {error}\n{hint}", err=True)
         sys.exit(70)
