@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from seatrial.twin.home import Running
+from seatrial.twin.kubelet.process.capability import Capability
 from seatrial.twin.spawn import Spawned
 from seatrial.up import session as module
 from seatrial.up.session import Session, Wish
@@ -28,11 +29,13 @@ class Twin:
         self.child = subprocess.Popen(command)
         self.stoppable = threading.Event()
         self.started = False
+        self.capability = Capability(full=True)
 
     def running(self) -> Running | None:
         if not self.started:
             return None
-        return Running("default", self.child.pid, 0, "https://127.0.0.1:1", "kubeconfig", "", "process", "", "")
+        words, limited = self.capability.words, self.capability.limited
+        return Running("default", self.child.pid, 0, "https://127.0.0.1:1", "kubeconfig", "", words, "", "", limited=limited)
 
     def spawn(self, *_: object, **__: object) -> Spawned:
         self.started = True
@@ -183,3 +186,18 @@ def test_what_to_try_next_quotes_what_a_shell_would_split(new):
     session, _, _ = new(stay, detach=True)
     session.wish = Wish(Path("my shop"), detach=True, twin="other")
     assert session._end == "seatrial down 'my shop' --name other"
+
+
+@pytest.mark.parametrize(
+    ("capability", "told"),
+    [
+        (Capability(full=True), False),
+        (Capability(full=False, reason="user namespaces are switched off"), True),
+        (Capability(full=True, addresses=False), True),
+    ],
+)
+def test_what_this_machine_denies_containers_is_told(new, capability, told):
+    session, twin, kinds = new(stay, detach=True)
+    twin.capability = capability
+    asyncio.run(session.run())
+    assert ("log" in kinds) is told

@@ -36,10 +36,11 @@ class Running:
     server: str  # https://127.0.0.1:<port>
     kubeconfig: str
     ingress: str  # http://localhost:<port>, or "" when nothing is exposed
-    runtime: str  # how containers run: "process", "process (fallback): why", "simulated"
+    runtime: str  # how containers run, in words for people; "simulated" when none does
     state: str  # the file that keeps the state, or ""
     version: str
     owner: str = ""  # "up" when `seatrial up` started it and may stop it again
+    limited: bool = False  # containers lack something here that they have elsewhere; `runtime` says what
 
 
 def base() -> Path:

@@ -57,6 +57,11 @@ class Runtimes:
         """How containers run, for people."""
         return self.process.capability().words if self.process else "simulated"
 
+    @property
+    def limited(self) -> bool:
+        """Whether this machine denies containers something that they have elsewhere."""
+        return self.process is not None and self.process.capability().limited
+
     def of(self, _node: NodeSpec) -> Runtime:
         return self._runtime
 

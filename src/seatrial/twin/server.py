@@ -148,6 +148,7 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
             kubeconfig=str(home.kubeconfig),
             ingress=f"http://localhost:{ingress.port}",
             runtime=runtimes.words,
+            limited=runtimes.limited,
             state=str(options.state or ""),
             version=__version__,
             owner=options.owner,

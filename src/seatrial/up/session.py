@@ -118,7 +118,7 @@ class Session:
         spawned = await asyncio.shield(self._spawning)  # a thread cannot be interrupted: what it starts is stopped later
         took = time.monotonic() - begin
         self.tell("done", f"twin {spawned.running.name!r} answers after {took:.1f} s: {spawned.running.server}")
-        if "fallback" in spawned.running.runtime:
+        if spawned.running.limited:
             self.tell("log", spawned.running.runtime)
         return spawned.running
 

@@ -38,6 +38,10 @@ class Capability:
     addresses: bool = True
 
     @property
+    def limited(self) -> bool:
+        return not (self.full and self.addresses)
+
+    @property
     def words(self) -> str:
         """One line for a person."""
         told = "" if self.addresses else "; their servers have to listen on $POD_IP"
