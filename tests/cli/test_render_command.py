@@ -51,7 +51,7 @@ def test_mistakes_are_told_on_standard_error_with_their_number_and_exit_code_2(t
         ((SHOP, "-e", "prod"), "shop has no environment `prod`; did you mean `production`?"),
         ((SHOP, "-o", "helm"), "a Helm chart is a folder: say where with --out DIR"),
         (("nowhere.yaml",), "nowhere.yaml: there is no such file"),
-        ((str(ROOT / "docs"),), "this is a directory, not an app file"),
+        ((str(ROOT / "docs"),), "there is no seatrial.yaml in this folder"),
     ],
 )
 def test_wrong_usage_is_explained_with_exit_code_2(arguments, said):

@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
 
     try:
         if path.is_dir():
-            raise refuse("this is a directory, not an app file")
+            raise refuse("there is no seatrial.yaml in this folder", "give the folder of an app, or its file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
             size = max(len(content), path.stat().st_size)

@@ -29,6 +29,20 @@ def reported() -> Iterator[None]:
         _say(error, 20, "Helm said: ")
     except ClusterError as error:
         _say(error, 50)
+    except OSError as error:
+        words = of_own_folder(error)
+        if not words:
+            raise
+        _say(TwinError(words), 1)
+
+
+def of_own_folder(error: OSError) -> str:
+    """What to tell when Seatrial's own folder cannot be written: it is read-only, full, or below a file; "" for other files."""
+    from seatrial.twin.home import base
+
+    if not str(error.filename or "").startswith(str(base())):
+        return ""
+    return f"{error.filename}: {error.strerror}\nSeatrial keeps its files in {base()}; another place: export SEATRIAL_HOME=FOLDER"
 
 
 def _say(error: Exception, code: int, before: str = "") -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from seatrial.world import duration
@@ -22,3 +25,16 @@ class DurationType(click.ParamType[float]):
 
 
 DURATION = DurationType()
+
+
+class StateFile(click.Path):
+    """The file of a twin's state: it may be made, its folder has to be there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not path.absolute().parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r} to keep {path.name!r} in", param, ctx)
+        return path
+
+
+STATE = StateFile(dir_okay=False, writable=True, path_type=Path)

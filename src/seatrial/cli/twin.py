@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seatrial.cli.errors import of_own_folder
+from seatrial.cli.params import STATE
 from seatrial.twin.home import Home, Running, TwinError, names
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def twin() -> None:
 @NAME
 @click.option("-d", "--detach", is_flag=True, help="Return when it is ready, and leave it running.")
 @click.option("--port", default=0, help="Port of the API server on 127.0.0.1; a free one by default.")
-@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep the objects and claims in this file.")
+@click.option("--state", type=STATE, help="Keep the objects and claims in this file.")
 @click.option("--nodes", default="1", show_default=True, metavar="N|FILE", help="How many nodes, or a file that lists them.")
 @click.option("--zones", default="", help="Zones the nodes are spread over: a,b,c.")
 @click.option("--simulate", is_flag=True, help="Simulate every container; start no process.")
@@ -200,6 +202,7 @@ class told:  # noqa: N801 - reads as a word in a with statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, TwinError):
-            click.echo(f"Error: {error}", err=True)
+        words = str(error) if isinstance(error, TwinError) else of_own_folder(error) if isinstance(error, OSError) else ""
+        if words:
+            click.echo(f"Error: {words}", err=True)
             sys.exit(1)

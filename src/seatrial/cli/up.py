@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli.params import DURATION
+from seatrial.cli.params import DURATION, STATE
 
 EXAMPLES = """\b
 Examples:
@@ -31,7 +31,7 @@ Exit codes:
 @click.option("-e", "--environment", default="dev", show_default=True, help="Which environment of the app file.")
 @click.option("-d", "--detach", is_flag=True, help="Return when the application is up, and leave it running.")
 @click.option("--name", default="default", show_default=True, help="Which twin to use; it is started when it does not run.")
-@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep data across restarts, in this file.")
+@click.option("--state", type=STATE, help="Keep data across restarts, in this file.")
 @click.option("--timeout", type=DURATION, default="5m", show_default=True, help="Give up when it is not up after this time.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def up(path: Path, environment: str, detach: bool, name: str, state: Path | None, timeout: float, output: str) -> None:
