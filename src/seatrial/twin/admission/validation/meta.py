@@ -17,9 +17,7 @@ IN_VALUES = "must be specified when `operator` is 'In' or 'NotIn'"
 NO_VALUES = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
 
 
-def check(
-    obj: Obj, rule: names.NameRule, causes: Causes, namespaced: bool | None = None, *, any_finalizer: bool = False
-) -> None:
+def check(obj: Obj, rule: names.NameRule, causes: Causes, namespaced: bool | None = None, *, any_finalizer: bool = False) -> None:
     """The metadata of a new object; `namespaced` None leaves the namespace alone.
 
     `any_finalizer`: names without a path are allowed, as they are for custom resources (`finalizer.keda.sh`).
