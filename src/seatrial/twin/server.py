@@ -127,7 +127,7 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
         stack.callback(cluster.stop)
         token = secrets.token_urlsafe(32)
         api = Api(cluster.registry, {token: admin()}, logs=cluster, commands=cluster, usage=cluster.usage)
-        served = await serve_api(api, listener=listener, certfile=files.certificate, keyfile=files.key)
+        served = await serve_api(api, listener=listener, certfile=files.certificate, keyfile=files.key, authority=files.authority)
         stack.push_async_callback(served.stop)
         proxy = ServiceProxy(cluster.context)
         proxy.start()

@@ -14,6 +14,7 @@ from seatrial.twin.admission.chain import standard
 from seatrial.twin.api.app import Api
 from seatrial.twin.api.authentication import admin
 from seatrial.twin.clock import VirtualClock
+from seatrial.twin.rbac import policy
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import ResourceTable, builtin_resources
 from seatrial.twin.store import Store
@@ -45,13 +46,18 @@ class Reply:
 
 
 class Client:
-    """A client of one API server, with the administrator's token unless told otherwise."""
+    """A client of one API server, with the administrator's token unless told otherwise.
 
-    def __init__(self, history: int = 20_000, **options: Any) -> None:
+    `roles`: the cluster has the roles and bindings that every cluster begins with.
+    """
+
+    def __init__(self, history: int = 20_000, roles: bool = False, **options: Any) -> None:
         self.clock = VirtualClock()
         self.registry = Registry(Store(history=history), self.clock, ResourceTable(builtin_resources()), 1, admission=standard())
         self.api = Api(self.registry, {TOKEN: admin()}, **options)
         self.registry.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+        if roles:
+            policy.install(self.registry)
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"}}
         self.registry.create("serviceaccounts", account)
 

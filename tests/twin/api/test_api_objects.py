@@ -163,56 +163,6 @@ def test_bindings_and_evictions_answer_with_a_status() -> None:
     assert client.get(f"{PODS}/web").json["metadata"]["deletionGracePeriodSeconds"] == 30
 
 
-def test_a_token_opens_the_door_for_its_service_account() -> None:
-    client = Client()
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = client.create("/api/v1/namespaces/shop/serviceaccounts/default/token", asked)["status"]["token"]
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    reply = client("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, authorization=f"Bearer {token}")
-    assert reply.json["status"]["userInfo"]["username"] == "system:serviceaccount:shop:default"
-    assert client.get(PODS, authorization=f"Bearer {token}").status == 403
-    allow(client)
-    assert client.get(PODS, authorization=f"Bearer {token}").status == 200
-    assert client.get("/api/v1/namespaces/shop/secrets", authorization=f"Bearer {token}").status == 403
-
-
-def allow(client: Client) -> None:
-    """Let the service account read pods."""
-    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop"
-    client.create(
-        f"{rbac}/roles",
-        {"metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]},
-    )
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
-    subject = {"kind": "ServiceAccount", "name": "default", "namespace": "shop"}
-    client.create(f"{rbac}/rolebindings", {"metadata": {"name": "r"}, "roleRef": role, "subjects": [subject]})
-
-
-def test_may_i() -> None:
-    client = Client()
-    allow(client)
-    path = "/apis/authorization.k8s.io/v1/{}"
-    attributes = {"verb": "list", "resource": "pods", "namespace": "shop"}
-    assert client("POST", path.format("selfsubjectaccessreviews"), {"spec": {"resourceAttributes": attributes}}).json[
-        "status"
-    ] == {"allowed": True}
-    they = {"user": "system:serviceaccount:shop:default", "resourceAttributes": attributes}
-    assert client("POST", path.format("subjectaccessreviews"), {"spec": they}).json["status"] == {"allowed": True}
-    they["resourceAttributes"] = {**attributes, "verb": "delete"}
-    assert client("POST", path.format("subjectaccessreviews"), {"spec": they}).json["status"] == {"allowed": False}
-
-
-def test_an_administrator_may_act_for_others() -> None:
-    client = Client()
-    as_robot = {"impersonate_user": "system:serviceaccount:shop:robot"}
-    reply = client("GET", "/api/v1/namespaces/shop/secrets", **as_robot)
-    assert (reply.status, reply.json["message"]) == (
-        403,
-        'secrets is forbidden: User "system:serviceaccount:shop:robot" cannot list resource "secrets"'
-        ' in API group "" in the namespace "shop"',
-    )
-
-
 def test_a_dry_run_answers_and_writes_nothing() -> None:
     client = Client()
     reply = client("POST", f"{CONFIG_MAPS}?dryRun=All", config_map())

@@ -103,9 +103,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         registry.create("serviceaccounts", account)
         issuer = certificates.authority()
         files = certificates.write(folder / "pki", issuer, certificates.server(issuer))
-        served = await serving.serve(
-            Api(registry, {TOKEN: admin()}, commands=Shouting()), certfile=files.certificate, keyfile=files.key
-        )
+        api = Api(registry, {TOKEN: admin()}, commands=Shouting())
+        served = await serving.serve(api, certfile=files.certificate, keyfile=files.key, authority=files.authority)
+        for name, groups in {"anna": ["crew", "deck"], "boss": ["system:masters"]}.items():
+            pair = certificates.client(issuer, name, groups)
+            (folder / f"{name}.crt").write_bytes(pair.certificate)
+            (folder / f"{name}.key").write_bytes(pair.key)
+        stranger = certificates.client(certificates.authority(), "boss", ["system:masters"])
+        (folder / "stranger.crt").write_bytes(stranger.certificate)
+        (folder / "stranger.key").write_bytes(stranger.key)
         authority = base64.b64encode(issuer.certificate).decode()
         (folder / "kubeconfig").write_text(KUBECONFIG.format(url=served.url, authority=authority, token=TOKEN))
         loops.append(asyncio.get_running_loop())
@@ -185,6 +191,63 @@ def test_kubectl_finds_its_way_about(server: Server) -> None:
     assert server.kubectl("auth", "can-i", "create", "deployments") == "yes\n"
     assert server.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}") == "admin"
     assert server.kubectl("create", "token", "default").startswith("eyJ")
+
+
+def test_a_certificate_comes_before_the_token_of_a_kubeconfig(server: Server) -> None:
+    shown = server.kubeconfig.parent / "anna"
+    flags = (f"--client-certificate={shown}.crt", f"--client-key={shown}.key")
+    assert server.kubectl("auth", "whoami", *flags, "-o", "jsonpath={.status.userInfo.username}") == "anna"
+
+
+def test_kubectl_shows_a_certificate(server: Server) -> None:
+    folder, url = server.kubeconfig.parent, server.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
+    place = (f"--server={url}", f"--certificate-authority={folder / 'pki' / 'ca.crt'}")
+
+    def by(name: str) -> tuple[str, ...]:
+        return (
+            "--kubeconfig=/dev/null",
+            *place,
+            f"--client-certificate={folder / name}.crt",
+            f"--client-key={folder / name}.key",
+        )
+
+    assert (
+        server.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.groups}")
+        == '["system:masters","system:authenticated"]'
+    )
+    told = server.kubectl("auth", "whoami", *by("anna"), "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
+    assert told == 'anna ["crew","deck","system:authenticated"]'
+    assert server.kubectl("auth", "whoami", *by("boss"), "-o", "jsonpath={.status.userInfo.username}") == "boss"
+    assert server.kubectl("get", "secrets", *by("anna"), fails=True) == (
+        'Error from server (Forbidden): secrets is forbidden: User "anna" cannot list resource "secrets" in API group ""'
+        ' in the namespace "default"\n'
+    )
+    server.kubectl("create", "rolebinding", "deck", "--clusterrole=view", "--group=deck")
+    assert server.kubectl("get", "pods", *by("anna"), "-o", "name") == ""
+    server.kubectl("create", "secret", "generic", "deep", *by("boss"))
+    assert "Unable to connect to the server" in server.kubectl("get", "pods", *by("stranger"), fails=True)
+
+
+def test_kubectl_asks_what_may_be_done(server: Server) -> None:
+    as_otto = ("--as=otto", "--as-group=watch")
+    server.kubectl("create", "role", "looker", "--verb=get,list", "--resource=pods,pods/log")
+    server.kubectl("create", "rolebinding", "watch-looks", "--role=looker", "--group=watch")
+    assert server.kubectl("auth", "can-i", "list", "pods", *as_otto) == "yes\n"
+    assert server.kubectl("auth", "can-i", "get", "pods", "--subresource=log", *as_otto) == "yes\n"
+    listed = [line.split()[0] for line in server.kubectl("auth", "can-i", "--list", "--no-headers", *as_otto).splitlines()]
+    assert {"pods", "pods/log", "selfsubjectreviews.authentication.k8s.io"} <= set(listed)
+    said = server.kubectl("create", "role", "more", "--verb=create", "--resource=roles", *as_otto, fails=True)
+    assert 'User "otto" cannot create resource "roles" in API group "rbac.authorization.k8s.io"' in said
+    server.kubectl("create", "role", "author", "--verb=create,get,update,patch", "--resource=roles.rbac.authorization.k8s.io")
+    server.kubectl("create", "rolebinding", "otto-writes", "--role=author", "--user=otto")
+    said = server.kubectl("create", "role", "more", "--verb=delete", "--resource=pods", *as_otto, fails=True)
+    assert (
+        'attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}' in said
+    )
+    manifest = server.kubectl(
+        "create", "role", "looker", "-n", "default", "--verb=get,list", "--resource=pods", "--dry-run=client", "-o", "yaml"
+    )
+    assert "reconciled" in server.kubectl("auth", "reconcile", "-f", "-", stdin=manifest)
 
 
 def test_helm_installs_upgrades_and_takes_away(server: Server) -> None:

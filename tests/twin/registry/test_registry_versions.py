@@ -71,7 +71,7 @@ def test_a_token_speaks_for_its_account_until_it_expires() -> None:
     claims = made.signer.verify(token, now)
     assert claims is not None
     assert claims["sub"] == "system:serviceaccount:shop:default"
-    assert tokens.account_of(claims) == ("shop", "default")
+    assert tokens.account_of(claims)[:2] == ("shop", "default")
     assert made.signer.verify(token, now + 601) is None
     assert made.signer.verify(token[:-2] + "xx", now) is None
     assert tokens.Signer().verify(token, now) is None

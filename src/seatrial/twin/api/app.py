@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seatrial.twin import errors
-from seatrial.twin.api import bodies, discovery, listing
+from seatrial.twin.api import bodies, discovery, fields, impersonation, listing
 from seatrial.twin.api.authentication import MASTERS, Authenticator
-from seatrial.twin.api.authorization import Action, Authorizer, refusal
+from seatrial.twin.api.authorization import Action, Authorizer
 from seatrial.twin.api.executing import Commands
 from seatrial.twin.api.http import (
     Answer,
@@ -75,7 +75,7 @@ class Api:
         self._ready = ready
         self._objects = Objects(registry)
         self._subresources = Subresources(registry, self._objects, logs)
-        self._streams = Streams(registry, self.authenticator, self.authorizer, logs, commands)
+        self._streams = Streams(registry, self._user, self.authorizer, logs, commands)
         self._reviews = Reviews(registry, self.authenticator, self.authorizer)
         self._discovery = discovery.Discovery(registry.resources)
         self._openapi = OpenApi(registry.resources, self._custom_schema)
@@ -114,7 +114,7 @@ class Api:
             headers = dict(scope["headers"])
             body = await read_body(receive, headers.get(b"content-length", b"")) if scope["method"] in _WITH_BODY else b""
             query = parse_query(scope["query_string"])
-            user = self.authenticator.user(headers)
+            user = self._user(scope, headers)
             request = Request(scope["method"], scope["path"], query, headers, body, user, receive, scope)
             answer = self._route(request)
         except ApiError as error:
@@ -134,6 +134,13 @@ class Api:
             answer.headers.extend((b"warning", _warning(text)) for text in request.warnings)
         return answer
 
+    def _user(self, scope: Scope, headers: Mapping[bytes, bytes]) -> User:
+        """Who asks, or whom they act as. Raises ApiError."""
+        user = self.authenticator.user(scope, headers)
+        if b"impersonate-user" in headers or b"impersonate-group" in headers or b"impersonate-uid" in headers:
+            return impersonation.impersonated(user, scope["headers"], self.authorizer)
+        return user
+
     # routing
 
     def _route(self, request: Request) -> Answer:
@@ -144,13 +151,13 @@ class Api:
             kind = self.registry.resources.at(target.group, target.version, target.plural)
             if kind is not None and kind.served:
                 return self._resource(request, kind, target)
+            self._authorize(request, target, _verb(request, target))
             return _not_found()
         return self._no_resource(request)
 
     def _usage(self, request: Request, target: Target) -> Answer:
-        kind = self.registry.resources.at(target.group, target.version, target.plural)
-        if kind is not None and MASTERS not in request.user.groups:
-            self._authorize(request, kind, target, _verb(request, target))
+        if MASTERS not in request.user.groups:
+            self._authorize(request, target, _verb(request, target))
         return self._metrics.answer(request, target)
 
     def _resource(self, request: Request, kind: Resource, target: Target) -> Answer:
@@ -159,7 +166,7 @@ class Api:
             raise _not_acceptable()
         verb = _verb(request, target)
         if MASTERS not in request.user.groups:
-            self._authorize(request, kind, target, verb)
+            self._authorize(request, target, verb)
         if kind.custom is not None and kind.custom.warning:
             request.warnings.append(kind.custom.warning)
         if kind.id == "endpoints":
@@ -186,11 +193,15 @@ class Api:
             return self._subresources.bind(request, binding, target.namespace, binding["metadata"].get("name", ""))
         return self._objects.create(request, kind, target, accepted)
 
-    def _authorize(self, request: Request, kind: Resource, target: Target, verb: str) -> None:
+    def _authorize(self, request: Request, target: Target, verb: str) -> None:
+        """Raises ApiError (403). A namespace is in itself, and a list of one object is about that object."""
         resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
-        action = Action(verb, target.group, resource, target.namespace, target.name)
-        if not self.authorizer.allows(request.user, action):
-            raise errors.forbidden(target.group, target.plural, target.name, refusal(request.user, action))
+        namespace, name = target.namespace, target.name
+        if target.plural == "namespaces" and not target.group:
+            namespace = name
+        if not name and verb in ("list", "watch"):
+            name = fields.name_asked(request.query.get("fieldSelector", ""))
+        self.authorizer.require(request.user, Action(verb, target.group, resource, namespace, name))
 
     def _no_resource(self, request: Request) -> Answer:
         path = request.path
@@ -198,9 +209,7 @@ class Api:
             return text_response(200, "ok") if self._ready() else text_response(500, "starting")
         if path.rstrip("/") == "/version":
             return discovery.version_response()
-        if not self.authorizer.allows(request.user, Action(request.method.lower(), path=path)):
-            why = f"forbidden: {refusal(request.user, Action(request.method.lower(), path=path))}"
-            raise ApiError(403, "Forbidden", why, {})
+        self.authorizer.require(request.user, Action(request.method.lower(), path=path))
         if path.startswith("/openapi"):
             return self._openapi.answer(request) or _not_found()
         accepted = negotiate(request.header(b"accept"))

@@ -1,22 +1,27 @@
-"""Who is asking: bearer tokens into users, and impersonation by those who may."""
+"""Who is asking: client certificates and bearer tokens into users."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from seatrial.twin import errors
-from seatrial.twin.api.http import User
+from seatrial.twin.api.http import Scope, User
 from seatrial.twin.registry import tokens
 from seatrial.twin.registry.registry import Registry
+from seatrial.world.objects import Obj
 
 MASTERS = "system:masters"
-_AUTHENTICATED = "system:authenticated"
-ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+#: Where the state of an ASGI scope has the user of a connection that showed a certificate.
+PEER = "peer"
+#: The key under which a user's `extra` names the token or certificate that was shown.
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 
 def admin(name: str = "admin") -> User:
     """The user that a kubeconfig of the twin's owner speaks for."""
-    return User(name, (MASTERS, _AUTHENTICATED))
+    return User(name, (MASTERS, AUTHENTICATED))
 
 
 class Authenticator:
@@ -26,15 +31,19 @@ class Authenticator:
         self._registry = registry
         self._headers = {f"Bearer {token}".encode(): user for token, user in known.items()}
 
-    def user(self, headers: Mapping[bytes, bytes]) -> User:
-        """The user of a request. Raises ApiError (401) for a token nobody knows, and (403) for a forbidden impersonation."""
+    def user(self, scope: Scope, headers: Mapping[bytes, bytes]) -> User:
+        """The user of the connection's certificate, else of the token. Raises ApiError (401) for a token nobody knows."""
+        state = scope.get("state")
+        if state and PEER in state:
+            peer: User = state[PEER]
+            return peer
         header = headers.get(b"authorization")
         if header is None:
             return ANONYMOUS
         user = self._headers.get(header) or self.of_token(header.decode("latin-1").partition(" ")[2])
         if user is None:
             raise errors.unauthorized()
-        return _impersonated(user, headers) if b"impersonate-user" in headers else user
+        return user
 
     def of_token(self, token: str) -> User | None:
         """The user of a bearer token, None when it is not valid."""
@@ -45,25 +54,17 @@ class Authenticator:
             claims = self._registry.signer.verify(token, self._registry.clock.now())
         except ValueError:
             return None
-        return self._service_account(*tokens.account_of(claims)) if claims else None
+        return self._service_account(claims) if claims else None
 
-    def _service_account(self, namespace: str, name: str) -> User | None:
+    def _service_account(self, claims: Obj) -> User | None:
+        """The account a token was made for; another one of the same name that came later is somebody else."""
+        namespace, name, uid = tokens.account_of(claims)
         account = self._registry.find("serviceaccounts", namespace, name)
-        return service_account(namespace, name, account["metadata"]["uid"]) if account else None
+        if account is None or account["metadata"]["uid"] != uid:
+            return None
+        return service_account(namespace, name, uid, ((CREDENTIAL, (f"JTI={claims.get('jti', '')}",)),))
 
 
-def service_account(namespace: str, name: str, uid: str = "") -> User:
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", _AUTHENTICATED)
-    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid)
-
-
-def _impersonated(user: User, headers: Mapping[bytes, bytes]) -> User:
-    name = headers[b"impersonate-user"].decode("latin-1")
-    if MASTERS not in user.groups:
-        why = f'User "{user.name}" cannot impersonate resource "users" in API group "" at the cluster scope'
-        raise errors.forbidden("", "users", name, why)
-    parts = name.split(":")
-    if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
-        return service_account(parts[2], parts[3])
-    groups = headers.get(b"impersonate-group", b"").decode("latin-1")
-    return User(name, (*([groups] if groups else ()), _AUTHENTICATED))
+def service_account(namespace: str, name: str, uid: str = "", extra: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> User:
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
+    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra)

@@ -1,4 +1,4 @@
-"""What a user may do, by RBAC: roles and their bindings are read from the registry at every question.
+"""What a user may do, by RBAC, and the words for what they may not.
 
 Members of system:masters may do everything (plugin/pkg/auth/authorizer/rbac).
 """
@@ -6,30 +6,24 @@ Members of system:masters may do everything (plugin/pkg/auth/authorizer/rbac).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from seatrial.twin import errors
 from seatrial.twin.api.authentication import MASTERS
 from seatrial.twin.api.http import User
+from seatrial.twin.errors import ApiError
+from seatrial.twin.rbac.grants import Grant, grants
+from seatrial.twin.rbac.rules import Action, allows
 from seatrial.twin.registry.registry import Registry
-from seatrial.world.objects import Obj
 
-_GROUP = "rbac.authorization.k8s.io"
-
-#: What everybody who is authenticated may ask (the roles system:discovery and system:basic-user).
-_PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/api", "/apis", "/openapi", "/.well-known")
-_OWN_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
+__all__ = ["Action", "Authorizer", "Verdict", "refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A verb on a resource (`resource` may be `pods/log`), or on a path that is none."""
+class Verdict(NamedTuple):
+    """`reason`: the binding that allows it, or the roles that could not be looked into."""
 
-    verb: str
-    group: str = ""
-    resource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
+    allowed: bool
+    reason: str = ""
 
 
 class Authorizer:
@@ -37,32 +31,39 @@ class Authorizer:
         self._registry = registry
 
     def allows(self, user: User, action: Action) -> bool:
+        return self.decide(user, action).allowed
+
+    def decide(self, user: User, action: Action) -> Verdict:
         if MASTERS in user.groups:
-            return True
+            return Verdict(True)
+        missing = []
+        for grant in self.grants(user, action.namespace):
+            if any(allows(rule, action) for rule in grant.rules):
+                return Verdict(True, f"RBAC: allowed by {grant}")
+            if grant.error and grant.error not in missing:
+                missing.append(grant.error)
+        return Verdict(False, together(missing))
+
+    def grants(self, user: User, namespace: str) -> Iterable[Grant]:
+        """What a user holds cluster-wide, and in a namespace when one is given."""
+        return grants(self._registry, user.name, user.groups, namespace)
+
+    def require(self, user: User, action: Action) -> None:
+        """Raises ApiError (403) for what a user may not do."""
+        allowed, reason = self.decide(user, action)
+        if allowed:
+            return
+        why = refusal(user, action) + (f": {reason}" if reason else "")
         if action.path:
-            return any(action.path == public or action.path.startswith(public + "/") for public in _PUBLIC_PATHS)
-        if action.resource in _OWN_REVIEWS and action.verb == "create":
-            return True
-        return any(_rule_allows(rule, action) for rule in self.rules(user, action.namespace))
+            raise ApiError(403, "Forbidden", f"forbidden: {why}", {})
+        raise errors.forbidden(action.group, action.resource.partition("/")[0], action.name, why)
 
-    def rules(self, user: User, namespace: str) -> Iterable[Obj]:
-        """The rules that hold for a user cluster-wide, and in a namespace when one is given."""
-        for binding in self._registry.list(f"clusterrolebindings.{_GROUP}"):
-            yield from self._bound(binding, user, "")
-        if namespace:
-            for binding in self._registry.list(f"rolebindings.{_GROUP}", namespace):
-                yield from self._bound(binding, user, namespace)
 
-    def _bound(self, binding: Obj, user: User, namespace: str) -> Iterable[Obj]:
-        if not any(_is(subject, user, namespace) for subject in binding.get("subjects") or ()):
-            return ()
-        reference = binding.get("roleRef") or {}
-        name = reference.get("name", "")
-        if reference.get("kind") == "ClusterRole":
-            role = self._registry.find(f"clusterroles.{_GROUP}", "", name)
-        else:
-            role = self._registry.find(f"roles.{_GROUP}", namespace, name)
-        return (role or {}).get("rules") or ()
+def together(missing: list[str]) -> str:
+    """The errors of a question as one, as utilerrors.Aggregate prints them; "" for none."""
+    if not missing:
+        return ""
+    return f"RBAC: {missing[0]}" if len(missing) == 1 else f"RBAC: [{', '.join(missing)}]"
 
 
 def refusal(user: User, action: Action) -> str:
@@ -72,29 +73,3 @@ def refusal(user: User, action: Action) -> str:
     where = f'in the namespace "{action.namespace}"' if action.namespace else "at the cluster scope"
     what = f'resource "{action.resource}" in API group "{action.group}" {where}'
     return f'User "{user.name}" cannot {action.verb} {what}'
-
-
-def _is(subject: Obj, user: User, namespace: str) -> bool:
-    name = subject.get("name", "")
-    match subject.get("kind"):
-        case "User":
-            return bool(name == user.name)
-        case "Group":
-            return name in user.groups
-        case "ServiceAccount":
-            return user.name == f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}"
-    return False
-
-
-def _rule_allows(rule: Obj, action: Action) -> bool:
-    resources = rule.get("resources") or ()
-    subresource = action.resource.partition("/")[2]
-    named = action.resource in resources or "*" in resources or (subresource and f"*/{subresource}" in resources)
-    if not named or not _holds(rule.get("verbs"), action.verb) or not _holds(rule.get("apiGroups"), action.group):
-        return False
-    names = rule.get("resourceNames")
-    return not names or action.name in names
-
-
-def _holds(values: list[str] | None, wanted: str) -> bool:
-    return values is not None and ("*" in values or wanted in values)

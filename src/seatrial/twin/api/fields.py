@@ -61,6 +61,15 @@ def parse(text: str, kind: Resource) -> Predicate:
     return lambda obj: all(term(obj) for term in terms)
 
 
+def name_asked(text: str) -> str:
+    """The one name that a fieldSelector leaves; "" when it leaves more."""
+    for part in _split(text):
+        key, equals, value = part.partition("=")
+        if key == "metadata.name" and equals:
+            return value.removeprefix("=")
+    return ""
+
+
 def _split(text: str) -> Iterable[str]:
     """The terms between commas that no backslash escapes."""
     part, escaped = "", False

@@ -35,9 +35,12 @@ _NO_QUERY: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """`extra`: what else is known of who asks, by key."""
+
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(slots=True)

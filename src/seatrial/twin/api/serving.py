@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seatrial.twin.api.app import Api
-from seatrial.twin.api.protocol import Protocol
+from seatrial.twin.api.peers import HttpProtocol
 from seatrial.twin.api.websockets import disguised
 
 #: Seconds that open requests have to end when the server stops.
@@ -93,10 +94,14 @@ async def serve(
     listener: socket.socket | None = None,
     certfile: Path | None = None,
     keyfile: Path | None = None,
+    authority: Path | None = None,
 ) -> Served:
-    """Serve `api`, without a certificate in plain text; returns once it accepts connections. Raises OSError for a taken port."""
+    """Serve `api`, without a certificate in plain text; returns once it accepts connections. Raises OSError for a taken port.
+
+    `authority`: the certificate of whoever may sign the certificates of clients; None: nobody is asked for one.
+    """
     listener = listener or listen(host, port)
-    server = _Server(_config(api, certfile, keyfile))
+    server = _Server(_config(api, certfile, keyfile, authority))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         if task.done():
@@ -106,11 +111,11 @@ async def serve(
     return Served(api, server, task, host, listener.getsockname()[1])
 
 
-def _config(api: Api, certfile: Path | None, keyfile: Path | None) -> uvicorn.Config:
+def _config(api: Api, certfile: Path | None, keyfile: Path | None, authority: Path | None) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         api,
-        http=Protocol,
+        http=HttpProtocol,
         ws=_WebSocketProtocol,
         ws_per_message_deflate=False,
         loop="none",
@@ -126,4 +131,6 @@ def _config(api: Api, certfile: Path | None, keyfile: Path | None) -> uvicorn.Co
         timeout_graceful_shutdown=_GRACE,
         ssl_certfile=str(certfile) if certfile else None,
         ssl_keyfile=str(keyfile) if keyfile else None,
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if authority else ssl.CERT_NONE,
+        ssl_ca_certs=str(authority) if authority else None,
     )

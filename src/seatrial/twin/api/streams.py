@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from seatrial.twin import errors
 from seatrial.twin.api import attaching, containers, executing, forwarding
-from seatrial.twin.api.authentication import Authenticator
-from seatrial.twin.api.authorization import Action, Authorizer, refusal
-from seatrial.twin.api.http import Receive, Scope, Send
+from seatrial.twin.api.authorization import Action, Authorizer
+from seatrial.twin.api.http import Receive, Scope, Send, User
 from seatrial.twin.api.logs import Logs
 from seatrial.twin.api.paths import Target, target_of
 from seatrial.twin.api.websockets import WebSocket
@@ -22,18 +22,18 @@ _PROTOCOLS = {"attach": executing.PROTOCOLS, "exec": executing.PROTOCOLS, "portf
 
 
 class Streams:
-    """`commands` None: there is nobody to run commands in containers."""
+    """`user`: who asks; `commands` None: there is nobody to run commands in containers."""
 
     def __init__(
         self,
         registry: Registry,
-        authenticator: Authenticator,
+        user: Callable[[Scope, Mapping[bytes, bytes]], User],
         authorizer: Authorizer,
         logs: Logs | None,
         commands: executing.Commands | None,
     ) -> None:
         self._registry, self._logs, self._commands = registry, logs, commands
-        self._authenticator, self._authorizer = authenticator, authorizer
+        self._user, self._authorizer = user, authorizer
         self._kinds = {"attach": self._attach, "exec": self._exec, "portforward": self._forward}
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,13 +51,12 @@ class Streams:
 
     def _target(self, scope: Scope) -> Target:
         """The subresource a path names. Raises ApiError for one that is no stream, or that the user may not have."""
-        user = self._authenticator.user(dict(scope["headers"]))
+        user = self._user(scope, dict(scope["headers"]))
         target = target_of(scope["path"])
         if target is None or target.plural != "pods" or target.subresource not in _PROTOCOLS:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         action = Action("create", "", f"pods/{target.subresource}", target.namespace, target.name)
-        if not self._authorizer.allows(user, action):
-            raise errors.forbidden("", "pods", target.name, refusal(user, action))
+        self._authorizer.require(user, action)
         return target
 
     async def _exec(self, socket: WebSocket, target: Target) -> None:

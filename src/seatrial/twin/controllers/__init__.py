@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from seatrial.twin.context import Context, add_indexes
+from seatrial.twin.controllers.aggregation import ClusterRoleAggregation
 from seatrial.twin.controllers.autoscaling import HorizontalController
 from seatrial.twin.controllers.base import Controller, Manager
 from seatrial.twin.controllers.cronjob import CronJobController
@@ -65,4 +66,5 @@ def all_controllers(
         EndpointsController(context),
         EndpointSliceMirroring(context),
         DefinitionController(context),
+        ClusterRoleAggregation(context),
     ]

@@ -75,10 +75,11 @@ def issue(signer: Signer, account: Obj, request: Obj, now: float, identity: str)
     }
 
 
-def account_of(claims: Obj) -> tuple[str, str]:
-    """Namespace and name of the service account a token speaks for."""
+def account_of(claims: Obj) -> tuple[str, str, str]:
+    """Namespace, name and uid of the service account a token speaks for."""
     about = claims.get("kubernetes.io") or {}
-    return about.get("namespace", ""), (about.get("serviceaccount") or {}).get("name", "")
+    account = about.get("serviceaccount") or {}
+    return about.get("namespace", ""), account.get("name", ""), account.get("uid", "")
 
 
 def _encode(part: Obj) -> str:

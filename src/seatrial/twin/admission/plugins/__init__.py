@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seatrial.twin.admission import warnings
 from seatrial.twin.admission.plugins import (
     classes,
+    escalation,
     limits,
     namespaces,
     pod_security,
@@ -42,6 +43,7 @@ MUTATING: tuple[Plugin, ...] = (
     classes.protection,
     classes.runtime_class,
     classes.ingress_class,
+    escalation.check,  # the API server asks this of its storage, which comes after what changes an object and before validation
 )
 VALIDATING: tuple[Plugin, ...] = (
     warnings.warn,
