@@ -88,28 +88,37 @@ def seatrial(tmp_path, isolation):
     child.everybody_ends()
 
 
-def nothing_is_left(root, facts):
+def nothing_is_left(root, facts, held):
     assert list((root / "run").iterdir()) == []
     assert not Path(facts["memory"]).exists()
     assert "4242" not in [line.split()[3] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
     assert (root / "claims/n/data/kept").read_text() == "x", "what a claim keeps is kept"
-    listening = {line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if line.split()[3] == "0A"}
-    for port in (8080, CLAIM_PORT):
-        octets = [int(part) for part in facts["address"].split(".")]
-        if port == CLAIM_PORT:
-            octets[3] = 0
-        assert f"{''.join(f'{part:02X}' for part in reversed(octets))}:{port:04X}" not in listening
+    assert not held & listening(facts["address"]), "a socket that was listened on is closed"
+
+
+def listening(address):
+    """The sockets (by inode) that listen on a pod's address, and on the first of its block, which another twin may take."""
+    octets = [int(part) for part in address.split(".")]
+    places = {
+        f"{''.join(f'{part:02X}' for part in reversed([*octets[:3], last]))}:{port:04X}"
+        for last, port in ((octets[3], 8080), (0, CLAIM_PORT))
+    }
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return {row[9] for row in rows if row[3] == "0A" and row[1] in places}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_when_seatrial_is_killed(seatrial, tmp_path, how):
     assert len(seatrial.everybody) >= 4  # itself, the shim, the container's first process and what that started
+    held = listening(seatrial.facts["address"])
+    assert held
     seatrial.process.send_signal(how)
     assert seatrial.everybody_ends() < 10
-    nothing_is_left(tmp_path / "runtime", seatrial.facts)
+    nothing_is_left(tmp_path / "runtime", seatrial.facts, held)
 
 
 def test_containers_die_with_the_shim_and_the_next_runtime_clears_the_folders(seatrial, tmp_path, run_alone):
+    held = listening(seatrial.facts["address"])
     os.kill(seatrial.process.pid, signal.SIGSTOP)  # so that it cannot start another shim
     os.kill(seatrial.shim, signal.SIGKILL)
     os.kill(seatrial.process.pid, signal.SIGKILL)
@@ -122,7 +131,7 @@ def test_containers_die_with_the_shim_and_the_next_runtime_clears_the_folders(se
         assert [folder.name for folder in (box.root / "run").iterdir()] == [box.runtime._token]
 
     run_alone(test)
-    nothing_is_left(tmp_path / "runtime", seatrial.facts)
+    nothing_is_left(tmp_path / "runtime", seatrial.facts, held)
 
 
 def test_a_runtime_whose_shim_was_killed_says_so_and_goes_on(run_alone):
