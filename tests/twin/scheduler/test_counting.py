@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from board import node, pod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from board import node, pod
 from seatrial.twin.scheduler.selection import Selection
 from seatrial.twin.scheduler.state import ClusterState, needs_of
 

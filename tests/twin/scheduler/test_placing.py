@@ -1,8 +1,8 @@
 """Where pods go and why not elsewhere: each plugin, the queue, and ties."""
 
 import pytest
-from board import Board, node, pod
 
+from board import Board, node, pod
 from seatrial.twin.scheduler.framework import fit_error
 from seatrial.twin.scheduler.plugins.node_affinity import matches_term
 from seatrial.twin.scheduler.plugins.node_basics import tolerates
