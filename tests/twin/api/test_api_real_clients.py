@@ -225,7 +225,9 @@ def test_kubectl_shows_a_certificate(server: Server) -> None:
     server.kubectl("create", "rolebinding", "deck", "--clusterrole=view", "--group=deck")
     assert server.kubectl("get", "pods", *by("anna"), "-o", "name") == ""
     server.kubectl("create", "secret", "generic", "deep", *by("boss"))
-    assert "Unable to connect to the server" in server.kubectl("get", "pods", *by("stranger"), fails=True)
+    refused = server.kubectl("get", "pods", *by("stranger"), fails=True)
+    # the handshake ends there; whether kubectl sees the alert, the end or the reset first is the network's choice
+    assert any(word in refused for word in ("unknown certificate authority", "EOF", "connection reset")), refused
 
 
 def test_kubectl_asks_what_may_be_done(server: Server) -> None:
