@@ -15,9 +15,11 @@ MAY_IMPORT = {
     "package": {"world"},
     "twin": {"world"},
     "cluster": {"world"},
+    "rules": {"world"},
+    "release": {"cluster", "rules", "world"},
     "up": {"app", "render", "package", "cluster", "twin", "world"},
-    "views": {"up", "world"},
-    "cli": {"app", "render", "package", "twin", "cluster", "up", "views", "world"},
+    "views": {"up", "release", "rules", "world"},
+    "cli": {"app", "render", "package", "twin", "cluster", "up", "views", "rules", "release", "world"},
     "__init__": set(),
     "__main__": {"cli"},
 }
