@@ -6,6 +6,7 @@ addresses are put around it by `server`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from seatrial.twin.scheduler.scheduler import Scheduler
 from seatrial.twin.store import Store
 from seatrial.world.objects import Obj, name_of, namespace_of
 
+log = logging.getLogger(__name__)
+
 #: The node of a cluster that is asked for none.
 ONE_NODE = (NodeSpec("node-a"),)
 
@@ -39,7 +42,8 @@ ONE_NODE = (NodeSpec("node-a"),)
 class Cluster:
     """`runtime` serves every node, or is a function that gives each node its own.
 
-    `store_path`: the file that keeps the objects over restarts; `seed` makes names, uids and choices repeatable.
+    `store_path`: the file that keeps the objects over restarts, or `store`: what has them already.
+    `seed` makes names, uids and choices repeatable.
     `timing`: the kubelets' own latencies: those of the reference cluster for simulated containers, none for real ones.
     `operators`: the names of those to switch on (see `operators`); `values` gives the metrics of type Pods, Object and External.
     `machine`: the figures of this machine, where pods are to be evicted when it runs low.
@@ -53,6 +57,7 @@ class Cluster:
         nodes: Sequence[NodeSpec] = ONE_NODE,
         *,
         store_path: Path | None = None,
+        store: Store | None = None,
         seed: int | None = None,
         timing: Timing | None = None,
         leases: bool = True,
@@ -67,7 +72,7 @@ class Cluster:
         machine: Machine | None = None,
     ) -> None:
         self.clock = clock
-        self.store = Store(store_path)
+        self.store = store or Store(store_path)
         add_indexes(self.store)
         self.registry = Registry(
             self.store,
@@ -96,6 +101,8 @@ class Cluster:
 
     def start(self) -> None:
         """Begin: the first objects, then kubelets, scheduler and controllers."""
+        for moved in self.registry.addresses.take_in():
+            log.info("Services have other addresses than they had: %s", moved)
         bootstrap(self.registry, self._api_port)
         for resource, obj in default_classes():
             if self.registry.find(resource, "", name_of(obj)) is None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from seatrial.twin.clock import Clock
-from seatrial.twin.home import Home
+from seatrial.twin.home import Home, TwinError
 from seatrial.twin.kubelet.machine import machine_figures
 from seatrial.twin.kubelet.mixed import MixedRuntime
 from seatrial.twin.kubelet.node import NodeSpec, this_machine
-from seatrial.twin.kubelet.process.addresses import claim_block
+from seatrial.twin.kubelet.process.addresses import AddressError, claim_block
 from seatrial.twin.kubelet.process.hosts import service_hosts
 from seatrial.twin.kubelet.process.runtime import ProcessRuntime
 from seatrial.twin.kubelet.runtime import Runtime
@@ -28,11 +28,24 @@ class Runtimes:
     """The runtime of every node of a twin, and the addresses it has.
 
     `state`: the file that keeps the twin's objects, beside which claims are kept; None: claims go with the twin.
-    Raises AddressError when too many twins run, and OSError when no process can be started.
+    `block`: the number of the addresses to have if nobody else has them; `held`: what nobody else is to have while containers
+    run, as file descriptors. Raises TwinError when too many twins run, and OSError when no process can be started.
     """
 
-    def __init__(self, home: Home, clock: Clock, state: Path | None, *, simulate: bool) -> None:
-        self._block, self._folder = claim_block(), home.path
+    def __init__(
+        self,
+        home: Home,
+        clock: Clock,
+        state: Path | None,
+        *,
+        simulate: bool,
+        block: int | None = None,
+        held: Sequence[int] = (),
+    ) -> None:
+        try:
+            self._block, self._folder = claim_block(block), home.path
+        except AddressError as error:
+            raise TwinError(str(error)) from None
         simulated = SimulatedRuntime(clock, log_dir=home.path / "logs")
         self.process: ProcessRuntime | None = None
         self._runtime: Runtime = simulated
@@ -44,7 +57,7 @@ class Runtimes:
                 block=self._block,
                 claims=claims,
                 belongings=[home.path],
-                held=home.held,
+                held=[*home.held, *held],
             )
             self._runtime = MixedRuntime(self.process, simulated)
 

@@ -96,17 +96,34 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
     from seatrial.twin.api.serving import serve as serve_api
     from seatrial.twin.clock import RealClock
     from seatrial.twin.cluster import Cluster
+    from seatrial.twin.kubelet.process.addresses import block_of
     from seatrial.twin.network.ingress import IngressProxy
     from seatrial.twin.network.names import Names
     from seatrial.twin.network.proxy import ServiceProxy
     from seatrial.twin.registry.services import first_address
+    from seatrial.twin.registry.tokens import Signer
     from seatrial.twin.runtimes import Runtimes
+    from seatrial.twin.statefile import StateFile
+    from seatrial.twin.store import Store
 
     async with AsyncExitStack() as stack:
         listener = listen(port=options.port)
         stack.callback(listener.close)
         clock = RealClock()
-        runtimes = Runtimes(home, clock, options.state, simulate=options.simulate)
+        state = StateFile(options.state, home.name) if options.state else None
+        if state:
+            stack.callback(state.release)
+        store = state.open() if state else Store()
+        stack.callback(store.close)
+        before = store.get("services", "default", "kubernetes")
+        runtimes = Runtimes(
+            home,
+            clock,
+            options.state,
+            simulate=options.simulate,
+            block=block_of(before["spec"]["clusterIP"]) if before else None,
+            held=state.held if state else (),
+        )
         stack.callback(runtimes.close)
         issuer = certificates.authority(f"seatrial-{home.name}")
         addresses = (*certificates.ADDRESSES, str(first_address(runtimes.service_cidr)))
@@ -117,7 +134,8 @@ async def _pieces(home: Home, options: TwinOptions) -> AsyncIterator[Running]:
             runtimes.of,
             runtimes.nodes(nodes, options.zones) if isinstance(nodes, int) else runtimes.complete(nodes),
             machine=runtimes.machine if options.machine_pressure else None,
-            store_path=options.state,
+            store=store,
+            signer=Signer(store.secret("service-accounts")),
             root_ca=issuer.certificate.decode(),
             api_port=listener.getsockname()[1],
             service_cidr=runtimes.service_cidr,

@@ -8,6 +8,7 @@ Subscribers hear of a change before the write returns, in the order of writes; t
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +48,8 @@ class Exists(Exception):  # noqa: N818
 class Store:
     """All objects of one cluster.
 
-    `path`: the SQLite file that keeps them; every write is in it before the call returns.
+    `path`: the SQLite file that keeps them; every write is in it before the call returns. One store has it at a time, which
+    `statefile` sees to. Raises sqlite3.DatabaseError for a file that is something else.
     `history`: how many changes a watch can go back, over all resources.
     """
 
@@ -194,6 +196,12 @@ class Store:
         """The oldest version from which a watch can still start."""
         return self._history[0].version - 1 if self._history else self.version
 
+    # what is no object
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes of this name; the same ones as long as the file is there. They never leave it otherwise."""
+        return self._file.secret(name) if self._file else secrets.token_bytes(32)
+
     def close(self) -> None:
         if self._file:
             self._file.close()
@@ -205,10 +213,14 @@ def _key(obj: Obj) -> Key:
 
 
 class _File:
-    """The SQLite file: one row an object. A write is committed before it returns, so that a killed process loses none."""
+    """The SQLite file: one row an object. A write is committed before it returns, so that a killed process loses none.
+
+    Only its owner can read it, and the logs that SQLite keeps beside it, which have its mode: it holds Secrets.
+    """
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600, exist_ok=True)
+        path.chmod(0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")  # safe against kill -9; a power cut may lose the last moments
@@ -235,6 +247,10 @@ class _File:
             self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", row)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", (version,))
         self._db.execute("COMMIT")
+
+    def secret(self, name: str) -> bytes:
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"secret:{name}", secrets.token_bytes(32)))
+        return bytes(self._db.execute("SELECT value FROM meta WHERE key = ?", (f"secret:{name}",)).fetchone()[0])
 
     def close(self) -> None:
         self._db.close()

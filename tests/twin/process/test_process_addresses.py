@@ -3,7 +3,7 @@
 import pytest
 
 from seatrial.twin.kubelet.process import addresses
-from seatrial.twin.kubelet.process.addresses import AddressBlock, AddressError, Addresses, claim_block, loopback_of
+from seatrial.twin.kubelet.process.addresses import AddressBlock, AddressError, Addresses, block_of, claim_block, loopback_of
 
 
 @pytest.fixture
@@ -20,6 +20,16 @@ def test_two_twins_have_different_blocks_and_one_that_ends_gives_its_back(block)
     again = claim_block()
     assert again.index == other.index
     again.release()
+
+
+def test_a_block_is_had_again_where_it_is_free(block):
+    wanted = claim_block(9)
+    assert wanted.index == 9
+    assert [block_of(address) for address in ("127.96.147.5", "127.96.0.1", "10.96.0.1", "None")] == [9, 0, None, None]
+    other = claim_block(9)
+    assert other.index not in (9, block.index)
+    wanted.release()
+    other.release()
 
 
 def test_a_block_has_the_same_place_in_each_network():

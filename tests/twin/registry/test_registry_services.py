@@ -95,3 +95,22 @@ def test_a_service_that_stops_being_a_node_port_gives_it_back() -> None:
     changed["spec"]["type"] = "ClusterIP"
     assert "nodePort" not in made.update("services", changed)["spec"]["ports"][0]
     made.create("services", service("other", type="NodePort", ports=[{"port": 80, "nodePort": 30080}]))
+
+
+def test_services_of_another_network_are_taken_in_at_the_same_place() -> None:
+    made = registry()
+    old = ip_network("127.95.16.0/20")
+    for number, name in ((1, "first"), (300, "taken"), (301, "free")):
+        made.store.create("services", service(name, clusterIP=str(old[number]), clusterIPs=[str(old[number])]))
+    made.create("services", service("none", clusterIP="None"))
+    made.addresses.network = ip_network("127.96.32.0/20")
+    made.create("services", service("mine", clusterIP=str(made.addresses.network[300])))
+    moved = made.addresses.take_in()
+    assert "shop/first: 127.95.16.1 is now 127.96.32.1" in moved
+    assert "shop/free: 127.95.17.45 is now 127.96.33.45" in moved
+    assert len(moved) == 3
+    now = [one["spec"]["clusterIP"] for one in made.list("services")]
+    assert "None" in now
+    assert len({*now}) == 5
+    assert all(one == "None" or ip_address(one) in made.addresses.network for one in now)
+    assert made.addresses.take_in() == []

@@ -43,6 +43,24 @@ class ServiceAddresses:
         """The address of the `kubernetes` Service."""
         return str(first_address(str(self.network)))
 
+    def take_in(self) -> list[str]:
+        """Give Services whose addresses are of another network the same place in this one; returns in words who moved.
+
+        A kept state that comes back where another twin has its block of addresses has such Services.
+        """
+        moved = []
+        for service in self._store.list(SERVICES):
+            before = list(_addresses(service))
+            if not before or all(ipaddress.ip_address(address) in self.network for address in before):
+                continue
+            new = str(self.network[int(ipaddress.ip_address(before[0])) % self.network.num_addresses])
+            if self._store.by_index(SERVICES, BY_ADDRESS, new):
+                new = self._free_address()
+            spec = {**service["spec"], "clusterIP": new, "clusterIPs": [new]}
+            self._store.update(SERVICES, {**service, "metadata": dict(service["metadata"]), "spec": spec})
+            moved.append(f"{service['metadata']['namespace']}/{service['metadata']['name']}: {before[0]} is now {new}")
+        return moved
+
     def complete(self, service: Obj, old: Obj | None, dry_run: bool = False) -> list[Cause]:
         """Allocate in place what the Service needs and lacks; what cannot be had comes back as causes.
 

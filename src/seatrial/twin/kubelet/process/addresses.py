@@ -50,9 +50,15 @@ class AddressBlock:
         self.claim.close()
 
 
-def claim_block() -> AddressBlock:
-    """Take the first block that no other twin on this machine has. Raises AddressError."""
-    for index in range(BLOCKS):
+def block_of(address: str) -> int | None:
+    """The number of the block that the address of a Service lies in; None for one of no block."""
+    net, third = address.rsplit(".", 2)[:2] if address.count(".") == 3 else ("", "")
+    return int(third) * BLOCKS // 256 if net == SERVICE_NET and third.isdigit() else None
+
+
+def claim_block(preferred: int | None = None) -> AddressBlock:
+    """Take the preferred block if no other twin on this machine has it, else the first one that is free. Raises AddressError."""
+    for index in sorted(range(BLOCKS), key=lambda index: index != preferred):
         claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             claim.bind((f"{POD_NET}.{index * 256 // BLOCKS}.0", CLAIM_PORT))

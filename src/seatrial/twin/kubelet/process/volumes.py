@@ -43,6 +43,9 @@ class Volumes:
             if not folder.exists():
                 raise FileNotFoundError(f"hostPath type check failed: {volume.path} is not there")
             return folder
+        if volume.kind == "claim":
+            self._claims.mkdir(parents=True, exist_ok=True)
+            self._claims.chmod(0o700)  # what is in it is open to every user, as containers may be any; nobody else gets there
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o755)
             folder.chmod(0o755 if volume.kind == "files" else 0o777)
