@@ -12,6 +12,7 @@ from typing import Any
 from seatrial.app.document import Document, Path_
 from seatrial.app.model import App, ServiceKeys, StoreKeys
 from seatrial.app.problems import did_you_mean
+from seatrial.app.production import impossible
 from seatrial.app.resolve import DEV, SIZES, ResolvedApp, environments, resolve
 
 #: Something wrong: where, what, hint.
@@ -134,7 +135,7 @@ def together(app: App, found: Document) -> None:
         found.report(found.value_at(path), message, hint)
     for environment in environments(app):
         resolved = resolve(app, environment)
-        for path, message, hint in _in_one_environment(resolved):
+        for path, message, hint in (*_in_one_environment(resolved), *impossible(resolved)):
             if (path, message) in told:
                 continue
             told.add((path, message))
@@ -144,7 +145,11 @@ def together(app: App, found: Document) -> None:
 
 
 def _in_every_environment(app: App) -> Iterator[Wrong]:
+    rolled = any(part.platform and part.platform.rollouts == "argo-rollouts" for part in app.environments.values())
     for name, service in app.services.items():
+        if service.canary and not rolled and app.platform.rollouts != "argo-rollouts":
+            message = f"nothing rolls the canary of `{name}`: a Deployment knows no shares of requests"
+            yield ("services", name, "canary"), message, "add `rollouts: argo-rollouts` to the platform"
         yield from _service(app, name, service)
     for name, store in app.stores.items():
         kinds = [kind for kind in STORE_KINDS if getattr(store, kind)]

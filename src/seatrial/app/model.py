@@ -1,130 +1,89 @@
 """What an app file may say: the model from which loading, the editors' JSON schema and the reference of keys are made.
 
 A class is a map of the file, a field one of its keys, the docstring below a field its reason.  Short forms (`health: /healthz`,
-`expose: shop.example.com`) are turned into the long one before a class sees them.  What keys mean together is checked in
-`checks`; what an environment changes is worked out in `resolve`.
+`expose: shop.example.com`) are turned into the long one before a class sees them.  The smaller maps are in `parts`, what the
+cluster offers in `platform`.  What keys mean together is checked in `checks`; what an environment changes is worked out in
+`resolve`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from seatrial.app.document import Document, Mark, Path_
+from seatrial.app.parts import (
+    Call,
+    Calls,
+    Canary,
+    Check,
+    Expose,
+    Health,
+    Job,
+    Metrics,
+    Objective,
+    Part,
+    Permission,
+    Scale,
+    Trigger,
+    health_of,
+    short,
+)
+from seatrial.app.platform import Platform
 from seatrial.app.values import (
-    CALL_SCHEMA,
+    Bucket,
     Command,
+    Count,
     Cpu,
     Domain,
     Duration,
     Folder,
     Host,
     HttpPath,
+    Identity,
     Image,
+    LabelText,
     Memory,
     MountPath,
     Name,
     Namespace,
     Percent,
     Port,
-    Reads,
     Replicas,
-    Schedule,
     Setting,
+    Share,
     Storage,
     Team,
-    TimeZone,
-    Url,
     UserId,
     Variable,
     Version,
-    call_entry,
 )
 
-
-class Part(BaseModel):
-    """A map of the app file: known keys only, and fixed once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-def _short(key: str) -> Callable[[Any], Any]:
-    """A short form: anything but a map is the value of `key`."""
-    return lambda value: value if value is None or isinstance(value, (dict, Part)) else {key: value}
-
-
-def _health(value: Any) -> Any:
-    return {"live": value, "ready": value} if isinstance(value, str) else value
-
-
-class Health(Part):
-    """How Kubernetes finds out whether a container lives, may be sent requests, and has started."""
-
-    live: HttpPath | None = None
-    """Answers below 400 while the process is sound; when it does not, the container is started again. It must not ask others."""
-    ready: HttpPath | None = None
-    """Answers below 400 while requests may come; may depend on the stores. Without it, `live` is asked."""
-    startup: Duration | None = None
-    """How long the container may take until it first answers (default 60s)."""
-
-
-class Scale(Part):
-    """Between how many replicas the service is scaled, and on what."""
-
-    min: Replicas | None = None
-    """The least replicas (default 2)."""
-    max: Replicas | None = None
-    """The most replicas; quota is made for it (default: as many as `min`)."""
-    cpu: Percent | None = None
-    """The share of the requested CPU that is aimed at (default 70% when neither is given)."""
-    memory: Percent | None = None
-    """The share of the requested memory that is aimed at."""
-
-
-class Expose(Part):
-    """Where the world reaches the service."""
-
-    host: Host | None = None
-    """The name in the URL. An environment's `domain` replaces what follows its first dot."""
-    path: HttpPath | None = None
-    """The beginning of the paths that go to this service (default /)."""
-    tls: bool | None = None
-    """Whether the certificate comes with the Ingress (default: when `platform.issuer` says who issues it)."""
-
-
-class Metrics(Part):
-    """Where Prometheus reads the service's metrics."""
-
-    path: HttpPath | None = None
-    """The path (default /metrics)."""
-    port: Port | None = None
-    """The port, where it is another than the service's own."""
-
-
-class Job(Part):
-    """Something the service does at set times, in a pod of its own from the same image."""
-
-    schedule: Schedule
-    """When, in cron's five fields or as @daily."""
-    run: Command
-    """The command."""
-    timeZone: TimeZone | None = None  # noqa: N815
-    """The time zone of the schedule (default Etc/UTC)."""
-    timeout: Duration | None = None
-    """How long it may run (default 1h)."""
-
-
-class Call(Part):
-    """Something the service calls: a service or store of the app by name, or a URL outside of it."""
-
-    name: str = ""
-    url: Url | None = None
-
-
-Calls = tuple[Annotated[Call, Reads(call_entry, CALL_SCHEMA)], ...]
+__all__ = [
+    "App",
+    "Call",
+    "Calls",
+    "Canary",
+    "Check",
+    "Environment",
+    "Expose",
+    "Health",
+    "Job",
+    "Limits",
+    "Metrics",
+    "Objective",
+    "Part",
+    "Permission",
+    "Platform",
+    "Profile",
+    "Scale",
+    "Service",
+    "ServiceKeys",
+    "StoreKeys",
+    "Trigger",
+]
 
 
 class ServiceKeys(Part):
@@ -142,9 +101,9 @@ class ServiceKeys(Part):
     """The share of the memory limit that the heap of a `runtime` takes (default 75%)."""
     port: Port | None = None
     """The port the service listens on, given to it as PORT. A service without one cannot be called."""
-    health: Annotated[Health | None, BeforeValidator(_health, json_schema_input_type=HttpPath | Health | None)] = None
+    health: Annotated[Health | None, BeforeValidator(health_of, json_schema_input_type=HttpPath | Health | None)] = None
     """The path that says it is well, or `{live, ready, startup}`. Without it, the port is tried."""
-    expose: Annotated[Expose | None, BeforeValidator(_short("host"), json_schema_input_type=Host | Expose | None)] = None
+    expose: Annotated[Expose | None, BeforeValidator(short("host"), json_schema_input_type=Host | Expose | None)] = None
     """The host name the world reaches it by, or `{host, path, tls}`."""
     calls: Calls | None = None
     """Services and stores of this app, URLs, or `name: URL`. Each gives a variable `<NAME>_URL` and opens the network for it."""
@@ -152,7 +111,7 @@ class ServiceKeys(Part):
     """Variables that may be seen by everybody. Changing one rolls the pods."""
     secrets: tuple[Variable, ...] | None = None
     """Variables whose values come from elsewhere: `platform.secrets` says from where. Never their values."""
-    metrics: Annotated[Metrics | None, BeforeValidator(_short("path"), json_schema_input_type=HttpPath | Metrics | None)] = None
+    metrics: Annotated[Metrics | None, BeforeValidator(short("path"), json_schema_input_type=HttpPath | Metrics | None)] = None
     """The path of its Prometheus metrics, or `{path, port}`."""
     migrate: Command | None = None
     """A command that brings the stores up to date, run once for each release."""
@@ -168,6 +127,24 @@ class ServiceKeys(Part):
     """How long a pod goes on answering after it was told to stop, until nobody sends it requests any more (default 5s)."""
     grace: Duration | None = None
     """How long the process may take to end after that (default 30s)."""
+    canary: Annotated[
+        Canary | None, BeforeValidator(short("steps"), json_schema_input_type=tuple[Percent, ...] | Canary | None)
+    ] = None
+    """How a new version is tried before it gets all requests: the shares it gets, or `{steps, pause, …}`."""
+    slo: Annotated[Objective | None, BeforeValidator(short("availability"), json_schema_input_type=Share | Objective | None)] = (
+        None
+    )
+    """What it promises, such as 99.9% of requests answered, or `{availability, latency, percentile}`."""
+    workers: Count | None = None
+    """How many processes of a `runtime: python` serve at once (default: by CPU and memory), given as WEB_CONCURRENCY."""
+    identity: Identity | None = None
+    """Who it is at the cloud: the ARN of an AWS role, the e-mail of a Google service account, the client id of an Azure one."""
+    permissions: tuple[Permission, ...] | None = None
+    """What it may do at the Kubernetes API; without any, it is given no token."""
+    nodes: dict[LabelText, LabelText] | None = None
+    """The labels of the nodes on which it may run, besides those of the platform."""
+    tracing: bool | None = None
+    """Whether it sends traces, where `platform.telemetry` takes them (default: yes)."""
     user: UserId | None = None
     """The number of the user it runs as; never 0 (default 10001)."""
     writable: tuple[MountPath, ...] | None = None
@@ -200,6 +177,12 @@ class StoreKeys(Part):
     """The user that owns it (default: the app's name)."""
     host: Host | None = None
     """Where the store is when somebody else runs it: nothing is rendered but a name for it."""
+    tls: bool | None = None
+    """Whether it is called with TLS (default: where somebody else runs a PostgreSQL)."""
+    instances: Replicas | None = None
+    """How many instances of a PostgreSQL CloudNativePG runs, one of which takes the writes (default 3)."""
+    backup: Bucket | None = None
+    """Where CloudNativePG keeps its backups, such as s3://acme-backups/shop."""
 
 
 class Environment(Part):
@@ -245,25 +228,6 @@ class Profile(Part):
     """The most it may use."""
 
 
-class Platform(Part):
-    """What the cluster offers, and hence which objects are rendered."""
-
-    ingress: Literal["nginx", "traefik", "none"] | None = None
-    """The ingress controller (default nginx)."""
-    issuer: Name | None = None
-    """The ClusterIssuer of cert-manager that certifies the hosts."""
-    secrets: Literal["kubernetes", "external-secrets", "existing"] | None = None
-    """Where secret values come from: with the release (default), from a store by External Secrets, or they are there already."""
-    secretStore: Name | None = None  # noqa: N815
-    """The ClusterSecretStore of External Secrets (default: the app's name)."""
-    autoscaling: Literal["hpa", "none"] | None = None
-    """What scales services (default hpa)."""
-    monitoring: Literal["prometheus-operator", "none"] | None = None
-    """What reads the metrics (default none)."""
-    storageClass: Name | None = None  # noqa: N815
-    """The class of the stores' volumes (default: the cluster's default)."""
-
-
 class App(Part):
     """A microservices application, in one file."""
 
@@ -275,11 +239,13 @@ class App(Part):
     """The version of this file's images that name no tag of their own."""
     services: dict[Name, Service] = Field(min_length=1)
     """What the team runs."""
-    stores: dict[Name, StoreKeys] = {}
+    stores: dict[Name, StoreKeys] = Field(default={})
     """The databases and caches it uses."""
-    sizes: dict[Name, Profile] = {}
+    sizes: dict[Name, Profile] = Field(default={})
     """Sizes besides small, medium and large, or in place of them."""
-    environments: dict[Name, Annotated[Environment, BeforeValidator(lambda value: {} if value is None else value)]] = {}
+    environments: dict[Name, Annotated[Environment, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
+        default={}
+    )
     """Where it runs, and what is different there. `dev` is always there."""
     platform: Platform = Platform()
     """What the cluster offers."""

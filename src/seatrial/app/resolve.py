@@ -30,9 +30,41 @@ SIZES: Mapping[str, Profile] = MappingProxyType(
 
 _SERVICE = ServiceKeys(size="small", replicas=2, heap=75, drain=5, grace=30, user=10001, health=Health(startup=60))
 _STORE = StoreKeys(size="small")
-_PLATFORM = Platform(ingress="nginx", secrets="kubernetes", autoscaling="hpa", monitoring="none")
+_PLATFORM = Platform(
+    ingress="nginx",
+    mesh="none",
+    rollouts="none",
+    gitops="none",
+    secrets="kubernetes",
+    autoscaling="hpa",
+    recommendations="none",
+    monitoring="none",
+    monitoringNamespace="monitoring",
+    dashboards=False,
+    telemetry="none",
+    postgres="statefulset",
+)
+#: Dev runs on the embedded cluster of one machine, which has no operators and no cloud.
 _DEV = Environment(
-    size="small", replicas=1, domain="localhost", platform=Platform(secrets="kubernetes", monitoring="none", issuer=None)
+    size="small",
+    replicas=1,
+    domain="localhost",
+    platform=Platform(
+        mesh="none",
+        rollouts="none",
+        gitops="none",
+        secrets="kubernetes",
+        autoscaling="hpa",
+        recommendations="none",
+        monitoring="none",
+        dashboards=False,
+        telemetry="none",
+        postgres="statefulset",
+        issuer=None,
+        gateway=None,
+        zones=None,
+        nodes=None,
+    ),
 )
 
 
@@ -126,6 +158,8 @@ def resolve(app: App, environment: str) -> ResolvedApp:
     for where, layer in named:
         if layer.platform:
             platform = layers.over(platform, layer.platform, ("platform",), (*where, "platform"))
+            if layer is _DEV and platform.ingress in ("gateway", "istio"):  # the embedded cluster serves Ingresses
+                platform = layers.over(platform, Platform(ingress="nginx"), ("platform",), where)
         if layer.namespace and where[1:] == (environment,):
             namespace = layer.namespace
             layers.came(("namespace",), (*where, "namespace"))

@@ -115,6 +115,40 @@ Team = Annotated[
     str, text("a team", r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "letters, digits, dots and dashes", 63, "storefront")
 ]
 TimeZone = Annotated[str, text("a time zone", r"[A-Za-z]+(?:[/_+-][A-Za-z0-9_+-]+)*", "such as Europe/Paris")]
+Header = Annotated[str, text("the name of a header", r"[A-Za-z0-9-]+", "letters, digits and dashes, such as X-Canary", 100)]
+Metric = Annotated[str, text("a name", r"[A-Za-z_:][A-Za-z0-9_.:/-]*", "such as http_requests_total", 200)]
+Resource = Annotated[
+    str, text("a resource", r"[a-z]+(?:/[a-z]+)?(?:\.[a-z0-9.-]+)?", "in the plural, such as configmaps, or jobs.batch", 253)
+]
+Query = Annotated[str, text("a query", r"[\s\S]*\S[\s\S]*", "in PromQL", 4000)]
+Text = Annotated[str, text("a text", r"[^\s](?:[^\n\0]*[^\s])?", "one line", 253)]
+Region = Annotated[str, text("a region", r"[a-z0-9]+(?:-[a-z0-9]+)*", "such as eu-central-1", 63, "eu-central-1")]
+GatewayName = Annotated[str, text("a gateway", rf"{_LABEL}/{_DNS}", "as namespace/name", 317, "infra/public")]
+LabelText = Annotated[
+    str,
+    text("a label", r"(?:[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?)?", "as Kubernetes has them: letters, digits, dashes", 317),
+]
+AgeKey = Annotated[str, text("a public key of age", r"age1[02-9ac-hj-np-z]{58}", "it begins with age1", 62)]
+Bucket = Annotated[
+    str,
+    text(
+        "a bucket",
+        r"(?:s3|gs)://[a-z0-9][a-z0-9._-]+(?:/[A-Za-z0-9._/-]*)?|https://[a-z0-9.-]+/[A-Za-z0-9._/-]+",
+        "such as s3://acme-backups/shop",
+        1024,
+        "s3://acme-backups/shop",
+    ),
+]
+Identity = Annotated[
+    str,
+    text(
+        "an identity",
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+|[a-z0-9-]+@[a-z0-9.-]+\.iam\.gserviceaccount\.com"
+        r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "the ARN of an AWS role, the e-mail of a Google service account, or the client id of an Azure identity",
+        512,
+    ),
+]
 Url = Annotated[
     str, text("a URL", r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s]*)?", "such as https://api.payments.example")
 ]
@@ -146,6 +180,30 @@ def _integer(what: str, low: int, high: int) -> Reads:
 Port = Annotated[int, _integer("a port", 1, 65535)]
 UserId = Annotated[int, _integer("a user's number", 1, 2**31 - 1)]
 Replicas = Annotated[int, _integer("a number of replicas", 1, 1000)]
+Count = Annotated[int, _integer("a number", 1, 1_000_000)]
+
+
+def _number(value: Any) -> float:
+    found = _string("a number")(value)
+    if not re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", found):
+        raise wrong(f"{kind_of(value)} is not a number", "such as 100 or 0.5")
+    return float(found)
+
+
+Number = Annotated[float, Reads(_number, {"type": ["number", "string"]})]
+
+
+def _share(value: Any) -> float:
+    """A share with decimals, in percent: 99.95% gives 99.95."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,5})?) ?%?", _string("a percentage")(value))
+    if not found or not 0 < float(found[1]) < 100:
+        raise wrong(f"{kind_of(value)} is not a share", "above 0% and below 100%, such as 99.9%")
+    return float(found[1])
+
+
+Share = Annotated[
+    float, Reads(_share, {"type": ["string", "number"], "pattern": r"^[0-9]{1,3}(?:\.[0-9]{1,5})? ?%?$", "examples": ["99.9%"]})
+]
 
 
 def _percent(value: Any) -> int:
