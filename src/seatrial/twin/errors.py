@@ -27,7 +27,7 @@ class Cause:
 
 
 class ApiError(Exception):
-    """A refusal, with the Status that goes to the client."""
+    """A refusal, with the Status that goes to the client. `details` may be empty, which is not the same as none."""
 
     def __init__(self, code: int, reason: str, message: str, details: Obj | None = None) -> None:
         super().__init__(message)
@@ -42,10 +42,11 @@ class ApiError(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
+            "details": self.details,
             "code": self.code,
         }
-        if self.details:
-            status["details"] = self.details
+        if self.details is None:
+            del status["details"]
         return status
 
 

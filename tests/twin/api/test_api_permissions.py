@@ -127,15 +127,52 @@ def test_paths_that_are_no_resources_have_rules_of_their_own() -> None:
     assert not may(client, "GET", "/debug")
 
 
+#: What everybody may see, by system:public-info-viewer; and what only whoever is known may, by system:discovery.
+PUBLIC = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
+DISCOVERY = ["/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/openapi/v2", "/openapi/v3", "/openapi/v3/api/v1"]
+#: What neither gives.
+CLOSED = ["/", "/healthz/ping", "/metrics", "/logs/", "/.well-known/openid-configuration"]
+NOBODY = {"authorization": ""}
+
+
 def test_a_stranger_sees_health_and_version_alone() -> None:
     client = Client(roles=True)
-    nobody = {"authorization": ""}
-    assert [client.get(path, **nobody).status for path in ("/readyz", "/livez", "/version")] == [200, 200, 200]
-    assert refused(client.get("/apis", **nobody)) == 'forbidden: User "system:anonymous" cannot get path "/apis"'
-    assert refused(client.get("/apis/shop.example/v1/boats", **nobody)) == (
+    assert {path: client.get(path, **NOBODY).status for path in PUBLIC} == dict.fromkeys(PUBLIC, 200)
+    for path in DISCOVERY + CLOSED:
+        assert client.get(path, **NOBODY).json == {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": f'forbidden: User "system:anonymous" cannot get path "{path}"',
+            "reason": "Forbidden",
+            "details": {},
+            "code": 403,
+        }
+    assert refused(client("HEAD", "/apis", **NOBODY)) == 'forbidden: User "system:anonymous" cannot head path "/apis"'
+    assert refused(client.get("/apis/shop.example/v1/boats", **NOBODY)) == (
         'boats.shop.example is forbidden: User "system:anonymous" cannot list resource "boats" in API group "shop.example"'
         " at the cluster scope"
     )
+
+
+def test_whoever_is_known_may_discover() -> None:
+    client = Client(roles=True)
+    assert {path: client.get(path, **JANE).status for path in PUBLIC + DISCOVERY} == dict.fromkeys(PUBLIC + DISCOVERY, 200)
+    assert {path: client.get(path, **JANE).status for path in CLOSED} == dict.fromkeys(CLOSED, 403)
+
+
+def test_a_token_that_nobody_gave_is_no_stranger_but_refused() -> None:
+    client = Client(roles=True)
+    for path in [*PUBLIC, *DISCOVERY, *CLOSED, PODS]:
+        reply = client.get(path, authorization="Bearer made-up")
+        assert (reply.status, reply.json["message"], "details" in reply.json) == (401, "Unauthorized", False)
+
+
+def test_only_health_needs_no_role_at_all() -> None:
+    client = Client(roles=True)
+    client("DELETE", f"{RBAC}/clusterrolebindings/system:public-info-viewer")
+    assert [client.get(path, **NOBODY).status for path in ("/healthz", "/livez", "/readyz", "/version")] == [200, 200, 200, 403]
 
 
 def test_the_message_names_subresource_object_and_namespace() -> None:

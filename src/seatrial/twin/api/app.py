@@ -50,6 +50,7 @@ from seatrial.world.objects import Obj
 log = logging.getLogger(__name__)
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+#: What everybody may ask, whatever roles there are (apiserver: --authorization-always-allow-paths).
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 _ENDPOINTS_ARE_OLD = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
@@ -205,11 +206,12 @@ class Api:
 
     def _no_resource(self, request: Request) -> Answer:
         path = request.path
+        if path not in _HEALTH:
+            self.authorizer.require(request.user, Action(request.method.lower(), path=path))
         if path.startswith(_HEALTH):
             return text_response(200, "ok") if self._ready() else text_response(500, "starting")
         if path.rstrip("/") == "/version":
             return discovery.version_response()
-        self.authorizer.require(request.user, Action(request.method.lower(), path=path))
         if path.startswith("/openapi"):
             return self._openapi.answer(request) or _not_found()
         accepted = negotiate(request.header(b"accept"))
