@@ -24,17 +24,17 @@ V5 = "v5.channel.k8s.io"
 class Socket:
     """A client's end of a WebSocket to the API."""
 
-    def __init__(self, client: Client, path: str, *protocols: str, token: str = TOKEN) -> None:
+    def __init__(self, client: Client, path: str, *protocols: str, token: str = TOKEN, **headers: str) -> None:
         self.sent: list[dict[str, Any]] = []
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
         path, _, query = path.partition("?")
-        headers = [(b"authorization", f"Bearer {token}".encode())]
+        said = {"authorization": f"Bearer {token}", **headers}
         scope = {
             "type": "websocket",
             "path": path,
             "query_string": query.encode(),
-            "headers": headers,
+            "headers": [(key.replace("_", "-").encode(), value.encode()) for key, value in said.items()],
             "subprotocols": list(protocols),
         }
         self.task = asyncio.ensure_future(client.api(scope, self._inbox.get, self._send))
@@ -208,18 +208,74 @@ def test_a_handshake_is_refused_with_a_status(path: str, code: int, message: str
     play(story())
 
 
-def test_streams_are_for_those_who_may() -> None:
+def test_a_token_that_nobody_gave_opens_no_stream() -> None:
     async def story() -> None:
-        client = running(Commands())
-        stranger = Socket(client, EXEC, V5, token="wrong")
+        stranger = Socket(running(Commands()), EXEC, V5, token="wrong")
         await stranger.task
         assert stranger.refusal["code"] == 401
-        account = client.registry.token("shop", "default", {})["status"]["token"]
-        robot = Socket(client, EXEC, V5, token=account)
-        await robot.task
-        assert 'cannot create resource "pods/exec"' in robot.refusal["message"]
 
     play(story())
+
+
+ROBOT = "system:serviceaccount:shop:robot"
+
+
+def let_robot(client: Client, stream: str, *verbs: str) -> None:
+    """The robot's role in the namespace, as session 07 binds it, with these verbs on a stream of pods."""
+    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "robots", "namespace": "shop"}}
+    rules = [{"apiGroups": [""], "resources": [f"pods/{stream}"], "verbs": list(verbs)}]
+    if client.registry.find("roles.rbac.authorization.k8s.io", "shop", "robots"):
+        client.registry.update("roles.rbac.authorization.k8s.io", {**head, "kind": "Role", "rules": rules})
+        return
+    client.registry.create("roles.rbac.authorization.k8s.io", {**clone(head), "kind": "Role", "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "robots"}
+    robot = {"kind": "ServiceAccount", "name": "robot", "namespace": "shop"}
+    binding = {**clone(head), "kind": "RoleBinding", "roleRef": reference, "subjects": [robot]}
+    client.registry.create("rolebindings.rbac.authorization.k8s.io", binding)
+
+
+@pytest.mark.parametrize("stream", ["exec", "attach", "portforward"])
+def test_a_stream_needs_the_rights_to_get_and_to_create_it(stream: str, tmp_path: Path) -> None:
+    path, protocol = (FORWARD, TUNNEL) if stream == "portforward" else (EXEC.replace("exec", stream), V5)
+
+    async def story() -> None:
+        client = running(Commands(), LogFiles(tmp_path))
+        for verbs, lacks in ((("list",), "get"), (("create",), "get"), (("get",), "create")):
+            let_robot(client, stream, *verbs)
+            socket = Socket(client, path, protocol, impersonate_user=ROBOT)
+            await socket.task
+            assert (socket.refusal["code"], socket.refusal["message"]) == (
+                403,
+                f'pods "web" is forbidden: User "{ROBOT}" cannot {lacks} resource "pods/{stream}"'
+                ' in API group "" in the namespace "shop"',
+            )
+        let_robot(client, stream, "get", "create")
+        socket = Socket(client, path, protocol, impersonate_user=ROBOT)
+        await settle()
+        assert socket.accepted == protocol
+        socket.task.cancel()
+
+    play(story())
+
+
+def test_who_may_not_act_as_others_opens_no_stream_as_another() -> None:
+    async def story() -> None:
+        client = running(Commands())
+        account = client.registry.token("shop", "default", {})["status"]["token"]
+        robot = Socket(client, EXEC, V5, token=account, impersonate_user="admin")
+        await robot.task
+        assert 'User "system:serviceaccount:shop:default" cannot impersonate resource "users"' in robot.refusal["message"]
+
+    play(story())
+
+
+def test_who_may_edit_may_look_inside_and_who_may_view_may_not() -> None:
+    client = Client(roles=True, commands=Commands())
+    for role, allowed in (("view", False), ("edit", True), ("admin", True)):
+        rules = client.registry.get("clusterroles.rbac.authorization.k8s.io", "", role)["rules"]
+        for stream in ("exec", "attach", "portforward", "proxy"):
+            verbs = {verb for rule in rules if f"pods/{stream}" in rule["resources"] for verb in rule["verbs"]}
+            assert ({"get", "create"} <= verbs) is allowed, (role, stream)
 
 
 def test_a_plain_request_is_told_to_upgrade() -> None:

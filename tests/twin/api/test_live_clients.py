@@ -154,6 +154,23 @@ def test_kubectl_waits_for_what_comes_and_goes(kubectl: Kubectl, web: None) -> N
     assert kubectl("get", "pods", "-o", "name") == ""
 
 
+def test_kubectl_acts_as_a_robot_as_far_as_its_role_goes(kubectl: Kubectl, namespace: str, web: None) -> None:
+    kubectl("create", "serviceaccount", "robot")
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods")
+    kubectl("create", "rolebinding", "robot-reads", "--role=reader", f"--serviceaccount={namespace}:robot")
+    robot = f"--as=system:serviceaccount:{namespace}:robot"
+    pod = kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}", robot)
+    for command, stream in ((["exec", pod, robot, "--", "true"], "exec"), (["port-forward", pod, ":80", robot], "portforward")):
+        assert (
+            f'pods "{pod}" is forbidden: User "system:serviceaccount:{namespace}:robot"'
+            f' cannot create resource "pods/{stream}" in API group "" in the namespace "{namespace}"'
+        ) in kubectl(*command, check=False)
+    kubectl("create", "role", "insider", "--verb=get,create", "--resource=pods/exec")
+    kubectl("create", "rolebinding", "robot-enters", "--role=insider", f"--serviceaccount={namespace}:robot")
+    assert kubectl("exec", pod, robot, "--", "echo", "hello") == "hello\n"
+    assert kubectl("auth", "can-i", "create", "pods/attach", robot, check=False) == "no\n"
+
+
 def test_kubectl_follows_what_becomes_of_pods(twin: Any, kubectl: Kubectl, namespace: str) -> None:
     kubectl("run", "one", "--image=busybox", "--", "sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.05; done")
     kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")

@@ -50,13 +50,16 @@ class Streams:
                 await socket.refuse(errors.internal(type(error).__name__))
 
     def _target(self, scope: Scope) -> Target:
-        """The subresource a path names. Raises ApiError for one that is no stream, or that the user may not have."""
+        """The subresource a path names. Raises ApiError for one that is no stream, or that the user may not have.
+
+        The handshake of a WebSocket is a GET; what it opens needs the right to create as well (AuthorizePodWebsocketUpgrade).
+        """
         user = self._user(scope, dict(scope["headers"]))
         target = target_of(scope["path"])
         if target is None or target.plural != "pods" or target.subresource not in _PROTOCOLS:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        action = Action("create", "", f"pods/{target.subresource}", target.namespace, target.name)
-        self._authorizer.require(user, action)
+        for verb in ("get", "create"):
+            self._authorizer.require(user, Action(verb, "", f"pods/{target.subresource}", target.namespace, target.name))
         return target
 
     async def _exec(self, socket: WebSocket, target: Target) -> None:

@@ -51,6 +51,8 @@ _EDITABLE = {
     "policy": "poddisruptionbudgets",
     "coordination.k8s.io": "leases",
 }
+#: What only those may see who may edit: it leads into containers, or to what they must keep to themselves.
+_INSIDE = "pods/attach pods/proxy pods/exec pods/portforward secrets services/proxy"
 
 #: What whoever is authenticated may ask for, and what anybody may.
 _DISCOVERY = (
@@ -92,7 +94,7 @@ def _cluster_roles() -> Iterator[Obj]:
     permissions = _rule(GROUP, ["roles", "rolebindings"], (*_READ, *_WRITE))
     reviews = _rule("authorization.k8s.io", ["localsubjectaccessreviews"], ("create",))
     yield _role("system:aggregate-to-admin", [permissions, reviews], into="admin")
-    secrets = _rule("", ["secrets"], _READ)
+    secrets = _rule("", _INSIDE.split(), _READ)
     tokens = [_rule("", ["serviceaccounts"], ("impersonate",)), _rule("", ["serviceaccounts/token"], ("create",))]
     yield _role("system:aggregate-to-edit", [secrets, *_rules(_EDITABLE, _WRITE), *tokens], into="edit")
     yield _role("system:aggregate-to-view", _rules(_VISIBLE, _READ), into="view")
