@@ -1,9 +1,10 @@
 """A pod from its binding to its end: phases, conditions, restarts, termination."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from quay import Quay, container, running, true
+from quay import EXACT, Quay, container, running, true
 
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
 from seatrial.twin.kubelet.node import NodeSpec
@@ -77,6 +78,41 @@ def test_containers_of_a_pod_start_side_by_side(quay):
     quay.pod("p", container("a"), container("b"))
     quay.run(2)
     assert quay.first(running("a")) == quay.first(running("b")) == 0.5
+
+
+def at_once_or_settled(**does):
+    """A node whose containers are shown as running when they have lived for two tenths of a second."""
+    quay = Quay(timing=replace(EXACT, settle=0.2))
+    quay.pod(does=does)
+    quay.run(3)
+    return quay
+
+
+def test_a_container_that_ends_within_moments_of_its_start_is_never_shown_as_ready():
+    quay = at_once_or_settled(c="exits_after=0.1,exit_code=1")
+    assert quay.status()["containerStatuses"][0]["restartCount"] > 0
+    assert quay.first(true("Ready")) is None
+    assert quay.first(running("c")) is None
+    assert quay.first(lambda status: any("terminated" in s["state"] for s in status.get("containerStatuses", ()))) == 0.6
+
+
+def test_one_sync_looks_at_a_quick_end_so_that_the_crash_loop_is_shown_by_the_next_as_ever():
+    quay = at_once_or_settled(c="exits_after=0.1,exit_code=1")
+    assert quay.container()["lastState"]["terminated"]["exitCode"] == quay.state()["terminated"]["exitCode"] == 1
+    quay.run(11.3)
+    assert quay.state()["waiting"]["reason"] == "CrashLoopBackOff"
+
+
+def test_a_container_that_lives_is_shown_as_ready_when_it_has_settled():
+    quay = at_once_or_settled(c="exits_after=0.3,exit_code=1")
+    assert quay.first(true("Ready")) == 0.7
+
+
+def test_containers_of_a_pod_settle_side_by_side():
+    quay = Quay(timing=replace(EXACT, settle=0.2))
+    quay.pod("p", container("a"), container("b"))
+    quay.run(2)
+    assert quay.first(true("Ready")) == 0.7
 
 
 def test_the_events_of_a_start_are_kubernetes_own(quay):

@@ -1,5 +1,6 @@
 """A container's life as a process: how it starts, what it sees, how it ends, and what is left of it."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -15,6 +16,25 @@ def test_a_container_runs_and_ends_with_its_own_exit_code(run):
         pod = box.pod()
         assert await pod.run("exit 0") == (Exit(0, reason="Completed"), "")
         assert await pod.run("exit 3", attempt=1) == (Exit(3, reason="Error"), "")
+
+    run(test)
+
+
+def test_the_runtime_tells_when_the_command_itself_runs_and_when_it_never_will(run):
+    async def test(box):
+        container = box.pod().start("sh", "-c", "echo up; " + box.idle)
+        told = asyncio.get_running_loop().create_future()
+        box.runtime.when_running(container.id, told.set_result)
+        assert not told.done()
+        await told
+        assert box.running("sh -c echo up; " + box.idle)
+        missing = box.pod().start("/bin/no-such-command")
+        told = asyncio.get_running_loop().create_future()
+        box.runtime.when_running(missing.id, told.set_result)
+        await told
+        assert missing.id not in box.runtime._containers
+        box.runtime.when_running(missing.id, (at_once := []).append)
+        assert at_once == [None]
 
     run(test)
 

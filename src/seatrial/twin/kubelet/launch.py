@@ -5,6 +5,7 @@ Follows pkg/kubelet/kuberuntime/kuberuntime_container.go (startContainer) and do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from seatrial.twin.kubelet import ending, hooks
 from seatrial.twin.kubelet.containers import Container, Run
 from seatrial.twin.kubelet.environment import ConfigError, command_of, expand, variables
 from seatrial.twin.kubelet.images import default_policy
-from seatrial.twin.kubelet.runtime import ContainerSpec, Exit, Foretelling, StartError
-from seatrial.twin.kubelet.tasks import Steps, sleep
+from seatrial.twin.kubelet.runtime import ContainerSpec, Exit, Foretelling, StartError, Telling
+from seatrial.twin.kubelet.tasks import Steps, all_of, first_of, sleep
 from seatrial.twin.kubelet.volumes import mounts_of
 from seatrial.world import quantity
 from seatrial.world.objects import Obj, annotations_of, name_of, namespace_of
@@ -64,6 +65,23 @@ def _wait_for_start(worker: PodWorker, wanted: ContainerSpec, since: float) -> S
     runtime = worker.host.runtime
     if isinstance(runtime, Foretelling):
         yield sleep(worker.clock, since + runtime.start_seconds(wanted) - worker.clock.now())
+
+
+def settle(worker: PodWorker, started: Sequence[Container]) -> Steps[None]:
+    """Wait a moment for containers just started: the status shows them when it is known whether they ended at once."""
+    runs = [container.run for container in started if container.running and container.run is not None]
+    if worker.host.timing.settle > 0:
+        yield all_of([_settle(worker, run) for run in runs])
+
+
+def _settle(worker: PodWorker, run: Run) -> Steps[None]:
+    runtime = worker.host.runtime
+    if isinstance(runtime, Telling):
+        yield first_of(run.when_ended, partial(runtime.when_running, run.id))
+    if run.exit is None:
+        yield first_of(run.when_ended, sleep(worker.clock, worker.host.timing.settle))
+    if run.exit is not None:  # `_ended` asks for a sync: let it, so that start and end are looked at once
+        yield lambda resume: worker.clock.call_later(worker.host.timing.notice, resume, None)
 
 
 def _not_started(worker: PodWorker, container: Container, run: Run, error: StartError) -> None:
@@ -148,8 +166,8 @@ def _check_user(worker: PodWorker, container: Container, security: Obj) -> None:
 
 
 def _ended(worker: PodWorker, container: Container, run: Run, exit_: Exit) -> None:
-    run.finish(exit_, worker.clock.now())
     worker.clock.call_later(worker.host.timing.notice, worker.wake)
+    run.finish(exit_, worker.clock.now())
 
 
 def _post_start(worker: PodWorker, container: Container) -> Steps[None]:

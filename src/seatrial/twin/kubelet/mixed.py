@@ -11,7 +11,17 @@ from typing import Protocol
 
 from seatrial.twin.kubelet.consumption import Consumption
 from seatrial.twin.kubelet.profiles import ANNOTATION
-from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, Runtime, Usage, Volume
+from seatrial.twin.kubelet.runtime import (
+    ContainerSpec,
+    ExecResult,
+    Exit,
+    ProbeResult,
+    PullResult,
+    Runtime,
+    Telling,
+    Usage,
+    Volume,
+)
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
 from seatrial.twin.kubelet.streaming import ExecStream, Output, exec_stream
 from seatrial.world.objects import Obj
@@ -72,6 +82,13 @@ class MixedRuntime:
     def start_seconds(self, spec: ContainerSpec) -> float:
         """A process takes the time it takes; a simulated container that of its profile."""
         return self._simulated.start_seconds(spec) if self._for(spec) is self._simulated else 0.0
+
+    def when_running(self, container_id: str, done: Callable[[None], object]) -> None:
+        runtime = self._of(container_id)
+        if isinstance(runtime, Telling):
+            runtime.when_running(container_id, done)
+        else:
+            done(None)
 
     def steady_until(self, container_id: str) -> float:
         """What a process will answer, nobody knows ahead: it is asked every period."""

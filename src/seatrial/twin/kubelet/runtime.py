@@ -171,6 +171,15 @@ class Runtime(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """What a runtime adds whose `start` returns before the container has become its command."""
+
+    def when_running(self, container_id: str, done: Callable[[None], object]) -> None:
+        """Call `done(None)` once the command itself runs, or has ended."""
+        ...
+
+
+@runtime_checkable
 class Foretelling(Protocol):
     """What a runtime adds when it knows ahead how its containers behave; the kubelet asks no more often than it must.
 

@@ -14,10 +14,12 @@ class Timing:
     gone: float = 0.25  # from the final status to the object's removal
     probe: float = 0.1  # from a probe's start to its result in the status
     late: float = 0.25  # a retry comes this fraction later than its back-off: the mean of completeWork's jitter (pod_workers.go)
+    settle: float = 0.0  # a container has to live so long before it is shown as running: one that ends sooner was never ready
     refresh: float = 60.0  # until a change of a mounted ConfigMap or Secret is in the files (syncFrequency)
 
 
 REFERENCE = Timing()
 
-#: For containers that are real processes: nothing is slower than it has to be.
-PROMPT = Timing(notice=0.0, stopped=0.0, gone=0.0, probe=0.0, late=0.0, refresh=2.0)
+#: For containers that are real processes: nothing is slower than it has to be. `settle` stands for the second between two looks
+#: of a real kubelet (pleg/generic.go, RelistPeriod): start and end of a command that fails at once are one change there.
+PROMPT = Timing(notice=0.0, stopped=0.0, gone=0.0, probe=0.0, late=0.0, settle=0.2, refresh=2.0)

@@ -231,8 +231,10 @@ class PodWorker:
         yield from ending.restart_failed(self)
         self.sync_began = self.clock.now()
         started = {name: self.prober.started(c) for name, c in self.containers.items()}
-        for container in next_starts(self.pod, self.containers.values(), started):
+        missing = next_starts(self.pod, self.containers.values(), started)
+        for container in missing:
             yield from launch.start(self, container)
+        yield from launch.settle(self, missing)
 
     def _make_room(self) -> None:
         if not self.address:

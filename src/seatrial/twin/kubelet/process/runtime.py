@@ -64,6 +64,7 @@ class Container:
     pid: int = 0  # of the first process, once it has started
     meter: Meter | None = None
     move: Move = str  # what is done to the words of commands run in it
+    awaited: list[Callable[[None], object]] = field(default_factory=list)  # who waits until it runs
 
 
 class ProcessRuntime:
@@ -297,6 +298,15 @@ class ProcessRuntime:
         if container is not None:
             container.pid = event["pid"]
             container.meter = Meter(container.pid, event["minded"])
+            _tell(container)
+
+    def when_running(self, container_id: str, done: Callable[[None], object]) -> None:
+        """Call `done` when the command runs (the shim has seen its exec) or has ended: at once where that is so already."""
+        container = self._containers.get(container_id)
+        if container is None or container.pid:
+            done(None)
+        else:
+            container.awaited.append(done)
 
     def _ended(self, event: Event) -> None:
         if event["id"].startswith("trial-"):
@@ -311,6 +321,7 @@ class ProcessRuntime:
         container.log.close()
         said = _termination_message(container.folder)
         container.ended(_exit(event, said))
+        _tell(container)
 
     def signal(self, container_id: str, number: int) -> None:
         """Send a signal to the first process; SIGTERM becomes the image's own stop signal, as container engines do it."""
@@ -416,6 +427,12 @@ class ProcessRuntime:
         os.close(self._lock)
         if self._own_block:
             self._block.release()
+
+
+def _tell(container: Container) -> None:
+    awaited, container.awaited = container.awaited, []
+    for done in awaited:
+        done(None)
 
 
 def _code(status: int) -> int:
