@@ -60,6 +60,11 @@ class Client:
         except (ConfigError, OSError) as error:
             raise ClusterError(f"reading the kubeconfig: {error}") from None
 
+    @property
+    def http(self) -> Any:
+        """The connection itself, an `httpx2.AsyncClient` with the cluster's address and our credentials."""
+        return self._client._client._client
+
     async def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
         from lightkube import ApiError
 

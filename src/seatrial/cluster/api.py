@@ -1,0 +1,291 @@
+"""The API of a cluster beyond following objects: what it serves, objects of any kind, dry runs, and who may do what.
+
+A thin layer of plain requests over the connection of `client`: plain dictionaries in and out.  A request that the cluster could
+not take just now (429, 500, 502, 503, 504, a connection that broke) is made again for `PATIENCE` seconds where making it twice
+does no harm; what it refused for good is a `Refused` with its code and words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from seatrial.cluster.client import Client, ClusterError
+from seatrial.world.objects import Obj, Ref, group_of, name_of, namespace_of
+
+#: Seconds for which a cluster that does not answer is asked again, and between two tries.
+PATIENCE, PAUSE = 30.0, 0.25
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+
+Objects = list[Obj]
+
+
+class Refused(ClusterError):  # noqa: N818 - an answer, not a fault of ours
+    """The cluster said no. `code` is the HTTP status, `reason` Kubernetes' word for it, `causes` the details."""
+
+    def __init__(self, doing: str, code: int, status: Mapping[str, Any]) -> None:
+        self.code, self.reason = code, str(status.get("reason") or "")
+        self.words = str(status.get("message") or f"HTTP {code}")
+        self.causes: list[Obj] = (status.get("details") or {}).get("causes") or []
+        super().__init__(f"{doing}: {self.words}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind as it is served."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+    verbs: tuple[str, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """The URL path of its collection, or of one object."""
+        start = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        where = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{start}{where}/{self.plural}" + (f"/{name}" if name else "")
+
+
+Resources = list[Resource]
+
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", False)
+NODES = Resource("", "v1", "Node", "nodes", False)
+PODS = Resource("", "v1", "Pod", "pods", True)
+SECRETS = Resource("", "v1", "Secret", "secrets", True)
+CONFIGMAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
+QUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas", True)
+LIMIT_RANGES = Resource("", "v1", "LimitRange", "limitranges", True)
+LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", True)
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a cluster serves, by API version and kind."""
+
+    version: str  # of the server: v1.36.2
+    resources: Mapping[tuple[str, str], Resource]
+    group_versions: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()  # group versions that exist and could not be read: an aggregated API that is down
+
+    def of(self, obj: Mapping[str, Any]) -> Resource | None:
+        return self.resources.get((str(obj.get("apiVersion", "")), str(obj.get("kind", ""))))
+
+    def of_ref(self, ref: Ref) -> Resource | None:
+        """A kind of a group in whatever version is served."""
+        return self._by_kind.get((ref.group, ref.kind))
+
+    @cached_property
+    def _by_kind(self) -> dict[tuple[str, str], Resource]:
+        return {(resource.group, resource.kind): resource for resource in reversed(list(self.resources.values()))}
+
+    def versions_of(self, group: str, kind: str) -> list[str]:
+        """The API versions in which a kind of a group is served."""
+        return [r.api_version for r in self.resources.values() if (r.group, r.kind) == (group, kind)]
+
+
+@dataclass
+class Api:
+    """Requests to one cluster. Every call raises ClusterError (Refused when the cluster answered no)."""
+
+    client: Client
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    now: Callable[[], float] = time.monotonic
+    patience: float = PATIENCE
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        content: str = "application/json",
+        again: bool | None = None,
+    ) -> Any:
+        """One request, made again when the cluster could not take it; `again` says whether that is harmless (reading is)."""
+        harmless = method == "GET" if again is None else again
+        end = self.now() + self.patience
+        while True:
+            try:
+                async with self._gate:
+                    return await self._once(method, path, doing, params, body, content)
+            except _NotNowError as error:
+                # 429 and 503 with no work done are safe for every request; the rest only where twice is as good as once
+                if not (harmless or error.untouched) or self.now() + error.wait > end:
+                    raise error.told from None
+                await self.sleep(error.wait)
+
+    async def _once(self, method: str, path: str, doing: str, params: Any, body: Any, content: str) -> Any:
+        import httpx2
+        import orjson
+
+        given = {"content": orjson.dumps(body), "headers": {"Content-Type": content}} if body is not None else {}
+        try:
+            answer = await self.client.http.request(method, path, params=dict(params or {}), **given)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE, untouched=True) from None
+        except httpx2.HTTPError as error:
+            raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE) from None
+        if answer.status_code < 400:
+            return orjson.loads(answer.content) if answer.content else None
+        refused = Refused(doing, answer.status_code, _status(answer))
+        if answer.status_code in _TRANSIENT:
+            wait = answer.headers.get("Retry-After", "")
+            raise _NotNowError(refused, float(wait) if wait.isdigit() else PAUSE, answer.status_code in (429, 503))
+        raise refused
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Obj | None:
+        """An object, or None where there is none."""
+        doing = f"reading {resource.kind} {name}" + (f" in {namespace}" if resource.namespaced else "")
+        try:
+            found: Obj = await self.request("GET", resource.path(namespace, name), doing=doing)
+        except Refused as refused:
+            if refused.code == 404:
+                return None
+            raise
+        return found
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Objects:
+        """The objects of a namespace, or of all; `labels` and `fields` are selectors as kubectl takes them."""
+        doing = f"listing {resource.plural}" + (f" in {namespace}" if namespace else "")
+        params = {"limit": "500"}
+        params |= {"labelSelector": labels} if labels else {}
+        params |= {"fieldSelector": fields} if fields else {}
+        found: list[Obj] = []
+        while True:
+            answer = await self.request("GET", resource.path(namespace), doing=doing, params=params)
+            head = {"apiVersion": resource.api_version, "kind": resource.kind}
+            found += [{**head, **item} for item in answer.get("items") or ()]
+            following = (answer.get("metadata") or {}).get("continue")
+            if not following:
+                return found
+            params["continue"] = following
+
+    async def create(self, resource: Resource, obj: Obj) -> Obj:
+        doing = f"creating {resource.kind} {name_of(obj)}"
+        made: Obj = await self.request("POST", resource.path(namespace_of(obj)), doing=doing, body=obj)
+        return made
+
+    async def replace(self, resource: Resource, obj: Obj) -> Obj:
+        """Replace an object as it was read: refused with 409 where somebody changed it since."""
+        path = resource.path(namespace_of(obj), name_of(obj))
+        done: Obj = await self.request("PUT", path, doing=f"updating {resource.kind} {name_of(obj)}", body=obj)
+        return done
+
+    async def delete(self, resource: Resource, namespace: str, name: str) -> None:
+        """Delete an object; one that is not there is fine."""
+        try:
+            await self.request("DELETE", resource.path(namespace, name), doing=f"deleting {resource.kind} {name}", again=True)
+        except Refused as refused:
+            if refused.code != 404:
+                raise
+
+    async def apply(self, resource: Resource, obj: Obj, *, manager: str, force: bool = False, dry_run: bool = False) -> Obj:
+        """Server-side apply; with `dry_run` the object as it would be. A conflict is Refused with code 409."""
+        params = {"fieldManager": manager, "force": str(force).lower()} | ({"dryRun": "All"} if dry_run else {})
+        path = resource.path(namespace_of(obj), name_of(obj))
+        doing = f"applying {resource.kind} {name_of(obj)}"
+        done: Obj = await self.request("PATCH", path, doing=doing, params=params, body=obj, content=_APPLY, again=True)
+        return done
+
+    async def merge(self, resource: Resource, namespace: str, name: str, patch: Obj) -> Obj:
+        """A merge patch."""
+        path, doing = resource.path(namespace, name), f"patching {resource.kind} {name}"
+        done: Obj = await self.request("PATCH", path, doing=doing, body=patch, content=_MERGE, again=True)
+        return done
+
+    async def may(self, verb: str, resource: Resource, namespace: str, name: str = "") -> bool:
+        """Whether we may do this (SelfSubjectAccessReview)."""
+        wanted = {"verb": verb, "group": resource.group, "resource": resource.plural}
+        wanted |= {"namespace": namespace} if resource.namespaced else {}
+        wanted |= {"name": name} if name else {}
+        body = {
+            "apiVersion": ACCESS_REVIEWS.api_version,
+            "kind": ACCESS_REVIEWS.kind,
+            "spec": {"resourceAttributes": wanted},
+        }
+        path = ACCESS_REVIEWS.path()
+        answer = await self.request("POST", path, doing=f"asking whether we may {verb} {resource.plural}", body=body, again=True)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def served(self) -> Served:
+        """Everything that is served, group version by group version."""
+        version = self.request("GET", "/version", doing="asking for the version of the cluster")
+        said, core, groups = await asyncio.gather(
+            version,
+            self.request("GET", "/api", doing="asking what the cluster serves"),
+            self.request("GET", "/apis", doing="asking what the cluster serves"),
+        )
+        names = [f"/api/{one}" for one in core.get("versions") or ()]
+        for group in groups.get("groups") or ():
+            preferred = (group.get("preferredVersion") or {}).get("groupVersion")
+            versions = [one["groupVersion"] for one in group.get("versions") or ()]
+            names += [f"/apis/{one}" for one in sorted(versions, key=lambda one: one != preferred)]
+        lists = await asyncio.gather(*(self._group_version(name) for name in names))
+        resources = {(r.api_version, r.kind): r for found in lists for r in found or ()}
+        unread = tuple(name for name, found in zip(names, lists, strict=True) if found is None)
+        every = frozenset(name.removeprefix("/apis/").removeprefix("/api/") for name in names)
+        return Served(str(said.get("gitVersion", "")), resources, every, unread)
+
+    async def _group_version(self, path: str) -> Resources | None:
+        try:
+            answer = await self.request("GET", path, doing=f"asking what {path} serves", again=False)
+        except ClusterError:
+            return None  # an aggregated API whose server is down; who needs it is told
+        group, _, version = path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")
+        return [
+            Resource(group, version, one["kind"], one["name"], bool(one["namespaced"]), tuple(one.get("verbs") or ()))
+            for one in answer.get("resources") or ()
+            if "/" not in one["name"]
+        ]
+
+    async def live(self, wanted: Iterable[tuple[Resource, str, str]]) -> dict[Ref, Obj]:
+        """The objects that are there, of those wanted as (resource, namespace, name): one list where many are of a kind."""
+        by_place: dict[tuple[Resource, str], list[str]] = {}
+        for resource, namespace, name in wanted:
+            by_place.setdefault((resource, namespace if resource.namespaced else ""), []).append(name)
+        found = await asyncio.gather(*(self._live(r, namespace, names) for (r, namespace), names in by_place.items()))
+        return {Ref(group_of(obj), obj["kind"], namespace_of(obj), name_of(obj)): obj for objects in found for obj in objects}
+
+    async def _live(self, resource: Resource, namespace: str, names: Sequence[str]) -> Sequence[Obj]:
+        # a namespace's Secrets hold every revision of every release: those are read one by one
+        if len(names) > 6 and resource != SECRETS:
+            wanted = frozenset(names)
+            return [obj for obj in await self.list(resource, namespace) if name_of(obj) in wanted]
+        objects = await asyncio.gather(*(self.get(resource, namespace, name) for name in names))
+        return [obj for obj in objects if obj is not None]
+
+
+class _NotNowError(Exception):
+    """A request that may be made again after `wait` seconds; `untouched`: the cluster did nothing with it."""
+
+    def __init__(self, told: ClusterError, wait: float, untouched: bool = False) -> None:
+        super().__init__(str(told))
+        self.told, self.wait, self.untouched = told, wait, untouched
+
+
+def _status(answer: Any) -> Mapping[str, Any]:
+    try:
+        said = answer.json()
+    except ValueError:
+        return {"message": answer.text[:300]}
+    return said if isinstance(said, dict) else {}
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
