@@ -142,10 +142,15 @@ def container(scope: Scope, name: str, service: ServiceKeys, called: str) -> Obj
     }
 
 
-def pod_spec(service: ServiceKeys, account: str, containers: list[Obj]) -> Obj:
-    """The parts of a pod that services, jobs and migrations share."""
+def pod_labels(scope: Scope, name: str, component: str) -> dict[str, str]:
+    """The labels of a pod of a service or store."""
+    return {**scope.selector(name, component), **scope.common()}
+
+
+def pod_spec(scope: Scope, name: str, service: ServiceKeys, containers: list[Obj]) -> Obj:
+    """The parts of a pod that a service's own pods, its jobs and its migration share."""
     return {
-        "serviceAccountName": account,
+        "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(service.user or 10001),

@@ -14,7 +14,7 @@ which at that moment is still that of the version before.
 from __future__ import annotations
 
 from seatrial.app.model import Job, Service
-from seatrial.render.container import container, container_security, pod_spec, resources
+from seatrial.render.container import container, container_security, pod_labels, pod_spec, resources
 from seatrial.render.scope import JOB, MIGRATION, Scope, checksum
 from seatrial.render.store import image, ready_command
 from seatrial.world.objects import Obj
@@ -74,10 +74,10 @@ def _waits(scope: Scope, service: Service) -> list[Obj]:
 
 
 def _template(scope: Scope, name: str, service: Service, component: str, main: Obj, restart: str) -> Obj:
-    spec = pod_spec(service, name, [main])
+    spec = pod_spec(scope, name, service, [main])
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
     return {
-        "metadata": {"labels": {**scope.selector(name, component), **scope.common()}},
+        "metadata": {"labels": pod_labels(scope, name, component)},
         "spec": {**head, "restartPolicy": restart, **spec},
     }
 

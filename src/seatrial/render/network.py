@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from seatrial.app.model import Service
 from seatrial.render.container import STORE_PORTS
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
-from seatrial.render.store import kind_of
+from seatrial.render.store import kind_of, pods_of
 from seatrial.world.objects import Obj
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
@@ -161,7 +161,8 @@ def _inside(scope: Scope, name: str) -> Obj:
         port, component = STORE_PORTS[kind_of(store)], STORE
         if store.host:  # managed databases often have private addresses
             return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [_tcp(port)]}
-    return {"to": [{"podSelector": {"matchLabels": scope.selector(name, component)}}], "ports": [_tcp(port or 0)]}
+    labels = scope.selector(name, component) if store is None else pods_of(scope, name)
+    return {"to": [{"podSelector": {"matchLabels": labels}}], "ports": [_tcp(port or 0)]}
 
 
 def _outside(port: int) -> Obj:

@@ -36,6 +36,11 @@ def kind_of(store: StoreKeys) -> str:
     return "postgres" if store.postgres else "redis"
 
 
+def pods_of(scope: Scope, name: str) -> dict[str, str]:
+    """The labels that select the pods of a store that runs here, whoever runs it."""
+    return scope.selector(name, STORE)
+
+
 def image(store: StoreKeys) -> str:
     return store.image or f"docker.io/library/{kind_of(store)}:{store.postgres or store.redis}"
 

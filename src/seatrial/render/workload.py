@@ -10,7 +10,7 @@ from math import ceil
 
 from seatrial.app.model import Service
 from seatrial.render.config import checksums
-from seatrial.render.container import container, pod_spec
+from seatrial.render.container import container, pod_labels, pod_spec
 from seatrial.render.jobs import migration
 from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, Scope
 from seatrial.world.objects import Obj, name_of
@@ -22,7 +22,7 @@ STARTUP_PERIOD = 2
 def deployment(scope: Scope, name: str) -> Obj:
     service = scope.app.services[name]
     template = {
-        "metadata": {"labels": {**scope.selector(name, SERVICE), **scope.common()}},
+        "metadata": {"labels": pod_labels(scope, name, SERVICE)},
         "spec": _pod(scope, name, service),
     }
     sums = checksums(scope, name)
@@ -53,7 +53,7 @@ def deployment(scope: Scope, name: str) -> Obj:
 def is_scaled(service: Service, scope: Scope) -> bool:
     """Whether an autoscaler owns the number of replicas."""
     ranged = service.scale is not None and (service.scale.max or 1) > (service.scale.min or 1)
-    return ranged and scope.app.platform.autoscaling == "hpa"
+    return ranged and scope.app.platform.autoscaling in ("hpa", "keda")
 
 
 def replicas(service: Service, scope: Scope) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def _pod(scope: Scope, name: str, service: Service) -> Obj:
     order = ("name", "image", "command", "ports", "env", "envFrom", *PROBES, "lifecycle", "resources", "securityContext")
     both = main | serving
     main = {key: both[key] for key in (*order, "volumeMounts") if key in both}
-    spec = pod_spec(service, name, [main])
+    spec = pod_spec(scope, name, service, [main])
     ending = {"terminationGracePeriodSeconds": ceil(service.grace or 30) + (drain if service.port else 0)}
     spread = _spread(scope, name) if replicas(service, scope)[1] > 1 else {}
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
