@@ -26,6 +26,10 @@ OLDEST = (3, 13)
 GRACE = 10.0
 
 
+#: What Helm says of a kind that the cluster does not serve.
+_KINDS_MISSING = re.compile(r"no matches for kind|ensure CRDs are installed|the server could not find the requested resource")
+
+
 class HelmError(Exception):
     """What Helm said when it failed, in its own words."""
 
@@ -47,18 +51,29 @@ class Release:
 def binary() -> str | None:
     """The path of a `helm` that is new enough, or None."""
     path = shutil.which("helm")
-    if path is None:
-        return None
+    return path if path and _version(path) >= OLDEST else None
+
+
+def version() -> tuple[int, int]:
+    """Of the Helm that is used: (4, 3). The SDK's is that of Helm 4."""
+    path = binary()
+    return _version(path) if path else (4, 0)
+
+
+@cache
+def _version(path: str) -> tuple[int, int]:
     said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.search(r"v(\d+)\.(\d+)", said)
-    return path if found and (int(found[1]), int(found[2])) >= OLDEST else None
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 class Helm:
     """Helm against one cluster. Every call raises HelmError with what Helm said."""
 
-    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        """The cluster of a kubeconfig, or of the one that is in use (KUBECONFIG, ~/.kube/config, or the pod we run in)."""
         self.kubeconfig, self.context = kubeconfig, context
+        self._child: asyncio.subprocess.Process | None = None
         if binary() is None and importlib.util.find_spec("helm_python") is None:
             raise HelmMissingError(
                 "Helm is needed to install the application, and none was found.\n"
@@ -78,8 +93,13 @@ class Helm:
         values: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         timeout: float = 300,
+        description: str = "",
+        force_conflicts: bool = False,
     ) -> None:
-        """Install the release, or upgrade it; hooks are waited for, other objects are not (watching them is our own work)."""
+        """Install the release, or upgrade it; hooks are waited for, other objects are not (watching them is our own work).
+
+        `force_conflicts` takes over the fields that somebody else manages, where Helm applies on the server.
+        """
         request = {
             "call": "upgrade",
             "release": release,
@@ -88,12 +108,72 @@ class Helm:
             "values": dict(values or {}),
             "labels": dict(labels or {}),
             "timeout": int(timeout),
+            "description": description,
         }
         command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--create-namespace", "--values", "-"]
         command += ["--timeout", f"{int(timeout)}s", "--history-max", "10"]
+        command += ["--description", description] if description else []
+        command += ["--force-conflicts"] if force_conflicts and version() >= (4, 0) else []
         if labels:
             command += ["--labels", ",".join(f"{key}={value}" for key, value in labels.items())]
         await self._call(command, request, stdin=json.dumps(request["values"]))
+
+    async def render(
+        self,
+        release: str,
+        chart: Path,
+        namespace: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        upgrade: bool = False,
+        version: str = "",
+        api_versions: Sequence[str] = (),
+    ) -> str:
+        """The YAML of all objects and hooks that a release would have; nothing is changed.
+
+        The cluster is asked for what a template looks up. A chart with kinds that the cluster does not serve is rendered all the
+        same, then by what `version` and `api_versions` say of the cluster.
+        """
+        request: dict[str, Any] = {"call": "render", "release": release, "chart": str(chart), "namespace": namespace}
+        request |= {"values": dict(values or {}), "upgrade": upgrade}
+        if binary() is None:  # the SDK renders with what the cluster says, whatever kinds it serves
+            return await self._call((), request)
+        stdin = json.dumps(request["values"])
+        command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--values", "-"]
+        try:
+            answer = json.loads(await self._call([*command, "--dry-run=server", "-o", "json"], request, stdin))
+        except HelmError as error:
+            if not _KINDS_MISSING.search(str(error)):
+                raise
+        else:
+            return _whole(answer)
+        command = ["template", release, str(chart), "-n", namespace, "--values", "-", "--skip-tests", "--include-crds"]
+        command += ["--is-upgrade"] if upgrade else []
+        command += ["--kube-version", version] if version else []
+        command += [part for one in api_versions for part in ("--api-versions", one)]
+        return await self._call(command, request, stdin, connect=False)
+
+    async def pull(self, chart: str, into: Path, version: str = "") -> Path:
+        """Fetch a chart (`oci://…`) into a folder; the path of its archive. `version` may be "" for the latest."""
+        request = {"call": "pull", "chart": chart, "into": str(into), "version": version, "namespace": "default"}
+        command = ["pull", chart, "--destination", str(into)] + (["--version", version] if version else [])
+        await self._call(command, request, connect=False)
+        found = sorted(into.glob("*.tgz"))
+        if not found:
+            raise HelmError(f"{chart}: nothing was fetched")
+        return found[-1]
+
+    async def rollback(self, release: str, namespace: str, revision: int, *, timeout: float = 300) -> None:
+        """Bring an older revision back, as a new one; hooks are waited for, other objects are not."""
+        request = {"call": "rollback", "release": release, "namespace": namespace, "revision": revision, "timeout": int(timeout)}
+        command = ["rollback", release, str(revision), "-n", namespace, "--timeout", f"{int(timeout)}s", "--history-max", "10"]
+        command += ["--force-conflicts"] if version() >= (4, 0) else []
+        await self._call(command, request)
+
+    def kill(self) -> None:
+        """End Helm's child at once, whatever it is doing; its release may be left pending."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.kill()
 
     async def uninstall(self, release: str, namespace: str, *, timeout: float = 120) -> None:
         """Remove the release; a release that is not there is fine."""
@@ -113,15 +193,17 @@ class Helm:
             raise
         return sorted((_release(row, release, namespace) for row in rows or ()), key=lambda release: release.revision)
 
-    async def _call(self, command: Sequence[str], request: Mapping[str, Any], stdin: str = "") -> str:
+    async def _call(self, command: Sequence[str], request: Mapping[str, Any], stdin: str = "", *, connect: bool = True) -> str:
         """Run Helm's child to its end; interrupted, it is asked to stop first and killed after `GRACE` seconds."""
         helm = binary()
         if helm:
-            arguments = [helm, *command, "--kubeconfig", str(self.kubeconfig)]
-            arguments += ["--kube-context", self.context] if self.context else []
+            arguments = [helm, *command]
+            arguments += ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig and connect else []
+            arguments += ["--kube-context", self.context] if self.context and connect else []
         else:  # Helm writes the name of its program into the objects, as who manages them; both of ours are `helm`
             arguments = [str(Path(sys.executable).with_name("helm")), "-m", "seatrial.cluster.helm_sdk"]
-            stdin = json.dumps({**request, "kubeconfig": str(self.kubeconfig), "context": self.context})
+            kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
+            stdin = json.dumps({**request, "kubeconfig": kubeconfig, "context": self.context})
         # A session of its own: a Ctrl-C in the terminal is ours to pass on, once, and in order.
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
@@ -133,6 +215,7 @@ class Helm:
             start_new_session=True,
             env={**os.environ, "HELM_NO_PLUGINS": "1"},
         )
+        self._child = child
         talk = asyncio.ensure_future(child.communicate(stdin.encode()))
         try:
             out, err = await asyncio.shield(talk)
@@ -152,6 +235,12 @@ async def _stop(child: asyncio.subprocess.Process, talk: asyncio.Future[tuple[by
     except TimeoutError:
         child.kill()
         await talk
+
+
+def _whole(answer: Mapping[str, Any]) -> str:
+    """The objects and the hooks of a release that was tried, as one stream; tests of the chart are none of its objects."""
+    hooks = [one["manifest"] for one in answer.get("hooks") or () if set(one.get("events") or ()) != {"test"}]
+    return "\n---\n".join([answer.get("manifest") or "", *hooks])
 
 
 def _words(stderr: str) -> str:

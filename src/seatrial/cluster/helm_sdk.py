@@ -22,8 +22,9 @@ def upgrade(config: Any, request: Request) -> Any:
     signal.signal(signal.SIGINT, lambda *_: token.cancel())
     arguments = (request["chart"], request["release"], request["values"])
     options = {"namespace": request["namespace"], "timeout": request["timeout"], "wait": "hookOnly", "context": token}
-    if request["labels"]:
-        options["labels"] = request["labels"]
+    for key in ("labels", "description"):
+        if request.get(key):
+            options[key] = request[key]
     try:
         config.history(request["release"])
     except HelmNotFoundError:
@@ -35,6 +36,27 @@ def uninstall(config: Any, request: Request) -> Any:
     return config.uninstall(request["release"], ignore_not_found=True, timeout=request["timeout"])
 
 
+def render(config: Any, request: Request) -> str:
+    from helm_python import Chart
+
+    chart = Chart.load(request["chart"])
+    options = {"name": request["release"], "namespace": request["namespace"]}
+    options |= {"is_install": not request["upgrade"], "is_upgrade": request["upgrade"]}
+    rendered: dict[str, str] = config.render(chart, request["values"], **options)
+    return "\n---\n".join(text for path, text in sorted(rendered.items()) if path.endswith((".yaml", ".yml", ".json", ".tpl")))
+
+
+def pull(config: Any, request: Request) -> Any:
+    import helm_python
+
+    return helm_python.pull(request["chart"], destination=request["into"], version=request["version"] or None)
+
+
+def rollback(config: Any, request: Request) -> Any:
+    options = {"version": request["revision"], "timeout": request["timeout"], "wait": "hookOnly"}
+    return config.rollback(request["release"], **options)
+
+
 def history(config: Any, request: Request) -> Any:
     return config.history(request["release"])
 
@@ -43,6 +65,9 @@ CALLS: dict[str, Callable[[Any, Request], Any]] = {
     "upgrade": upgrade,
     "uninstall": uninstall,
     "history": history,
+    "render": render,
+    "pull": pull,
+    "rollback": rollback,
 }
 
 
