@@ -1,11 +1,17 @@
-"""A finding: what is wrong, with what, how we know, why it is so, and what mends it."""
+"""A finding: what is wrong, with what, how we know, why it is so, and what mends it; and the table of all rules.
+
+A rule is written down once: its words here in the table, its check beside it in the module of its topic.  Checks of files and
+checks of what runs stand in the same table; `live` tells them apart, because the former must not need a status.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from seatrial.world.objects import Ref
+from seatrial.world.objects import Obj, Ref
+from seatrial.world.world import World
 
 Severity = Literal["error", "warning", "note"]
 
@@ -20,7 +26,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`rule` is a stable id (`quota-exceeded`), `title` one line, `cause` why, `fix` words; `patch` a machine can apply."""
+    """`rule` is a stable id (`quota-exceeded`), `title` one line, `cause` why, `fix` words; `patch` a machine can apply.
+
+    Of what runs, an `error` does not go away by waiting, a `warning` may.
+    """
 
     rule: str
     severity: Severity
@@ -45,3 +54,57 @@ class Finding:
             if getattr(self, key):
                 document[key] = getattr(self, key)
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a rule says of itself. `costs` is what it does to production; `wrong` and `right`: examples, its tests."""
+
+    id: str
+    severity: Severity
+    title: str
+    costs: str
+    fix: str
+    wrong: str = ""
+    right: str = ""
+
+
+#: (world, object) -> what is wrong with it. Pure.
+Look = Callable[[World, Obj], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A function that finds what some rules are about, in objects of some kinds (`*` for every kind)."""
+
+    kinds: frozenset[str]
+    rules: tuple[Rule, ...]
+    look: Look
+    live: bool
+
+
+CHECKS: list[Check] = []
+RULES: dict[str, Rule] = {}
+
+
+def check(*kinds: str, rules: Iterable[Rule], live: bool = False) -> Callable[[Look], Look]:
+    """Enter a function into the table. Raises ValueError when a rule's id is taken."""
+
+    def enter(look: Look) -> Look:
+        entry = Check(frozenset(kinds), tuple(rules), look, live)
+        for rule in entry.rules:
+            if rule.id in RULES:
+                raise ValueError(f"two rules have the id {rule.id}")
+            RULES[rule.id] = rule
+        CHECKS.append(entry)
+        return look
+
+    return enter
+
+
+def look_at(world: World, obj: Obj, *, live: bool) -> Iterator[Finding]:
+    """What the rules say of one object: those of what runs, or those of what is written."""
+    kind = obj.get("kind", "")
+    for entry in CHECKS:
+        if entry.live is live and (kind in entry.kinds or "*" in entry.kinds):
+            yield from entry.look(world, obj)

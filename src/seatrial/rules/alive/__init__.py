@@ -1,0 +1,9 @@
+"""What goes wrong with what runs: pods that crash, wait or are refused, jobs and analyses that fail.  Pure; one module a topic.
+
+Each rule reads an object of a world and what belongs to it (events, owners, the ends of logs) and says what it finds.  What
+follows for a release is for `release.verdict`; joining findings that explain one another is for the diagnosis.
+"""
+
+from seatrial.rules.alive import config, crash, images, jobs, placing, probes, refusal, rollouts
+
+__all__ = ["config", "crash", "images", "jobs", "placing", "probes", "refusal", "rollouts"]

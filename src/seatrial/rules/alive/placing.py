@@ -1,0 +1,114 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Pods that fit on no node: which resource, taint or rule is in the way, and whether an autoscaler could still help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from seatrial.rules.alive.pods import condition, is_going, refs, whose
+from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
+from seatrial.world import pod_resources, quantity
+from seatrial.world.objects import Obj, dig, name_of, ref_of
+from seatrial.world.world import World, event_time
+
+_WAITS = "Pods wait for ever for a node; the rollout stands still, or runs with fewer replicas than it should."
+
+RULES = {
+    rule.id: rule
+    for rule in (
+        Rule("unschedulable-resources", "error", "no node has room for a pod", _WAITS,
+             "Add nodes or larger ones, lower requests or replicas, or install an autoscaler."),
+        Rule("unschedulable-taint", "error", "a pod does not tolerate the taints of the nodes", _WAITS,
+             "Add a toleration for the taint, or remove the taint from nodes that may take it."),
+        Rule("unschedulable-affinity", "error", "no node has the labels that a pod asks for", _WAITS,
+             "Correct nodeSelector or nodeAffinity, or label the nodes."),
+        Rule("unschedulable-spread", "error", "a pod's rules about other pods leave no node", _WAITS,
+             "Let the rule be preferred instead of required (whenUnsatisfiable: ScheduleAnyway), or add nodes or zones."),
+        Rule("unschedulable-port", "error", "the host port a pod asks for is taken on every node", _WAITS,
+             "Do without hostPort; a Service reaches the pod as well."),
+        Rule("unschedulable-volume", "warning", "a pod waits for its volume", _WAITS,
+             "Look at the claim: its class, its size, and whether its zone is that of the nodes."),
+        Rule("unschedulable", "error", "no node takes a pod", _WAITS, "The scheduler's message says why, node by node."),
+    )
+}  # fmt: skip
+
+#: What the scheduler says of nodes -> rule (pkg/scheduler/framework/plugins); the one most nodes are refused for counts.
+WORDS = tuple(
+    (rule, re.compile(words))
+    for rule, words in (
+        ("unschedulable-volume", r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim|volume node affinity|available persistent volumes"),
+        ("unschedulable-resources", r"Insufficient|Too many pods"),
+        ("unschedulable-taint", r"untolerated taint|were unschedulable"),
+        ("unschedulable-affinity", r"node affinity|node selector"),
+        ("unschedulable-spread", r"topology spread|anti-affinity|pod affinity"),
+        ("unschedulable-port", r"free ports"),
+    )
+)  # fmt: skip
+_REASON = re.compile(r"(\d+) ([^,.]+(?:\{[^}]*\})?[^,.]*)")
+
+
+@check("Pod", rules=RULES.values(), live=True)
+def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
+    """A pod that the scheduler has looked at and found no node for."""
+    scheduled = condition(pod, "PodScheduled")
+    if is_going(pod) or scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
+        return
+    message = str(scheduled.get("message", ""))
+    rule = RULES[_told(message)]
+    facts = [Fact(message, world.source(ref_of(pod), "status.conditions[PodScheduled]")), *_sizes(world, pod, rule.id)]
+    severity, hope = _hope(world, pod, rule)
+    why = message.partition(" preemption:")[0].rstrip(". ") or rule.title
+    yield Finding(
+        rule.id,
+        severity,
+        f"a pod of {whose(world, pod)} fits on no node: {why}",
+        refs(world, pod),
+        (*facts, *hope),
+        rule.title,
+        rule.fix,
+        details={"count": 1},
+    )
+
+
+def _told(message: str) -> str:
+    if "persistentvolumeclaim" in message or "unbound immediate" in message:
+        return "unschedulable-volume"
+    weights: dict[str, int] = {}
+    for number, words in _REASON.findall(message.partition("preemption:")[0].partition("available:")[2]):
+        rule = next((rule for rule, pattern in WORDS if pattern.search(words)), "unschedulable")
+        weights[rule] = weights.get(rule, 0) + int(number)
+    return max(weights, key=lambda rule: weights[rule]) if weights else "unschedulable"
+
+
+def _hope(world: World, pod: Obj, rule: Rule) -> tuple[Severity, list[Fact]]:
+    """An error where nobody adds nodes, or who adds them has said no; a warning as long as somebody may."""
+    if rule.severity != "error":
+        return rule.severity, []
+    refusals = world.events(pod, "NotTriggerScaleUp")
+    tried = world.events(pod, "TriggeredScaleUp", "Nominated")
+    if refusals and (not tried or event_time(refusals[-1]) > event_time(tried[-1])):
+        return "error", [Fact(f"the autoscaler does not help: {refusals[-1].get('message', '')}", f"event of {ref_of(pod)}")]
+    autoscaler = world.facts.get("autoscaler")
+    if autoscaler == "":
+        return "error", [Fact("no autoscaler adds nodes to this cluster")]
+    known = f"{autoscaler} may add a node" if autoscaler else "an autoscaler may add a node; none was looked for"
+    return "warning", [Fact(known)]
+
+
+def _sizes(world: World, pod: Obj, rule: str) -> list[Fact]:
+    """What the pod asks for beside what the largest node has at all, where nodes are known."""
+    nodes = list(world.of("Node"))
+    if rule != "unschedulable-resources" or not nodes:
+        return []
+    facts = []
+    for resource, amount in sorted(pod_resources.requests(pod["spec"]).items()):
+        have = [
+            (quantity.parse(found), found, node) for node in nodes if (found := dig(node, "status.allocatable", {}).get(resource))
+        ]
+        if have:
+            most, text, node = max(have, key=lambda one: one[0])
+            if most < quantity.parse(amount):
+                words = f"it asks for {resource} {amount}; the largest node, {name_of(node)}, has {text} in all"
+                facts.append(Fact(words, world.source(ref_of(node), "status.allocatable")))
+    return facts
