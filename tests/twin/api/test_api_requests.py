@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from in_process import CONFIG_MAPS, DEPLOYMENTS, Client, config_map, deployment
+from in_process import CONFIG_MAPS, DEPLOYMENTS, Client, Reply, config_map, deployment
 
 from seatrial.twin.api.http import MOST_BYTES
 
@@ -188,3 +190,31 @@ def test_a_mistake_of_ours_tells_the_client_nothing_of_its_cause(caplog: pytest.
 def test_old_endpoints_come_with_a_warning() -> None:
     reply = Client().get("/api/v1/namespaces/shop/endpoints")
     assert reply.warnings == ['299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"']
+
+
+BIG = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata:\n" + b"".join(b"  k%d: v\n" % n for n in range(20_000))
+
+
+@pytest.mark.parametrize("end", [b"", b"  broken: [\n"], ids=["read", "refused"])
+def test_others_are_served_while_a_large_yaml_is_read(end: bytes) -> None:
+    client, answered = Client(), []
+
+    async def ask(method: str, path: str, body: bytes | None, type_: str) -> Reply:
+        reply = await client.call(method, path, body, type_=type_)
+        answered.append(method)
+        return reply
+
+    async def story() -> None:
+        large, _ = await asyncio.gather(
+            ask("POST", CONFIG_MAPS, BIG + end, "application/yaml"), ask("GET", CONFIG_MAPS, None, "application/json")
+        )
+        assert answered == ["GET", "POST"]
+        if end:
+            assert (large.status, "error parsing YAML" in large.json["message"]) == (400, True)
+        else:
+            assert (large.status, len(large.json["data"])) == (201, 20_000)
+        path, body = f"{CONFIG_MAPS}/big?fieldManager=me", BIG + end
+        applied = await client.call("PATCH", path, body, type_="application/apply-patch+yaml")
+        assert applied.status == (400 if end else 200)
+
+    asyncio.run(story())

@@ -117,6 +117,8 @@ class Api:
             query = parse_query(scope["query_string"])
             user = self._user(scope, headers)
             request = Request(scope["method"], scope["path"], query, headers, body, user, receive, scope)
+            if body:
+                await bodies.read_aside(request)
             answer = self._route(request)
         except ApiError as error:
             answer = error_response(error)

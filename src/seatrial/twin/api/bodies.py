@@ -6,7 +6,9 @@ A body that cannot be read is refused with Kubernetes' words; unknown fields are
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -25,7 +27,34 @@ _DEEPEST = 200
 _SUMMARY = 30
 #: The most values that a document with aliases may come to.
 _MOST_VALUES = 400_000
+#: YAML of more bytes than this is read beside the event loop: it takes some 2 s a MiB.
+_LARGE = 64 * 1024
+_APPLY = "application/apply-patch+yaml"
 _INDENTED = re.compile(rb"[ \t?:-]+")
+
+
+class ReadYaml(bytes):
+    """A body of YAML, and what came of reading it: a value, or the words of a ValueError."""
+
+    value: Any = None
+    error: str = ""
+
+
+#: One document at a time: others would only wait for the same interpreter, and all of them need memory.
+_READER = ThreadPoolExecutor(1, "yaml")
+
+
+async def read_aside(request: Request) -> None:
+    """Read a large body of YAML in a thread, so that other requests are served meanwhile; other bodies stay as they are."""
+    body = request.body
+    if len(body) <= _LARGE or body[:1] == b"{" or media_type(request) not in (*_YAML, _APPLY):
+        return
+    made = ReadYaml(body)
+    try:
+        made.value = await asyncio.get_running_loop().run_in_executor(_READER, parse_yaml, body)
+    except ValueError as error:
+        made.error = str(error)
+    request.body = made
 
 
 def media_type(request: Request) -> str:
@@ -129,6 +158,10 @@ def _yaml(body: bytes, kind: str) -> Any:
 
 def parse_yaml(body: bytes) -> Any:
     """The first document of a YAML stream (JSON is YAML too), with dates left as text. Raises ValueError."""
+    if isinstance(body, ReadYaml):
+        if body.error:
+            raise ValueError(body.error)
+        return body.value
     if body[:1] == b"{":
         try:
             value = orjson.loads(body)
