@@ -77,7 +77,7 @@ PATH = "/api/v1/namespaces/default/configmaps"
 
 PEER = """
 import asyncio, sys, uvloop, uvicorn
-BODY = sys.argv[4].encode()
+BODY = open(sys.argv[4], "rb").read()
 async def app(scope, receive, send):
     status = 200
     if scope["method"] == "POST":
@@ -105,6 +105,13 @@ def start_twin(home: str, *options: str) -> tuple[subprocess.Popen[bytes], float
     return process, time.perf_counter() - begin, running
 
 
+def start_peer(folder: Path, port: int, body: bytes) -> subprocess.Popen[bytes]:
+    """The peer with the certificate of the twin in `folder`; it answers every request with `body`."""
+    (folder / "peer.json").write_bytes(body)
+    arguments = [str(port), *(str(folder / name) for name in ("server.crt", "server.key", "peer.json"))]
+    return subprocess.Popen([sys.executable, "-c", PEER, *arguments])
+
+
 async def measure(server: str, token: str, tls: ssl.SSLContext, offset: int) -> tuple[float, float]:
     creates = [("POST", PATH, config_map(offset + number)) for number in range(CREATES)]
     gets = [("GET", f"{PATH}/bench-{offset + number % CREATES}", b"") for number in range(GETS)]
@@ -122,8 +129,7 @@ async def main() -> None:
         idle = psutil.Process(twin.pid).memory_info().rss / 2**20
         port = urlsplit(running["server"]).port + 1
         body = json.dumps({**json.loads(config_map(1)), "padding": "x" * 500})
-        arguments = [sys.executable, "-c", PEER, str(port), str(folder / "server.crt"), str(folder / "server.key"), body]
-        peer = subprocess.Popen(arguments)
+        peer = start_peer(folder, port, body.encode())
         try:
             await wait_for(port, tls)
             rows = []

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import orjson
 import pytest
-from in_process import CONFIG_MAPS, PODS, Client, config_map, pod
+from in_process import CONFIG_MAPS, PODS, Client, Stream, config_map, pod, settle
+
+from seatrial.twin.api.listing import LARGE, PIECE
+from seatrial.world.objects import Obj
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
@@ -25,6 +31,51 @@ def test_a_list_has_the_version_at_which_it_was_true() -> None:
     assert (reply.json["kind"], reply.json["apiVersion"]) == ("ConfigMapList", "v1")
     assert reply.json["metadata"] == {"resourceVersion": str(client.registry.store.version)}
     assert names(client.get("/api/v1/configmaps")) == names(reply) == ["c0", "c1"]
+
+
+def in_shop(obj: Obj) -> Obj:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": "shop"}}
+
+
+def large() -> tuple[Client, list[str]]:
+    """More objects than are encoded before the answer begins."""
+    client = Client()
+    expected = [f"c{number:04}" for number in range(LARGE + PIECE // 2)]
+    for name in expected:
+        client.registry.create("configmaps", in_shop(config_map(name)))
+    return client, expected
+
+
+def test_a_large_list_comes_in_pieces_and_is_one_document() -> None:
+    client, expected = large()
+    reply = client.get(CONFIG_MAPS)
+    assert "content-length" not in reply.headers
+    assert reply.json["metadata"] == {"resourceVersion": str(client.registry.store.version)}
+    assert names(reply) == expected
+    assert reply.json["items"][0] == client.get(f"{CONFIG_MAPS}/c0000").json
+    assert names(client.get(f"{CONFIG_MAPS}?limit=3")) == expected[:3]
+
+
+def test_a_large_list_is_of_one_version_whatever_changes_while_it_is_sent() -> None:
+    client, expected = large()
+    version = client.registry.store.version
+
+    async def change_while_it_is_sent() -> Stream:
+        stream = Stream(client, "GET", CONFIG_MAPS)
+        stream.hold = asyncio.Event()
+        await settle()
+        client.registry.delete("configmaps", "shop", expected[-1])
+        client.registry.update("configmaps", in_shop(config_map(expected[-2], colour="red")))
+        stream.hold.set()
+        await stream.task
+        return stream
+
+    stream = asyncio.run(change_while_it_is_sent())
+    listed = orjson.loads(bytes(stream.body))
+    assert [item["metadata"]["name"] for item in listed["items"]] == expected
+    assert listed["metadata"]["resourceVersion"] == str(version)
+    assert "colour" not in listed["items"][-2]["data"]
+    assert client.get(f"{CONFIG_MAPS}/{expected[-2]}").json["data"]["colour"] == "red"
 
 
 @pytest.mark.parametrize(

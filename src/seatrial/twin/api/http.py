@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -97,6 +97,21 @@ class Response:
         headers = [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body)), *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+
+@dataclass(slots=True)
+class Streamed(Response):
+    """A response whose body is made while it is sent: `parts` are made one at a time, as fast as the client reads them."""
+
+    parts: Iterable[bytes] = ()
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-type", self.content_type), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        for part in self.parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(0)  # others have their turn, and what was sent is on its way
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Answer(Protocol):

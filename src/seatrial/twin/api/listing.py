@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from seatrial.twin import errors
 from seatrial.twin.api import fields, tables
-from seatrial.twin.api.http import Accepted, Request, Response, to_yaml, whole
+from seatrial.twin.api.http import Accepted, Request, Response, Streamed, to_yaml, whole
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.conversion import convert
 from seatrial.twin.registry.registry import Registry
@@ -20,6 +20,9 @@ from seatrial.world import selectors
 from seatrial.world.objects import Obj, labels_of
 
 Predicate = Callable[[Obj], bool]
+
+#: Lists of more objects are sent while they are encoded, so many objects at a time: the client reads the first meanwhile.
+LARGE, PIECE = 500, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +216,26 @@ def shaped(
         }
         return Response(200, to_yaml(document), b"application/yaml")
     head = orjson.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata})
+    if len(objects) > LARGE and all(obj.get("apiVersion") == kind.api_version for obj in objects):
+        return Streamed(200, b"", parts=_pieces(registry.store, kind, head, objects))
     items_json = b",".join([encoded(registry.store, kind, obj) for obj in objects])
     return Response(200, b'%s,"items":[%s]}' % (head[:-1], items_json))
+
+
+def _pieces(store: Store, kind: Resource, head: bytes, objects: Sequence[Obj]) -> Iterator[bytes]:
+    """The JSON of a list, some hundred KiB at a time. What changes meanwhile is told as it was when the list was asked for."""
+    yield head[:-1] + b',"items":['
+    for start in range(0, len(objects), PIECE):
+        piece = b",".join([_as_listed(store, kind, obj) for obj in objects[start : start + PIECE]])
+        yield b"," + piece if start else piece
+    yield b"]}"
+
+
+def _as_listed(store: Store, kind: Resource, obj: Obj) -> bytes:
+    """Only the encoding of what is still there is kept."""
+    if store.get(kind.id, *_position(obj)) is obj:
+        return store.encoded(kind.id, obj)
+    return orjson.dumps(obj)
 
 
 def encoded(store: Store, kind: Resource, obj: Obj) -> bytes:
