@@ -24,6 +24,7 @@ def test_the_shop_in_production_has_every_object_of_its_services_and_stores(shop
         "CronJob": ["api-nightly-report"],
         "Ingress": ["web"],
         "ServiceMonitor": ["api"],
+        "PrometheusRule": ["api", "cache", "db", "web"],
     }
 
 

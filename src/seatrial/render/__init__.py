@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from seatrial.app.model import App
 from seatrial.app.resolve import ResolvedApp, resolve
-from seatrial.render import config, identity, jobs, namespace, network, scaling, store, telemetry, workload
+from seatrial.render import alerts, config, dashboard, identity, jobs, namespace, network, scaling, store, telemetry, workload
 from seatrial.render.config import missing, needed
 from seatrial.render.scope import Scope
 from seatrial.world.objects import Obj, clone
@@ -44,14 +44,18 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     yield network.default_deny(scope)
     for name in own:
         yield identity.service_account(scope, name)
+    for name in services:
+        yield from permissions.objects(scope, name)
+    yield from secrets.shared(scope)
     for name in order:
-        yield config.secret(scope, name)
+        yield from secrets.makers(scope, name)
     for name in services:
         yield config.config_map(scope, name)
     for name in stores:
         yield from store.services(scope, name)
         yield network.store_policy(scope, name)
         yield store.stateful_set(scope, name)
+        yield alerts.store_rules(scope, name)
     for name in services:
         yield network.service(scope, name)
         yield from network.service_policies(scope, name)
@@ -62,3 +66,5 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
         yield from jobs.cron_jobs(scope, name)
         yield network.ingress(scope, name)
         yield telemetry.service_monitor(scope, name)
+        yield alerts.service_rules(scope, name)
+    yield dashboard.dashboard(scope)

@@ -1,0 +1,106 @@
+"""What is monitored, alerted on and drawn: every query parses, every alert says what it saw, every custom resource is valid."""
+
+import json
+import re
+
+import crds
+import promql_parser
+import pytest
+
+PLATFORM = "platform: {monitoring: prometheus-operator, monitoringLabels: {release: prom}, dashboards: true, issuer: le}"
+API = "  api: {image: a/api, port: 80, metrics: /metrics, slo: {availability: 99.9%, latency: 300ms}, expose: a.example.com,"
+API += " migrate: m, jobs: {nightly: {schedule: '@daily', run: x}}, scale: {min: 2, max: 4}}"
+STORES = "stores: {db: {postgres: 16, storage: 1Gi}}"
+
+
+@pytest.fixture
+def watched(of):
+    return of(API, rest=f"{STORES}\n{PLATFORM}")
+
+
+def rules(world, name):
+    return [rule for group in world["PrometheusRule", name]["spec"]["groups"] for rule in group["rules"]]
+
+
+def alerts(world, name):
+    return [rule for rule in rules(world, name) if "alert" in rule]
+
+
+def test_every_query_of_rules_and_dashboard_parses(watched):
+    queries = [rule["expr"] for rule in (*rules(watched, "api"), *rules(watched, "db"))]
+    model = json.loads(watched["ConfigMap", "shop-dashboard"]["data"]["shop.json"])
+    queries += [target["expr"].replace("$service", "api") for panel in model["panels"] for target in panel.get("targets", ())]
+    assert len(queries) > 40
+    for query in queries:
+        promql_parser.parse(query)  # raises ValueError
+
+
+def test_every_alert_has_a_severity_and_says_what_it_saw(watched):
+    for alert in (*alerts(watched, "api"), *alerts(watched, "db")):
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        assert alert["annotations"]["summary"] and alert["annotations"]["runbook"]
+        assert "{{ $value" in alert["annotations"]["description"], alert["alert"]
+
+
+def test_budgets_burn_over_two_windows_and_with_enough_requests(watched):
+    burns = [alert for alert in alerts(watched, "api") if alert["alert"] == "ErrorsBurnBudget"]
+    found = [(alert["labels"]["window"], alert["labels"]["severity"]) for alert in burns]
+    assert found == [("1h", "critical"), ("6h", "critical"), ("1d", "warning"), ("3d", "warning")]
+    assert "[1h]" in burns[0]["expr"] and "[5m]" in burns[0]["expr"] and "> 0.0144\n" in burns[0]["expr"]
+    assert burns[0]["expr"].endswith("[1h]) * 30 >= 209")  # three failures of 209 are 1.44 %
+
+
+def test_a_budget_that_cannot_burn_so_fast_has_no_alert_that_never_fires(of):
+    world = of("  api: {image: a/api, port: 80, metrics: /metrics, slo: 90%}", rest=PLATFORM)
+    assert [a["labels"]["window"] for a in alerts(world, "api") if a["alert"] == "ErrorsBurnBudget"] == ["6h", "1d", "3d"]
+
+
+def test_a_latency_objective_tells_when_its_bucket_is_not_there(watched):
+    unmeasured = next(alert for alert in alerts(watched, "api") if alert["alert"] == "LatencyUnmeasured")
+    assert 'absent(http_request_duration_seconds_bucket{namespace="shop-production",job="api",le="0.3"})' in unmeasured["expr"]
+
+
+def test_the_pods_of_a_service_are_none_of_a_longer_name_or_of_its_jobs(watched):
+    restart = next(alert for alert in alerts(watched, "api") if alert["alert"] == "PodsRestart")
+    pattern = re.compile(re.search(r'pod=~"([^"]+)"', restart["expr"])[1])
+    assert pattern.fullmatch("api-7d4b9c5f6-x2x9z")
+    assert not pattern.fullmatch("api-gateway-7d4b9c5f6-x2x9z")
+    assert not pattern.fullmatch("api-migrate-0123456789-x2x9z")
+
+
+def test_rules_and_monitors_carry_the_labels_the_operator_looks_for(watched):
+    for kind, name in (("PrometheusRule", "api"), ("PrometheusRule", "db"), ("ServiceMonitor", "api")):
+        assert watched[kind, name]["metadata"]["labels"]["release"] == "prom"
+
+
+def test_a_service_with_a_canary_is_read_by_its_pods_and_their_version(of):
+    rest = PLATFORM.replace("platform: {", "platform: {rollouts: argo-rollouts, ")
+    world = of("  api: {image: a/api, port: 80, metrics: /metrics, canary: [10%, 50%]}", rest=rest)
+    spec = world["PodMonitor", "api"]["spec"]
+    assert world.get("ServiceMonitor", "api") is None
+    assert spec["podTargetLabels"] == ["rollouts-pod-template-hash"] and spec["jobLabel"] == "app.kubernetes.io/name"
+    stuck = next(alert for alert in alerts(world, "api") if alert["alert"] == "RolloutStuck")
+    assert "rollout_info" in stuck["expr"]
+
+
+def test_the_dashboard_is_found_by_grafana_and_has_a_row_for_the_jvm_only_where_there_is_one(of):
+    service = "  api: {image: a/api, port: 80, metrics: /metrics, runtime: %s}"
+    for runtime, there in (("jvm", True), ("go", False)):
+        config_map = of(service % runtime, rest=PLATFORM)["ConfigMap", "shop-dashboard"]
+        assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+        model = json.loads(config_map["data"]["shop.json"])
+        assert ("JVM" in [panel["title"] for panel in model["panels"]]) == there
+        assert len({panel["id"] for panel in model["panels"]}) == len(model["panels"])
+
+
+def test_without_the_operator_there_is_nothing(of):
+    world = of("  api: {image: a/api, port: 80, metrics: /metrics}")
+    assert not {"ServiceMonitor", "PodMonitor", "PrometheusRule"} & {obj["kind"] for obj in world.objects}
+
+
+@crds.needed
+def test_custom_resources_are_valid_by_their_schemas(watched, of):
+    rest = PLATFORM.replace("platform: {", "platform: {rollouts: argo-rollouts, ")
+    rolled = of("  api: {image: a/api, port: 80, metrics: /metrics, canary: [10%, 50%]}", rest=rest)
+    checked = {obj["kind"] for obj in (*watched.objects, *rolled.objects) if crds.check(obj)}
+    assert checked >= {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
