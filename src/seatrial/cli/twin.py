@@ -158,10 +158,13 @@ def kubeconfig(name: str) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come, until the twin stops.")
 @click.option("-n", "--lines", default=200, show_default=True, help="How many lines from the end.")
 def logs(name: str, follow: bool, lines: int) -> None:
-    """Print what a detached twin logged."""
+    """Print what a detached twin logged: the one that runs, or the last one."""
     with told():
         home = Home(name)
-        home.require()
+        if not home.log.exists():
+            if home.running():
+                raise TwinError(f"Twin {name!r} was started in the foreground: what it logs is in that terminal.")
+            home.require()
         from seatrial.views.tail import tail
 
         for line in tail(home.log, lines, follow=(lambda: home.running() is not None) if follow else None):

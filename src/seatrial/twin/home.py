@@ -1,8 +1,8 @@
 """Where a twin lives on this machine: one folder a twin, with what others need to find, use and stop it.
 
-The folder holds `twin.json` (who runs it and where it answers), the kubeconfig, the certificates, the log and the
-runtime's files; all of it readable by its owner alone.  A twin holds a lock on its folder while it runs, so that
-what a killed one left behind is recognised as such.
+The folder holds `twin.json` (who runs it and where it answers), the kubeconfig, the certificates and the runtime's files;
+all of it readable by its owner alone.  The log lies beside it and outlives the twin.  A twin holds a lock on its folder
+while it runs, so that what a killed one left behind is recognised as such.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 import yaml
@@ -73,7 +74,7 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """Not in the folder: it tells of a twin that did not come up, or crashed. A twin that stops takes it along."""
+        """Not in the folder: it tells why a twin did not come up, or ended. It stays until the next twin of the name starts."""
         return base() / "logs" / f"{self.name}.log"
 
     @property
@@ -93,6 +94,14 @@ class Home:
         self._lock = lock
         for leftover in ("twin.json", "kubeconfig"):
             (self.path / leftover).unlink(missing_ok=True)
+
+    def drop_older_log(self, ours: TextIO | None) -> None:
+        """Remove the log of the twin before this one, unless it is the file that `ours` writes to."""
+        try:
+            if ours is None or not os.path.samestat(os.fstat(ours.fileno()), self.log.stat()):
+                self.log.unlink()
+        except (OSError, ValueError):
+            return  # there is none, or this process has no streams
 
     def taken(self) -> TwinError:
         running = self.running()

@@ -58,21 +58,26 @@ def serve(home: Home, options: TwinOptions, ready: Callable[[Running], None] | N
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home.acquire()
+    home.drop_older_log(sys.__stderr__)
     try:
         uvloop.run(_run(home, options, ready))
-        home.log.unlink(missing_ok=True)
     finally:
         home.release()
 
 
 async def _run(home: Home, options: TwinOptions, ready: Callable[[Running], None] | None) -> None:
     """Start the pieces, tell who waits for it, stay until the end is asked for, and stop the pieces in reverse."""
-    begin, stop = time.monotonic(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    begin, ended = time.monotonic(), loop.create_future()
+
+    def stop(why: str) -> None:
+        if not ended.done():
+            ended.set_result(why)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    if options.lifeline_fd is not None:
-        loop.add_reader(options.lifeline_fd, stop.set)  # nothing is ever written: readable means closed
+        loop.add_signal_handler(number, stop, signal.Signals(number).name)
+    if options.lifeline_fd is not None:  # nothing is ever written: readable means closed
+        loop.add_reader(options.lifeline_fd, stop, "who started it has ended")
     async with _pieces(home, options) as running:
         home.announce(running)
         log.info("ready after %.2f s: %s", time.monotonic() - begin, running.server)
@@ -82,8 +87,7 @@ async def _run(home: Home, options: TwinOptions, ready: Callable[[Running], None
         if ready is not None:
             ready(running)
         collect_seldom()
-        await stop.wait()
-        log.info("stopping")
+        log.info("stopping: %s", await ended)
 
 
 @asynccontextmanager
