@@ -146,7 +146,7 @@ def test_a_url_that_has_a_name_is_a_variable_too(of):
 @pytest.mark.parametrize(
     ("runtime", "variable", "value"),
     [
-        ("jvm", "JAVA_TOOL_OPTIONS", "-XX:MaxRAMPercentage=75.0 -XX:+ExitOnOutOfMemoryError"),
+        ("jvm", "JAVA_TOOL_OPTIONS", "-XX:MaxRAMPercentage=75.0 -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Duser.home=/tmp"),
         ("node", "NODE_OPTIONS", "--max-old-space-size=384"),
         ("go", "GOMEMLIMIT", "384MiB"),
     ],

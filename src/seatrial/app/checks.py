@@ -198,7 +198,7 @@ def _variables(app: App, name: str, service: ServiceKeys) -> Iterator[Wrong]:
     for call in service.calls or ():
         if call.name:
             given[variable(call.name, "URL")] = f"calling `{call.name}`"
-            if call.name in app.stores and app.stores[call.name].postgres:
+            if call.name in app.stores and (app.stores[call.name].postgres or app.stores[call.name].password):
                 given[variable(call.name, "PASSWORD")] = f"calling `{call.name}`"
     for key in service.config or {}:
         if key in given:

@@ -179,10 +179,14 @@ class StoreKeys(Part):
     """Where the store is when somebody else runs it: nothing is rendered but a name for it."""
     tls: bool | None = None
     """Whether it is called with TLS (default: where somebody else runs a PostgreSQL)."""
+    password: bool | None = None
+    """Whether a Redis asks for a password (default: no). A PostgreSQL always does."""
     instances: Replicas | None = None
     """How many instances of a PostgreSQL CloudNativePG runs, one of which takes the writes (default 3)."""
     backup: Bucket | None = None
     """Where CloudNativePG keeps its backups, such as s3://acme-backups/shop."""
+    identity: Identity | None = None
+    """Who it is at the cloud when it writes backups, as for a service."""
 
 
 class Environment(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from seatrial.app.parts import Part
-from seatrial.app.values import AgeKey, Count, GatewayName, LabelText, Name, Namespace, Region, Text, Url
+from seatrial.app.values import AgeKey, Count, GatewayName, Identity, LabelText, Name, Namespace, Region, Text, Url
 
 
 class Platform(Part):
@@ -36,6 +36,10 @@ class Platform(Part):
     """Where they are: the region of AWS, the project of Google, the URL of Azure's key vault or of Vault."""
     secretPrefix: Text | None = None  # noqa: N815
     """What their names there begin with (default `<app>/<environment>`)."""
+    secretIdentity: Identity | None = None  # noqa: N815
+    """Who may read them there, where that is not left to External Secrets itself or to each service's `identity`."""
+    secretTenant: Text | None = None  # noqa: N815
+    """The tenant of Azure's key vault."""
     age: tuple[AgeKey, ...] | None = None
     """The public keys of age for which SOPS encrypts the files of secrets."""
     autoscaling: Literal["hpa", "keda", "none"] | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -44,12 +45,29 @@ def _platform(app: ResolvedApp, where: str) -> Iterator[Wrong]:
     if platform.secretProvider and not platform.secretVault and not (platform.secretProvider == "aws" and platform.region):
         message = f"{where} secrets are kept by {platform.secretProvider}, and nothing says where"
         yield (*at, "secretProvider"), message, "add `secretVault`: a region, a project, or a URL"
+    yield from _azure(app, where)
     if platform.secrets == "sops" and not platform.age:
         message = f"{where} secrets are encrypted by SOPS, and nothing says for whom"
         yield (*at, "secrets"), message, "add the public keys: `age: [age1…]`"
     if platform.dashboards and platform.monitoring == "none":
         message = f"{where} there are dashboards, and nothing that reads metrics"
         yield (*at, "dashboards"), message, "add `monitoring: prometheus-operator`"
+
+
+def _azure(app: ResolvedApp, where: str) -> Iterator[Wrong]:
+    """What Azure's key vault must be told besides its URL."""
+    platform = app.platform
+    if platform.secretProvider != "azure" or platform.secrets not in ("csi", "external-secrets"):
+        return
+    at: Path_ = ("platform", "secretProvider")
+    if not re.fullmatch(r"https://[a-z0-9-]+\..+", platform.secretVault or "https://a.b"):
+        yield at, f"{where} `secretVault` is no URL of a key vault", "such as https://acme.vault.azure.net"
+    if not platform.secretTenant:
+        yield at, f"{where} secrets are kept by azure, and nothing says in which tenant", "add `secretTenant`"
+    without = [name for name, service in app.services.items() if not service.identity]
+    if platform.secrets == "csi" and not platform.secretIdentity and without:
+        message = f"{where} `{without[0]}` asks Azure for secrets, and nothing says who it is there"
+        yield at, message, "add `secretIdentity`, or give it an `identity`"
 
 
 def _canary(app: ResolvedApp, at: Path_, name: str, service: Service, where: str) -> Iterator[Wrong]:
@@ -112,7 +130,12 @@ def _trigger(app: ResolvedApp, at: Path_, name: str, trigger: Trigger, kind: str
 
 
 def _store(app: ResolvedApp, at: Path_, name: str, store: StoreKeys, where: str) -> Iterator[Wrong]:
+    if store.postgres and store.password is not None:
+        yield (*at, "password"), f"`{name}` is a PostgreSQL, which always has a password", ""
     operated = store.postgres and not store.host and app.platform.postgres == "cloudnative-pg"
+    if store.tls and not operated and app.environment != DEV and not store.host:
+        message = f"{where} `{name}` is called with TLS, and the one that is rendered has no certificate"
+        yield (*at, "tls"), message, "leave it out where nobody else runs the store"
     for key in ("backup", "instances"):
         if getattr(store, key) and not operated and app.environment != DEV and not store.host:
             message = f"{where} nothing looks after the {key} of `{name}`"

@@ -10,7 +10,21 @@ from collections.abc import Iterator, Mapping
 
 from seatrial.app.model import App
 from seatrial.app.resolve import ResolvedApp, resolve
-from seatrial.render import alerts, config, dashboard, identity, jobs, namespace, network, scaling, store, telemetry, workload
+from seatrial.render import (
+    alerts,
+    config,
+    dashboard,
+    identity,
+    jobs,
+    namespace,
+    network,
+    permissions,
+    scaling,
+    secrets,
+    store,
+    telemetry,
+    workload,
+)
 from seatrial.render.config import missing, needed
 from seatrial.render.scope import Scope
 from seatrial.world.objects import Obj, clone
@@ -44,6 +58,9 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     yield network.default_deny(scope)
     for name in own:
         yield identity.service_account(scope, name)
+    for name in services:
+        yield from permissions.objects(scope, name)
+    yield from secrets.shared(scope)
     for name in services:
         yield from permissions.objects(scope, name)
     yield from secrets.shared(scope)

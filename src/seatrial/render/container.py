@@ -1,22 +1,23 @@
 """What containers of services, jobs and migrations have in common: variables, resources, safety, and where they may write.
 
-A root file system is read-only and /tmp an emptyDir; a runtime that writes elsewhere gets those folders too.  Heaps follow
-the memory limit, in the way each runtime wants to be told.
+A root file system is read-only and /tmp an emptyDir; a runtime that writes elsewhere gets those folders too.  What a runtime is
+told of its memory and CPU is in `runtimes`, which secrets must be mounted to exist in `secrets`.
 """
 
 from __future__ import annotations
 
 from seatrial.app.checks import variable
-from seatrial.app.model import Profile, ServiceKeys
+from seatrial.app.model import Profile, ServiceKeys, StoreKeys
+from seatrial.render import identity, secrets
+from seatrial.render.config import has_password
+from seatrial.render.runtimes import WRITABLE, tuning
+from seatrial.render.runtimes import memory_limit as memory_limit
+from seatrial.render import tracing
 from seatrial.render.scope import Scope, without_empty
-from seatrial.world import quantity
 from seatrial.world.objects import Obj
 
 #: Ports of the stores, by kind.
 STORE_PORTS = {"postgres": 5432, "redis": 6379}
-
-#: Folders that a runtime writes to besides /tmp.
-WRITABLE = {"nginx": ("/var/cache/nginx", "/var/run")}
 
 #: The most that an emptyDir may hold, so that a process that fills its disk takes itself down and not its node.
 SCRATCH = "1Gi"
@@ -31,8 +32,9 @@ def environment(scope: Scope, name: str, service: ServiceKeys) -> list[Obj]:
         variables += _call(scope, call.name, call.url)
     for key in service.secrets or ():
         variables.append(secret_variable(key, name, key))
+    variables += tracing.variables(scope, name, service)
     given = {entry["name"] for entry in variables} | (service.config or {}).keys()
-    for key, value in _tuning(scope, name, service).items():
+    for key, value in tuning(service, scope.app.profile(name)).items():
         if key not in given:
             variables.append({"name": key, "value": value})
     return variables
@@ -52,31 +54,39 @@ def _call(scope: Scope, name: str, url: str | None) -> list[Obj]:
     store = scope.app.stores.get(name)
     if store is None:
         return [{"name": key, "value": f"http://{name}:{scope.app.services[name].port}"}]
-    if store.redis:
-        return [{"name": key, "value": f"redis://{name}:{STORE_PORTS['redis']}"}]
-    password = variable(name, "PASSWORD")
-    address = f"{store.user}:$({password})@{name}:{STORE_PORTS['postgres']}/{store.database}"
-    return [secret_variable(password, name, "password"), {"name": key, "value": f"postgresql://{address}"}]
+    user, password = store.user if store.postgres else "", variable(name, "PASSWORD")
+    own = [secret_variable(password, name, "password")] if has_password(store) else []
+    credentials = f"{user}:$({password})@" if own else ""
+    return [*own, {"name": key, "value": _address(scope, name, store, credentials)}]
 
 
-def _tuning(scope: Scope, name: str, service: ServiceKeys) -> dict[str, str]:
-    """What a runtime must be told of its memory and its read-only root."""
-    limit = quantity.whole(memory_limit(scope.app.profile(name)))
-    share = service.heap or 75
-    match service.runtime:
-        case "jvm":  # reads the limit by itself, and by default takes a quarter of it
-            return {"JAVA_TOOL_OPTIONS": f"-XX:MaxRAMPercentage={share}.0 -XX:+ExitOnOutOfMemoryError"}
-        case "node":
-            return {"NODE_OPTIONS": f"--max-old-space-size={limit * share // 100 >> 20}"}
-        case "go":
-            return {"GOMEMLIMIT": f"{limit * share // 100 >> 20}MiB"}
-        case "python":
-            return {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    return {}
+def _address(scope: Scope, name: str, store: StoreKeys, credentials: str) -> str:
+    """The URL of a store. Clients of Redis compare its certificate with the host they asked for, so they ask by its own name."""
+    host, port = store_host(scope, name), STORE_PORTS["postgres" if store.postgres else "redis"]
+    if store.postgres:
+        mode = "?sslmode=require" if by_tls(store) else ""
+        return f"postgresql://{credentials}{host}:{port}/{store.database}{mode}"
+    if by_tls(store):
+        return f"rediss://{credentials}{store.host or host}:{port}"
+    return f"redis://{credentials}{host}:{port}"
 
 
-def memory_limit(profile: Profile) -> str:
-    return profile.limits.memory or profile.memory
+def by_tls(store: StoreKeys) -> bool:
+    """Whether a store is called with TLS. What is rendered has no certificate but CloudNativePG's, so only others' stores may."""
+    if store.tls is None:
+        return bool(store.host and store.postgres)
+    return store.tls
+
+
+def store_host(scope: Scope, name: str) -> str:
+    """The name by which a store is called: of CloudNativePG's Services the one that leads to the instance that writes."""
+    return f"{name}-rw" if is_operated(scope, name) else name
+
+
+def is_operated(scope: Scope, name: str) -> bool:
+    """Whether CloudNativePG runs a store."""
+    store = scope.app.stores[name]
+    return bool(store.postgres) and not store.host and scope.app.platform.postgres == "cloudnative-pg"
 
 
 def resources(profile: Profile) -> Obj:
@@ -107,7 +117,8 @@ def folders(service: ServiceKeys) -> list[str]:
 def volume_name(path: str) -> str:
     """`/var/cache/nginx` as the name of a volume."""
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.lower().strip("/"))
-    return letters.strip("-")[:63].strip("-") or "root"
+    name = letters.strip("-")[:60].strip("-") or "root"
+    return f"at-{name}" if name.startswith("secrets-") else name  # those are the volumes of secrets
 
 
 def scratch_volumes(paths: list[str]) -> list[Obj]:
@@ -138,22 +149,29 @@ def container(scope: Scope, name: str, service: ServiceKeys, called: str) -> Obj
         **({"envFrom": [{"configMapRef": {"name": name}}]} if service.config else {}),
         "resources": resources(scope.app.profile(name)),
         "securityContext": container_security(),
-        "volumeMounts": scratch_mounts(folders(service)),
+        "volumeMounts": [*scratch_mounts(folders(service)), *secrets.mounted(scope, name)[1]],
     }
 
 
 def pod_labels(scope: Scope, name: str, component: str) -> dict[str, str]:
     """The labels of a pod of a service or store."""
-    return {**scope.selector(name, component), **scope.common()}
+    return {**scope.selector(name, component), **scope.common(), **identity.labels(scope, name)}
 
 
 def pod_spec(scope: Scope, name: str, service: ServiceKeys, containers: list[Obj]) -> Obj:
     """The parts of a pod that a service's own pods, its jobs and its migration share."""
     return {
         "serviceAccountName": name,
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": bool(service.permissions),
         "enableServiceLinks": False,
         "securityContext": pod_security(service.user or 10001),
+        **node_selector(scope, service),
         "containers": containers,
-        "volumes": scratch_volumes(folders(service)),
+        "volumes": [*scratch_volumes(folders(service)), *secrets.mounted(scope, name)[0]],
     }
+
+
+def node_selector(scope: Scope, service: ServiceKeys | None = None) -> Obj:
+    """The nodes that pods may run on: those of the platform, and of these the service's own."""
+    labels = {**(scope.app.platform.nodes or {}), **((service.nodes if service else None) or {})}
+    return {"nodeSelector": labels} if labels else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.app.model import Profile
-from seatrial.render.container import memory_limit
+from seatrial.render.runtimes import memory_limit
 from seatrial.render.scope import Scope
 from seatrial.render.workload import replicas
 from seatrial.world import quantity
@@ -37,6 +37,7 @@ def pods(scope: Scope) -> Iterator[tuple[int, Profile]]:
     for name, store in scope.app.stores.items():
         if not store.host:
             yield 1, scope.app.profile(name)
+    yield from collector.pods(scope)
 
 
 def _larger(one: Profile, other: Profile) -> Profile:

@@ -14,13 +14,13 @@ from seatrial.render.config import store_checksum
 from seatrial.render.container import (
     STORE_PORTS,
     container_security,
-    memory_limit,
     pod_security,
     resources,
     scratch_mounts,
     scratch_volumes,
     secret_variable,
 )
+from seatrial.render.runtimes import memory_limit
 from seatrial.render.scope import STORE, Scope, without_empty
 from seatrial.world import quantity
 from seatrial.world.objects import Obj

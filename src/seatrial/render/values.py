@@ -18,7 +18,7 @@ from seatrial.app import document
 from seatrial.app.checks import variable
 from seatrial.app.problems import AppFileErrors, Problem, did_you_mean
 from seatrial.app.resolve import ResolvedApp
-from seatrial.render.config import needed
+from seatrial.render.config import has_password, needed
 
 Values = dict[str, dict[str, str]]
 
@@ -55,7 +55,7 @@ def complete(app: ResolvedApp, *sources: Mapping[str, Mapping[str, str]]) -> Val
 
 def _read_dotenv(app: ResolvedApp, path: Path, values: Values, problems: list[Problem]) -> None:
     known = {key: [(name, key) for name, keys in needed(app).items() if key in keys] for key in _variables(app)}
-    known |= {variable(name, "PASSWORD"): [(name, "password")] for name, store in app.stores.items() if store.postgres}
+    known |= {variable(name, "PASSWORD"): [(name, "password")] for name, store in app.stores.items() if has_password(store)}
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
