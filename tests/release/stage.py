@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of tables
 """Rollouts in virtual time before the judge of a release: every change of an object is shown to him, and he is asked each time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of tables
 """A rollout that is doomed is known at once, with its reason; one that is only slow, or mends itself, is left alone."""
 
 from __future__ import annotations
