@@ -56,6 +56,25 @@ def test_a_file_lists_single_nodes_and_many_alike(file):
     assert odd.eviction_hard["nodefs.available"] == "10%"
 
 
+def test_thresholds_that_leave_time_are_read_as_a_kubelet_has_them(file):
+    (node,) = read(
+        file("""
+- name: soft
+  evictionSoft: {memory.available: 1Gi}
+  evictionSoftGracePeriod: {memory.available: 1m30s}
+  evictionMinimumReclaim: {memory.available: 500Mi}
+  evictionMaxPodGracePeriod: 60
+""")
+    )
+    assert (node.eviction.soft, node.eviction.grace) == ({"memory.available": "1Gi"}, {"memory.available": 90.0})
+    assert (node.eviction.reclaim, node.eviction.max_pod_grace) == ({"memory.available": "500Mi"}, 60.0)
+
+
+def test_a_soft_threshold_without_a_grace_is_told_with_its_line(file):
+    path = file("- {name: soft, evictionSoft: {memory.available: 1Gi}}\n")
+    assert "a soft eviction threshold needs its evictionSoftGracePeriod" in mistakes(path)[0]
+
+
 def test_all_mistakes_are_told_at_once_with_their_lines(file):
     path = file("""
 - name: Worker

@@ -19,7 +19,7 @@ import yaml
 from seatrial.twin.admission.validation import names
 from seatrial.twin.kubelet import signals
 from seatrial.twin.kubelet.node import MOST_NODES, NodeSpec
-from seatrial.world import quantity
+from seatrial.world import duration, quantity
 from seatrial.world.objects import Obj
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -113,7 +113,12 @@ class _Reader:
         name = said.pop("name", "node")
         count, zones = said.pop("count", None), said.pop("zone", [""])
         called = [name] if count is None else [f"{name}-{number}" for number in range(1, count + 1)]
-        return [NodeSpec(each, zone=zones[index % len(zones)], **said) for index, each in enumerate(called)]
+        made = [NodeSpec(each, zone=zones[index % len(zones)], **said) for index, each in enumerate(called)]
+        try:
+            signals.thresholds(made[0].eviction)
+        except signals.ThresholdError as error:
+            self.mistakes.append(_mistake(entry, str(error)))
+        return made
 
     def _take(self, said: dict[str, Any], key: yaml.Node, value: yaml.Node) -> None:
         try:
@@ -230,12 +235,29 @@ def _taint(node: yaml.Node) -> Obj:
 
 
 def _thresholds(node: yaml.Node) -> dict[str, str]:
-    hard = {_text(key): _text(value) for key, value in _pairs(node)}
+    return {**signals.DEFAULT_HARD, **_by_signal(node)}
+
+
+def _by_signal(node: yaml.Node) -> dict[str, str]:
+    said = {_text(key): _text(value) for key, value in _pairs(node)}
     try:
-        signals.thresholds(hard)
+        signals.thresholds(signals.Settings(said))
     except signals.ThresholdError as error:
         raise _Wrong(node, str(error)) from None
-    return {**signals.DEFAULT_HARD, **hard}
+    return said
+
+
+def _seconds(node: yaml.Node) -> float:
+    """A time, or a bare number of seconds, as evictionMaxPodGracePeriod has it."""
+    text = _text(node)
+    try:
+        return duration.parse(int(text) if text.isascii() and text.isdigit() else text)
+    except ValueError:
+        raise _Wrong(node, f"{_text(node)!r} is no time", "times are written as 90s, 1m30s") from None
+
+
+def _seconds_by_signal(node: yaml.Node) -> dict[str, float]:
+    return {_text(key): _seconds(value) for key, value in _pairs(node)}
 
 
 _label_key = _checked(names.qualified, "key of a label")
@@ -257,4 +279,8 @@ _KEYS: dict[str, tuple[str, Callable[[yaml.Node], Any]]] = {
     "resources": ("resources", _amounts),
     "reserved": ("reserved", _reserved),
     "evictionHard": ("eviction_hard", _thresholds),
+    "evictionSoft": ("eviction_soft", _by_signal),
+    "evictionSoftGracePeriod": ("eviction_soft_grace", _seconds_by_signal),
+    "evictionMinimumReclaim": ("eviction_minimum_reclaim", _by_signal),
+    "evictionMaxPodGracePeriod": ("eviction_max_pod_grace", _seconds),
 }

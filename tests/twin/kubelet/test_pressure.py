@@ -11,7 +11,7 @@ from seatrial.twin.kubelet.machine import machine_figures
 from seatrial.twin.kubelet.node import NodeSpec, machine_memory
 from seatrial.twin.kubelet.profiles import Outcome, Profile, of_command, read_command
 from seatrial.twin.kubelet.ranking import broken_limit, order
-from seatrial.twin.kubelet.signals import DEFAULT_HARD, MEMORY, NODEFS, PIDS, Observed, ThresholdError, thresholds
+from seatrial.twin.kubelet.signals import DEFAULT_HARD, MEMORY, NODEFS, PIDS, Observed, Settings, ThresholdError, thresholds
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
 
 MI, GI = 1 << 20, 1 << 30
@@ -187,6 +187,69 @@ def test_process_ids_count_where_the_node_has_a_threshold_for_them():
     assert quay.status()["message"] == "The node was low on resource: pids. Threshold quantity: 3276, available: 2768. "
 
 
+# thresholds that leave time, and room to be won back
+
+
+def with_soft_threshold(**more):
+    """A node that wants 300Mi free, and waits half a minute before it gives up pods for that."""
+    soft = {"eviction_soft": {MEMORY: "300Mi"}, "eviction_soft_grace": {MEMORY: 30.0}}
+    return Quay(spec=NodeSpec(NODE, cpu="4", memory="1Gi", **soft, **more))
+
+
+def test_a_soft_threshold_is_told_at_once_and_costs_a_pod_only_after_its_grace():
+    quay = with_soft_threshold()
+    quay.pod(does={"c": "memory=800Mi"})
+    quay.run(10.5)
+    assert conditions(quay)["MemoryPressure"] == "True"
+    quay.run(39)
+    assert evicted(quay, "p") == []
+    quay.run(42)
+    assert evicted(quay, "p") == ["p"]
+    assert "Threshold quantity: 300Mi, available: 224Mi. " in quay.status()["message"]
+
+
+def test_who_gives_back_within_the_grace_of_a_soft_threshold_stays():
+    quay = with_soft_threshold()
+    quay.pod(does={"c": "memory=0:800Mi/25:800Mi/26:100Mi/55:100Mi/56:800Mi"})
+    quay.run(85)
+    assert evicted(quay, "p") == []
+    quay.run(95)
+    assert evicted(quay, "p") == ["p"]
+
+
+def test_a_hard_threshold_does_not_wait_for_the_soft_one():
+    quay = with_soft_threshold()
+    quay.pod(does={"c": "memory=1000Mi"})
+    quay.run(12)
+    assert "Threshold quantity: 100Mi" in quay.status()["message"]
+
+
+@pytest.mark.parametrize(("most", "seconds"), [(0.0, 1.0), (20.0, 20.0), (900.0, 60.0)])
+def test_a_pod_that_goes_for_a_soft_threshold_gets_its_own_grace_up_to_the_nodes(most, seconds):
+    quay = with_soft_threshold(eviction_max_pod_grace=most)
+    quay.pod(does={"c": "memory=800Mi, term_after=inf"}, terminationGracePeriodSeconds=60)
+    quay.run(150)
+    ended = quay.first(lambda status: status["phase"] == "Failed")
+    assert ended == 40 + max(seconds, 2.0)  # no container has less than two seconds between the signals
+
+
+def test_once_pods_go_more_is_won_back_than_the_threshold_asks_for():
+    def left_of_two(reclaim):
+        quay = Quay(spec=NodeSpec(NODE, cpu="4", memory="1Gi", eviction_minimum_reclaim=reclaim))
+        quay.pod("a", does={"c": "memory=500Mi"})
+        quay.pod("b", does={"c": "memory=450Mi"})
+        quay.run(60)
+        return evicted(quay, "a", "b")
+
+    assert left_of_two({}) == ["a"]
+    assert left_of_two({MEMORY: "500Mi"}) == ["a", "b"]
+
+
+def test_a_soft_threshold_without_a_grace_is_a_mistake():
+    with pytest.raises(ThresholdError, match="needs its evictionSoftGracePeriod"):
+        thresholds(Settings({}, {MEMORY: "1Gi"}))
+
+
 # limits of the pod's own
 
 
@@ -248,18 +311,18 @@ def test_pods_go_by_their_request_then_their_priority_then_by_what_they_take():
 
 
 def test_thresholds_are_amounts_and_shares():
-    memory, *_ = thresholds(DEFAULT_HARD)
+    memory, *_ = thresholds(Settings(DEFAULT_HARD))
     assert memory.met({MEMORY: Observed(GI, 99 * MI)})
     assert not memory.met({MEMORY: Observed(GI, 100 * MI)})
-    (disk,) = thresholds({NODEFS: "10%"})
+    (disk,) = thresholds(Settings({NODEFS: "10%"}))
     assert disk.met({NODEFS: Observed(1000, 99)})
-    assert thresholds({MEMORY: "0%"}) == []
+    assert thresholds(Settings({MEMORY: "0%"})) == []
 
 
 @pytest.mark.parametrize("hard", [{"memory.free": "1Gi"}, {MEMORY: "lots"}, {MEMORY: "x%"}])
 def test_thresholds_that_cannot_be_read_are_told(hard):
     with pytest.raises(ThresholdError, match="memory"):
-        thresholds(hard)
+        thresholds(Settings(hard))
 
 
 @pytest.mark.parametrize(

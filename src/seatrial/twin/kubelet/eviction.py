@@ -15,7 +15,7 @@ from seatrial.twin.clock import Clock, Timer
 from seatrial.twin.kubelet import ranking, signals
 from seatrial.twin.kubelet.consumption import Consumption, Metering, Used, observed
 from seatrial.twin.kubelet.runtime import Runtime
-from seatrial.twin.kubelet.signals import SIGNALS, Observations, Threshold
+from seatrial.twin.kubelet.signals import SIGNALS, Observations, Settings, Threshold
 from seatrial.twin.kubelet.status import qos_class
 from seatrial.twin.kubelet.worker import PodWorker
 from seatrial.world.objects import Obj
@@ -49,9 +49,11 @@ class Host(Protocol):
 
 
 class EvictionManager:
-    def __init__(self, host: Host, hard: Mapping[str, str], machine: Machine | None = None) -> None:
+    def __init__(self, host: Host, settings: Settings, machine: Machine | None = None) -> None:
         self._host, self._machine = host, machine
-        self._thresholds = signals.thresholds(hard)
+        self._thresholds, self._max_pod_grace = signals.thresholds(settings), settings.max_pod_grace
+        self._met_since: dict[Threshold, float] = {}
+        self._acted_on: list[Threshold] = []  # those that were met, past their grace, at the last look
         self._metering: Metering | None = host.runtime if isinstance(host.runtime, Metering) else None
         self._began = host.clock.now()
         self._last_seen: dict[str, float] = {}  # when each pressure was
@@ -134,8 +136,9 @@ class EvictionManager:
         """One look; returns the pods that were evicted: all that broke their own limits, or one for the node's sake."""
         use = {worker: found for worker in self._active() if (found := self._consumption(worker)) is not None}
         observations = self._observe(use.values())
-        met = [threshold for threshold in self._thresholds if threshold.met(observations)]
+        met = [each for each in self._thresholds if each.met(observations, reclaiming=each in self._acted_on)]
         self._tell(signals.conditions(met))
+        met = self._acted_on = self._past_their_grace(met)
         staying = {worker: found for worker, found in use.items() if not worker.ending}
         evicted = []
         for worker, found in staying.items():
@@ -144,21 +147,31 @@ class EvictionManager:
                 evicted.append(worker)
         return evicted or (self._reclaim(met, staying, observations) if met else [])
 
+    def _past_their_grace(self, met: list[Threshold]) -> list[Threshold]:
+        """Those of the thresholds met now for which pods go: a soft one only when it has been met for long enough."""
+        now = self._host.clock.now()
+        self._met_since = {each: self._met_since.get(each, now) for each in met}
+        return [each for each, since in self._met_since.items() if now - since >= (each.grace or 0.0)]
+
+    def _grace(self, worker: PodWorker, threshold: Threshold) -> float:
+        """Seconds a pod gets to end: for a soft threshold its own, up to evictionMaxPodGracePeriod."""
+        return max(GRACE, min(worker.grace(), self._max_pod_grace)) if threshold.soft else GRACE
+
     def _reclaim(self, met: list[Threshold], use: Mapping[PodWorker, Consumption], observations: Observations) -> list[PodWorker]:
         resource = SIGNALS[met[0].signal].resource
         self._host.say_node("Warning", "EvictionThresholdMet", f"Attempting to reclaim {resource}")
         for worker in sorted(use, key=lambda each: ranking.order(each.pod, use[each], resource)):
             said = ranking.message(worker.pod, use[worker], resource, met, observations)
             condition = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": said}
-            if self._evict(worker, said, condition):
+            if self._evict(worker, said, condition, grace=self._grace(worker, met[0])):
                 return [worker]
         return []
 
-    def _evict(self, worker: PodWorker, said: str, *conditions: Obj) -> bool:
+    def _evict(self, worker: PodWorker, said: str, *conditions: Obj, grace: float = GRACE) -> bool:
         if ranking.is_critical(worker.pod):
             return False
         worker.say_pod("Warning", REASON, said)
-        worker.refuse(REASON, said, conditions, GRACE)
+        worker.refuse(REASON, said, conditions, grace)
         return True
 
     def _tell(self, seen: Iterable[str]) -> None:

@@ -125,7 +125,7 @@ class Kubelet:
         self._allocatable = node.allocatable_of(spec)
         self._room = admission.Room(self._allocatable)
         self.memory, self.storage = (quantity.whole(self._allocatable[name]) for name in ("memory", "ephemeral-storage"))
-        self._evictions = EvictionManager(self, spec.eviction_hard, machine)
+        self._evictions = EvictionManager(self, spec.eviction, machine)
         self._lease_timer: Timer | None = None
 
     @property

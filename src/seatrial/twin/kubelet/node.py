@@ -47,6 +47,20 @@ class NodeSpec:
     reserved: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     eviction_hard: Mapping[str, str] = field(default_factory=lambda: signals.DEFAULT_HARD)  # by signal: 100Mi, 10%
+    eviction_soft: Mapping[str, str] = field(default_factory=dict)  # likewise
+    eviction_soft_grace: Mapping[str, float] = field(default_factory=dict)  # seconds, by signal
+    eviction_minimum_reclaim: Mapping[str, str] = field(default_factory=dict)
+    eviction_max_pod_grace: float = 0.0  # seconds
+
+    @property
+    def eviction(self) -> signals.Settings:
+        return signals.Settings(
+            self.eviction_hard,
+            self.eviction_soft,
+            self.eviction_soft_grace,
+            self.eviction_minimum_reclaim,
+            self.eviction_max_pod_grace,
+        )
 
 
 def this_machine(name: str, address: str = "127.0.0.1") -> NodeSpec:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seatrial.world import quantity
 
@@ -49,40 +49,84 @@ Observations = Mapping[str, Observed]  # by signal
 
 
 class ThresholdError(ValueError):
-    """An evictionHard that cannot be read."""
+    """An evictionHard, or another of the settings beside it, that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So much of something, or that share of the capacity."""
+
+    amount: int = 0
+    share: float = 0.0
+
+    def of(self, capacity: int) -> int:
+        return int(capacity * self.share) if self.share else self.amount
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Met when less than `amount`, or that share of the capacity, is left."""
+    """Met when less than `least` is left. One with `grace` is soft: it has to be met for so many seconds before pods go.
+
+    Once pods went for it, it stays met until `reclaim` more than `least` is left.
+    """
 
     signal: str
-    amount: int = 0
-    share: float = 0.0
+    least: Amount
+    grace: float | None = None
+    reclaim: Amount = Amount()
+
+    @property
+    def soft(self) -> bool:
+        return self.grace is not None
 
     def quantity(self, capacity: int) -> int:
         """The threshold in the signal's unit: bytes, inodes or processes."""
-        return int(capacity * self.share) if self.share else self.amount
+        return self.least.of(capacity)
 
-    def met(self, observations: Observations) -> bool:
+    def met(self, observations: Observations, reclaiming: bool = False) -> bool:
         observed = observations.get(self.signal)
-        return observed is not None and observed.available < self.quantity(observed.capacity)
+        if observed is None:
+            return False
+        more = self.reclaim.of(observed.capacity) if reclaiming else 0
+        return observed.available < self.quantity(observed.capacity) + more
 
 
-def thresholds(hard: Mapping[str, str]) -> list[Threshold]:
-    """The thresholds of an evictionHard, in the order of SIGNALS. Raises ThresholdError."""
-    unknown = [name for name in hard if name not in SIGNALS]
-    if unknown:
-        raise ThresholdError(f"unsupported eviction signal {unknown[0]!r}; there are {', '.join(SIGNALS)}")
-    found = [_threshold(name, str(hard[name])) for name in SIGNALS if name in hard]
-    return [each for each in found if each.amount > 0 or each.share > 0]
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a kubelet's configuration says of eviction, by signal: evictionHard, evictionSoft, evictionSoftGracePeriod (seconds),
+    evictionMinimumReclaim; and evictionMaxPodGracePeriod (seconds), which pods get at most that go for a soft threshold.
+    """
+
+    hard: Mapping[str, str]
+    soft: Mapping[str, str] = field(default_factory=dict)
+    grace: Mapping[str, float] = field(default_factory=dict)
+    reclaim: Mapping[str, str] = field(default_factory=dict)
+    max_pod_grace: float = 0.0
 
 
-def _threshold(signal: str, text: str) -> Threshold:
+def thresholds(settings: Settings) -> list[Threshold]:
+    """All thresholds in the order of SIGNALS, the hard one of a signal before its soft one. Raises ThresholdError."""
+    for names in (settings.hard, settings.soft, settings.grace, settings.reclaim):
+        unknown = [name for name in names if name not in SIGNALS]
+        if unknown:
+            raise ThresholdError(f"unsupported eviction signal {unknown[0]!r}; there are {', '.join(SIGNALS)}")
+    found = []
+    for name in SIGNALS:
+        reclaim = _amount(name, str(settings.reclaim.get(name, "0")))
+        if name in settings.hard:
+            found.append(Threshold(name, _amount(name, str(settings.hard[name])), None, reclaim))
+        if name in settings.soft:
+            if name not in settings.grace:
+                raise ThresholdError(f"{name}: a soft eviction threshold needs its evictionSoftGracePeriod")
+            found.append(Threshold(name, _amount(name, str(settings.soft[name])), settings.grace[name], reclaim))
+    return [each for each in found if each.least.amount > 0 or each.least.share > 0]
+
+
+def _amount(signal: str, text: str) -> Amount:
     try:
         if text.endswith("%"):
-            return Threshold(signal, share=_single(float(text[:-1]) / 100))
-        return Threshold(signal, amount=quantity.whole(text))
+            return Amount(share=_single(float(text[:-1]) / 100))
+        return Amount(quantity.whole(text))
     except ValueError:
         raise ThresholdError(f"{signal}: {text!r} is neither a quantity nor a percentage") from None
 
