@@ -104,3 +104,47 @@ def test_custom_resources_are_valid_by_their_schemas(watched, of):
     rolled = of("  api: {image: a/api, port: 80, metrics: /metrics, canary: [10%, 50%]}", rest=rest)
     checked = {obj["kind"] for obj in (*watched.objects, *rolled.objects) if crds.check(obj)}
     assert checked >= {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+
+
+TRACED = "platform: {telemetry: %s, monitoring: prometheus-operator}"
+
+
+@pytest.mark.parametrize("kind", ["opentelemetry", "opentelemetry-operator"])
+def test_a_traced_service_knows_its_collector_and_may_reach_it_and_nobody_else_may(of, kind):
+    world = of("  api: {image: 'a/api:7', port: 80}\n  old: {image: a/old, port: 80, tracing: false}", rest=TRACED % kind)
+    variables = world.variables("Deployment", "api")
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318"
+    assert "service.version=7" in variables["OTEL_RESOURCE_ATTRIBUTES"]
+    assert "OTEL_SERVICE_NAME" not in world.variables("Deployment", "old")
+    inside, out = (world["NetworkPolicy", name]["spec"] for name in ("otel-collector", "otel-collector-senders"))
+    assert inside["ingress"][0]["from"][0]["podSelector"] == out["podSelector"]
+    assert out["podSelector"]["matchExpressions"][0]["values"] == ["api"]
+    assert out["egress"][1]["to"][0]["podSelector"] == inside["podSelector"]
+
+
+def test_what_config_says_of_a_variable_counts_more(of):
+    world = of("  api: {image: a/api, port: 80, config: {OTEL_TRACES_SAMPLER_ARG: '1'}}", rest=TRACED % "opentelemetry")
+    assert "OTEL_TRACES_SAMPLER_ARG" not in world.variables("Deployment", "api")
+    assert world["ConfigMap", "api"]["data"]["OTEL_TRACES_SAMPLER_ARG"] == "1"
+
+
+def test_a_collector_that_is_there_already_is_used_and_none_is_rendered(of):
+    world = of(
+        "  api: {image: a/api, port: 80}", rest="platform: {telemetry: opentelemetry, otlp: 'http://otel.observability:4318'}"
+    )
+    assert world.variables("Deployment", "api")["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel.observability:4318"
+    assert world.get("Deployment", "otel-collector") is None
+
+
+def test_the_quota_has_room_for_the_collector(of):
+    service = "  api: {image: a/api, port: 80}"
+    without, with_it = of(service), of(service, rest=TRACED % "opentelemetry")
+    room = [int(world["ResourceQuota", "shop"]["spec"]["hard"]["pods"]) for world in (without, with_it)]
+    assert room[1] - room[0] == 4
+
+
+@crds.needed
+def test_the_operators_collector_is_valid_by_its_schema(of):
+    world = of("  api: {image: a/api, port: 80}", rest=TRACED % "opentelemetry-operator")
+    assert crds.check(world["OpenTelemetryCollector", "otel"])
+    assert crds.check(world["PodMonitor", "otel-collector"])

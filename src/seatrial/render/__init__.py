@@ -12,6 +12,7 @@ from seatrial.app.model import App
 from seatrial.app.resolve import ResolvedApp, resolve
 from seatrial.render import (
     alerts,
+    collector,
     config,
     dashboard,
     identity,
@@ -61,13 +62,11 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     for name in services:
         yield from permissions.objects(scope, name)
     yield from secrets.shared(scope)
-    for name in services:
-        yield from permissions.objects(scope, name)
-    yield from secrets.shared(scope)
     for name in order:
         yield from secrets.makers(scope, name)
     for name in services:
         yield config.config_map(scope, name)
+    yield from collector.collector(scope)
     for name in stores:
         yield from store.services(scope, name)
         yield network.store_policy(scope, name)

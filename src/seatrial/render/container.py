@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from seatrial.app.checks import variable
 from seatrial.app.model import Profile, ServiceKeys, StoreKeys
-from seatrial.render import identity, secrets
+from seatrial.render import identity, secrets, tracing
 from seatrial.render.config import has_password
 from seatrial.render.runtimes import WRITABLE, tuning
 from seatrial.render.runtimes import memory_limit as memory_limit
-from seatrial.render import tracing
 from seatrial.render.scope import Scope, without_empty
 from seatrial.world.objects import Obj
 

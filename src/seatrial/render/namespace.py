@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.app.model import Profile
+from seatrial.render import collector
 from seatrial.render.runtimes import memory_limit
 from seatrial.render.scope import Scope
 from seatrial.render.workload import replicas
