@@ -99,6 +99,10 @@ class Lock:
         self._since = ""
         self._beating: asyncio.Future[None] | None = None
 
+    @property
+    def held(self) -> bool:
+        return self._beating is not None
+
     async def take(self) -> Holder | None:
         """Take the lock; the dead holder it was taken from, or None. Raises Locked and ClusterError."""
         for _ in range(3):  # somebody may be quicker between reading and writing
