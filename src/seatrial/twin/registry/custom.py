@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seatrial.twin.cel.rules import Rules, has_rules
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.registry.scaling import ScalePaths
 from seatrial.twin.schema import Shape, structural
@@ -26,6 +27,7 @@ class CustomVersion:
 
     schema: Obj | None
     shape: Shape
+    rules: Rules | None  # x-kubernetes-validations, when there are any
     columns: tuple[Obj, ...]  # additionalPrinterColumns
     selectable: tuple[str, ...]  # dotted paths that a fieldSelector may name
     scale: ScalePaths | None
@@ -96,6 +98,7 @@ def _version(version: Obj, called: str) -> CustomVersion:
     return CustomVersion(
         schema=schema,
         shape=structural(schema),
+        rules=Rules(schema) if has_rules(schema) else None,
         columns=tuple(version.get("additionalPrinterColumns") or (_AGE,)),
         selectable=tuple(field["jsonPath"].removeprefix(".") for field in version.get("selectableFields") or ()),
         scale=_scale(scale) if scale else None,

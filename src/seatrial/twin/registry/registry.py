@@ -336,7 +336,10 @@ class Registry:
         if kind.custom is None:
             self._refuse(kind, obj, self.admission.validator(obj, old, subresource))
         else:
-            self._refuse(kind, obj, structure.problems(obj, old, kind.custom.schema, kind.namespaced))
+            causes = structure.problems(obj, old, kind.custom.schema, kind.namespaced)
+            if kind.custom.rules is not None:
+                causes = structure.with_rules(causes, kind.custom.rules, obj, old)
+            self._refuse(kind, obj, causes)
 
     def _refuse(self, kind: Resource, obj: Obj, causes: Sequence[errors.Cause]) -> None:
         if causes:

@@ -16,6 +16,7 @@ import orjson
 
 from seatrial.twin.admission.validation import meta, names
 from seatrial.twin.admission.validation.causes import Causes
+from seatrial.twin.cel.rules import Rules
 from seatrial.twin.errors import Cause
 from seatrial.world.objects import Obj, clone
 
@@ -56,6 +57,21 @@ def problems(obj: Obj, old: Obj | None, schema: Obj | None, namespaced: bool) ->
     else:
         meta.check_update(obj, old, causes, any_finalizer=True)
     return [*causes, *(validate(obj, schema) if schema else ())]
+
+
+#: What makes an object so wrong that its rules are not asked (apiextensions-apiserver, hasBlockingErr).
+_BLOCKING = ("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
+_UNASKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid;"
+    " correct the existing errors to complete validation"
+)
+
+
+def with_rules(causes: list[Cause], rules: Rules, obj: Obj, old: Obj | None) -> list[Cause]:
+    """What is wrong with an object by its schema, and by the rules in it."""
+    if any(cause.reason in _BLOCKING or " must be of type " in cause.message for cause in causes):
+        return [*causes, Cause("FieldValueInvalid", _UNASKED, "<nil>")]
+    return [*causes, *rules.problems(obj, old)]
 
 
 def validate(value: Any, schema: Obj, path: str = "") -> Causes:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from seatrial.twin.admission.validation import names
 from seatrial.twin.admission.validation.causes import Causes, Raw, go_json
+from seatrial.twin.cel import rules
+from seatrial.twin.cel.engine import CelError, UncheckedError
 from seatrial.world.objects import Obj, annotations_of
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -79,6 +81,7 @@ def _version(version: Obj, at: str, causes: Causes) -> None:
         _root(schema, field, causes)
         for path, part in _parts(schema, field):
             _part(part, path, path == field, causes)
+            _rules(part, path, causes)
     for number, column in enumerate(version.get("additionalPrinterColumns") or ()):
         _column(column, f"{at}.additionalPrinterColumns[{number}]", causes)
     scale = (version.get("subresources") or {}).get("scale")
@@ -121,6 +124,41 @@ def _part(schema: Obj, field: str, is_root: bool, causes: Causes) -> None:
     if schema.get("uniqueItems"):
         why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         causes.forbidden(f"{field}.uniqueItems", why)
+
+
+_REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
+
+
+def _rules(schema: Obj, field: str, causes: Causes) -> None:
+    """What is wrong with the rules of a schema, which are compiled for that; those that cannot be here are let through."""
+    for number, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
+        at, text, message = f"{field}.x-kubernetes-validations[{number}]", rule.get("rule") or "", rule.get("message") or ""
+        if not text.strip():
+            causes.required(f"{at}.rule", "rule is not specified")
+            continue
+        if message and not message.strip():
+            causes.invalid(f"{at}.message", message, "message must be non-empty if specified")
+        elif "\n" in message.strip():
+            causes.invalid(f"{at}.message", message, "message must not contain line breaks")
+        elif "\n" in text.strip() and not message:
+            causes.required(f"{at}.message", "message must be specified if rule contains line breaks")
+        if rule.get("reason") is not None and rule["reason"] not in _REASONS:
+            causes.unsupported(f"{at}.reason", rule["reason"], _REASONS)
+        try:
+            rules.rule(rule, schema)
+        except UncheckedError:
+            continue
+        except rules.MessageError as error:
+            causes.invalid(f"{at}.messageExpression", _rule_shown(rule), str(error))
+        except CelError as error:
+            why = str(error) if str(error).startswith("cel ") else f"compilation failed: {error}"
+            causes.invalid(f"{at}.rule", _rule_shown(rule), why)
+
+
+def _rule_shown(rule: Obj) -> Raw:
+    fields = ("rule", "message", "messageExpression", "reason", "fieldPath", "optionalOldSelf")
+    unset = {"reason": None, "optionalOldSelf": None}
+    return Raw(go_json({name[0].upper() + name[1:]: rule.get(name, unset.get(name, "")) for name in fields}))
 
 
 def _column(column: Obj, field: str, causes: Causes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.twin.admission.validation.causes import quote
+from seatrial.twin.cel.engine import CelError, UncheckedError
+from seatrial.twin.cel.rules import rule
 from seatrial.world.objects import Obj
 
 #: Formats of strings that are checked, without their hyphens; the rest are let through unchecked.
@@ -19,6 +21,20 @@ def definition(obj: Obj, old: Obj | None) -> Iterator[str]:
     """A format that no validator knows: only those that an update brings."""
     known = set(_unrecognised(old)) if old is not None else set()
     yield from (f"unrecognized format {quote(each)}" for each in _unrecognised(obj) if each not in known)
+    yield from _unchecked(obj)
+
+
+def _unchecked(obj: Obj) -> Iterator[str]:
+    """Rules that are kept and not asked: a library is missing, or knows less than Kubernetes' does."""
+    for version in obj["spec"].get("versions") or ():
+        for schema in _schemas((version.get("schema") or {}).get("openAPIV3Schema") or {}):
+            for each in schema.get("x-kubernetes-validations") or ():
+                try:
+                    rule(each, schema)
+                except UncheckedError as error:
+                    yield f"the rule {quote(each['rule'])} is not checked by this cluster: {error}"
+                except CelError:
+                    continue  # the definition is refused for it
 
 
 def _unrecognised(obj: Obj) -> Iterator[str]:
