@@ -1,0 +1,134 @@
+"""What must be laid over one form of an object to get another, as Kustomize understands it.
+
+Maps become a strategic merge patch; so do the items of lists whose merge key Kubernetes knows, unless one is added, for
+Kustomize would put it first.  All other lists become JSON patch operations (RFC 6902), which say where.  The operations are
+applied first: their indices are those of the first form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seatrial.world.objects import Obj, group_of
+
+#: The merge keys of lists that change in place, from the patchMergeKey tags of k8s.io/api/core/v1/types.go.
+MERGE_KEYS = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name", "volumeMounts": "mountPath"}
+#: Groups whose kinds Kustomize has the schema of; the lists of all others it replaces whole.
+BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
+
+Step = str | int
+
+
+@dataclass(slots=True)
+class Patch:
+    """`merge` is a strategic merge patch without the object's name, `operations` a JSON patch to be applied before it."""
+
+    merge: Obj = field(default_factory=dict)
+    operations: list[Obj] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.merge or self.operations)
+
+
+def difference(base: Obj, other: Obj) -> Patch:
+    """The patch that makes `other` of `base`. Neither holds a null."""
+    patch = Patch()
+    patch.merge = _map(base, other, (), group_of(base) in BUILT_IN, patch.operations)
+    return patch
+
+
+def _map(base: Obj, other: Obj, at: tuple[Step, ...], keyed: bool, operations: list[Obj]) -> Obj:
+    gone = [key for key in base if key not in other]
+    changes: Obj = {key: None for key in gone if at != ("metadata",)}
+    if at == ("metadata",):  # a merge does not take away all annotations at once
+        operations += [{"op": "remove", "path": pointer((*at, key))} for key in gone]
+    for key, value in other.items():
+        place = (*at, key)
+        if key not in base:
+            if _has_empty(value):  # a merge may drop an empty map
+                operations.append({"op": "add", "path": pointer(place), "value": value})
+            else:
+                changes[key] = value
+        elif base[key] == value and type(base[key]) is type(value):
+            continue
+        elif isinstance(value, dict) and isinstance(base[key], dict) and value:
+            inner = _map(base[key], value, place, keyed, operations)
+            if inner:
+                changes[key] = inner
+        elif isinstance(value, (dict, list)):
+            entries = _entries(key, base[key], value, place, operations) if keyed else None
+            if entries is None:
+                _any(base[key], value, place, operations)
+            elif entries:
+                changes[key] = entries
+        else:
+            changes[key] = value
+    return changes
+
+
+def _has_empty(value: Any) -> bool:
+    if isinstance(value, (dict, list)):
+        return not value or any(_has_empty(item) for item in (value.values() if isinstance(value, dict) else value))
+    return False
+
+
+def _entries(key: str, base: Any, other: Any, at: tuple[Step, ...], operations: list[Obj]) -> list[Obj] | None:
+    """The changes of a list whose items are merged by a key, or None where that cannot say it."""
+    by = MERGE_KEYS.get(key)
+    if not by or not isinstance(base, list) or not isinstance(other, list) or not other:
+        return None
+    if not all(isinstance(item, dict) and by in item for item in (*base, *other)):
+        return None
+    names, wanted = [item[by] for item in base], [item[by] for item in other]
+    if len(set(names)) < len(names) or [name for name in names if name in wanted] != wanted:
+        return None
+    there = {item[by]: item for item in other}
+    changed = [base[names.index(name)] != there[name] for name in wanted]
+    if changed != sorted(changed, reverse=True):  # what a merge changes, it puts first
+        return None
+    entries: list[Obj] = []
+    for index, item in enumerate(base):
+        name = item[by]
+        if name not in there:
+            entries.append({"$patch": "delete", by: name})
+        elif inner := _map(item, there[name], (*at, index), True, operations):
+            entries.append({by: name, **inner})
+    return entries
+
+
+def _any(base: Any, other: Any, at: tuple[Step, ...], operations: list[Obj]) -> None:
+    """Operations that make `other` of `base`, at a place that is there in both."""
+    if base == other and type(base) is type(other):
+        return
+    if isinstance(base, dict) and isinstance(other, dict):
+        operations += [{"op": "remove", "path": pointer((*at, key))} for key in base if key not in other]
+        for key, value in other.items():
+            if key in base:
+                _any(base[key], value, (*at, key), operations)
+            else:
+                operations.append({"op": "add", "path": pointer((*at, key)), "value": value})
+    elif isinstance(base, list) and isinstance(other, list) and any(isinstance(item, dict) for item in (*base, *other)):
+        _list(base, other, at, operations)
+    else:
+        operations.append({"op": "replace", "path": pointer(at), "value": other})
+
+
+def _list(base: list[Any], other: list[Any], at: tuple[Step, ...], operations: list[Obj]) -> None:
+    """Items that are equal at the beginning and the end stay; those between change in place, go, or come."""
+    if len(base) == len(other):
+        for index, (one, two) in enumerate(zip(base, other, strict=True)):
+            _any(one, two, (*at, index), operations)
+        return
+    short = min(len(base), len(other))
+    head = next((index for index in range(short) if base[index] != other[index]), short)
+    tail = next((index for index in range(short - head) if base[-1 - index] != other[-1 - index]), short - head)
+    operations += [{"op": "remove", "path": pointer((*at, index))} for index in reversed(range(head, len(base) - tail))]
+    for index in range(head, len(other) - tail):
+        operations.append({"op": "add", "path": pointer((*at, index)), "value": other[index]})
+
+
+def pointer(path: Sequence[Step]) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

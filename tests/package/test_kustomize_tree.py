@@ -1,0 +1,82 @@
+"""The Kustomize tree is a real one: kubectl builds each overlay into exactly what was rendered, and nothing is said twice."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+
+import apps
+import tools
+from seatrial.app import environments, load, resolve
+from seatrial.package.files import write
+from seatrial.package.kustomize import kustomize
+from seatrial.render import render, values
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/seatrial.yaml"))
+
+
+def worlds_of(app):
+    resolved = {environment: resolve(app, environment) for environment in environments(app)}
+    return {environment: render(one, secrets=values.complete(one)) for environment, one in resolved.items()}
+
+
+def by_name(objects):
+    return {(obj["apiVersion"], obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
+
+
+def built(folder, environment):
+    done = subprocess.run(
+        [tools.kubectl(), "kustomize", str(folder / "overlays" / environment)], text=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return by_name(yaml.load_all(done.stdout, yaml.CSafeLoader))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_each_overlay_is_exactly_what_was_rendered(example, tmp_path):
+    worlds = worlds_of(load(ROOT / "examples" / example))
+    write(kustomize(worlds), tmp_path)
+    for environment, objects in worlds.items():
+        assert built(tmp_path, environment) == by_name(objects)
+
+
+@settings(
+    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(app=apps.apps())
+def test_each_overlay_of_any_app_is_exactly_what_was_rendered(app, tmp_path_factory):
+    worlds = worlds_of(app)
+    folder = tmp_path_factory.mktemp("tree")
+    write(kustomize(worlds), folder)
+    for environment, objects in worlds.items():
+        assert built(folder, environment) == by_name(objects)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return worlds_of(load(ROOT / "examples" / "shop"))
+
+
+def test_the_same_objects_give_the_same_tree(shop):
+    assert kustomize(shop) == kustomize(shop)
+
+
+def test_no_two_files_say_the_same_and_labels_and_tags_stand_in_one_place(shop):
+    files = {path: text for path, text in kustomize(shop).items() if "secrets/" not in path}
+    assert len(set(files.values())) == len(files)
+    assert [path for path, text in files.items() if "seatrial.dev/team" in text] == ["components/common/kustomization.yaml"]
+    assert [path for path, text in files.items() if 'newTag: "1.4"' in text] == ["components/common/kustomization.yaml"]
+
+
+def test_secret_values_are_only_in_a_folder_that_version_control_ignores(shop):
+    files = kustomize(shop)
+    made_up = [value for world in shop.values() for obj in world for value in obj.get("stringData", {}).values()]
+    assert made_up
+    assert {path for path, text in files.items() if any(value in text for value in made_up)} == {
+        "overlays/dev/secrets/api-secret.yaml",
+        "overlays/dev/secrets/db-secret.yaml",
+    }
+    assert files["overlays/dev/secrets/.gitignore"] == "*\n"
