@@ -210,6 +210,7 @@ def test_a_rule_that_cannot_be_read_here_is_told_and_not_asked(monkeypatch: pyte
         raise engine.UncheckedError("the package is not installed")
 
     engine._environment.cache_clear()
+    engine._compiled.cache_clear()
     monkeypatch.setattr(engine, "_cel", absent)
     reply = client("PUT", f"{CRDS}/boats.shop.example.com", definition(obj(NUMBERS, "self.low > 1")))
     assert (reply.status, "the package is not installed" in reply.warnings[0]) == (200, True)
