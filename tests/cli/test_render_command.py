@@ -72,7 +72,7 @@ def test_a_chart_is_written_and_what_changed_is_said(tmp_path):
 
 def test_yaml_can_be_written_a_file_an_object(tmp_path):
     run("render", SHOP, "--out", str(tmp_path / "out"))
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
     assert names[0] == "01-namespace-shop.yaml"
     assert len(names) == 38
 

@@ -1,4 +1,4 @@
-"""`seatrial render`: the objects of an app in an environment, as YAML or as a Helm chart."""
+"""`seatrial render`: the objects of an app in an environment, as YAML, as a Helm chart or as a Kustomize tree."""
 
 from __future__ import annotations
 
@@ -17,29 +17,114 @@ if TYPE_CHECKING:
 @click.command("render")
 @click.argument("path", type=click.Path(path_type=Path), default=Path())
 @click.option("-e", "--environment", metavar="ENV", help="The environment. [default: production if there is one, else dev]")
-@click.option("-o", "--output", type=click.Choice(["yaml", "helm"]), default="yaml", show_default=True, help="The form.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "helm", "kustomize", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The form.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to, instead of the terminal.")
-def command(path: Path, environment: str | None, output: str, out: Path | None) -> None:
-    """Print the Kubernetes objects of an app, or write its Helm chart.
+@click.option("--explain", "key", metavar="KEY", help="Where a value of the app comes from, such as services.api.size.")
+@click.option("--diff", "pair", nargs=2, metavar="ENV1 ENV2", help="What is different in ENV2; as data with -o json.")
+def command(
+    path: Path, environment: str | None, output: str, out: Path | None, key: str | None, pair: tuple[str, str] | None
+) -> None:
+    """Print the Kubernetes objects of an app, or write its Helm chart or Kustomize tree.
 
-    PATH is the app file or its folder. A chart holds all environments, each in a values file of its own.
+    PATH is the app file or its folder. A chart or tree holds all environments.
 
     Secret values are never in the app file. They are read from `.env.ENV` and `secrets.ENV.yaml` beside it; a Secret whose
     values are not there is left out, and said so.
+
+    \b
+    Examples:
+      seatrial render | kubectl apply -f -
+      seatrial render -o helm --out chart
+      seatrial render -o kustomize --out deploy && kubectl kustomize deploy/overlays/staging
+      seatrial render -e production --explain services.api.size
+      seatrial render --diff staging production
     """
     from seatrial.app import environments, load, resolve
 
-    if output == "helm" and out is None:
-        raise click.UsageError("a Helm chart is a folder: say where with --out DIR")
+    _usable(output, out, key, pair)
     with told():
         app = load(path)
         known = environments(app)
         chosen = environment or ("production" if "production" in known else known[0])
         resolve(app, chosen)
-        if output == "helm" and out is not None:
+        if key:
+            from seatrial.cli.explain import explain
+
+            click.echo(explain(app, chosen, key), nl=False)
+        elif pair:
+            _diff(app, *pair, as_json=output == "json")
+        elif output == "helm" and out is not None:
             _chart(app, chosen, out)
+        elif output == "kustomize" and out is not None:
+            _tree(app, out)
         else:
             _yaml(app, chosen, out)
+
+
+def _usable(output: str, out: Path | None, key: str | None, pair: tuple[str, str] | None) -> None:
+    """Refuse options that mean nothing together."""
+    if key and pair:
+        raise click.UsageError("--explain is about one environment and --diff about two: choose one of them")
+    if output == "json" and not pair:
+        raise click.UsageError("-o json is for --diff; objects are printed as YAML")
+    if output in ("helm", "kustomize") and out is None and not key and not pair:
+        what = "Helm chart" if output == "helm" else "Kustomize tree"
+        raise click.UsageError(f"a {what} is a folder: say where with --out DIR")
+
+
+def _diff(app: App, before: str, after: str, as_json: bool) -> None:
+    import dataclasses
+    import json
+
+    from seatrial.app import resolve
+    from seatrial.package.compare import compare
+    from seatrial.render import render, values
+
+    found = [resolve(app, name) for name in (before, after)]
+    changes = compare(*(render(one, secrets=values.read(one)) for one in found))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+        return
+    width = max((len(change.path) for change in changes), default=0)
+    title = ""
+    for change in changes:
+        if change.sign != "~":
+            click.secho(f"{change.sign} {change.object}", fg="green" if change.sign == "+" else "red")
+            continue
+        if change.object != title:
+            title = change.object
+            click.secho(f"~ {title}", fg="yellow")
+        click.echo(f"    {change.path:<{width}}  {_short(change.before)} -> {_short(change.after)}")
+
+
+def _short(value: object) -> str:
+    """A value on one line."""
+    import json
+
+    text = "(none)" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 72 and "\n" not in text else f"{text[:64]!r}…"
+
+
+def _tree(app: App, out: Path) -> None:
+    """The Kustomize tree of all environments, with the Secrets whose values are given."""
+    from seatrial.app import environments, resolve
+    from seatrial.package.kustomize import kustomize
+    from seatrial.render import missing, render, values
+
+    worlds = {}
+    for environment in environments(app):
+        resolved = resolve(app, environment)
+        given = values.read(resolved)
+        worlds[environment] = render(resolved, secrets=given)
+        _tell_missing(missing(resolved, given), environment, resolved.namespace)
+    _write(kustomize(worlds), out)
 
 
 def _yaml(app: App, environment: str, out: Path | None) -> None:
@@ -64,13 +149,15 @@ def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: 
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:
-    from seatrial.package.files import write
+    from seatrial.package.files import replace
 
-    written = write(files, out)
-    for sign, paths in (("+", written.created), ("~", written.changed)):
+    written = replace(files, out)
+    for sign, paths in (("+", written.created), ("~", written.changed), ("-", written.removed)):
         for path in paths:
             click.echo(f"{sign} {out / path}")
-    click.echo(f"{len(written.created)} created, {len(written.changed)} changed, {len(written.unchanged)} unchanged in {out}")
+    gone = f", {len(written.removed)} removed" if written.removed else ""
+    counts = f"{len(written.created)} created, {len(written.changed)} changed, {len(written.unchanged)} unchanged"
+    click.echo(f"{counts}{gone} in {out}")
 
 
 def _chart(app: App, base: str, out: Path) -> None:

@@ -26,6 +26,11 @@ class Written:
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+#: The list of files that the last call wrote: those of it that are not written again are removed.
+MANIFEST = ".seatrial-files"
 
 
 def write(files: Mapping[str, str], folder: Path | str) -> Written:
@@ -40,6 +45,38 @@ def write(files: Mapping[str, str], folder: Path | str) -> Written:
     for path, content in files.items():
         _write(places[path], content, path, written)
     return written
+
+
+def replace(files: Mapping[str, str], folder: Path | str) -> Written:
+    """Write a tree as `write` does, and remove what an earlier call wrote and this one does not. Other files are left alone.
+
+    What was written is listed in `.seatrial-files` of the folder. Raises what `write` raises.
+    """
+    folder = Path(folder)
+    listed = folder / MANIFEST
+    before = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+    written = write(files, folder)
+    for path in before:
+        if path not in files and _remove(folder, path):
+            written.removed.append(path)
+    write({MANIFEST: "".join(f"{path}\n" for path in sorted(files))}, folder)
+    return written
+
+
+def _remove(folder: Path, path: str) -> bool:
+    """Remove a file of ours, and the folders that it leaves empty; a path that leads outside is none of ours."""
+    try:
+        place = _place(folder, path)
+    except UnsafePathError:
+        return False
+    if not place.is_file():
+        return False
+    place.unlink()
+    for parent in place.parents:
+        if parent == folder or any(parent.iterdir()):
+            break
+        parent.rmdir()
+    return True
 
 
 def _place(folder: Path, path: str) -> Path:

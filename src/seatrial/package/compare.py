@@ -1,0 +1,92 @@
+"""What is different between two lists of objects: those that came, those that went, and the fields that changed.
+
+Objects are the same by group, kind and name, and a migration by its name without the checksum; the namespace they are in is not
+looked at, for it is another in each environment.  Values of Secrets are shown as the beginning of their SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.world.objects import Obj, group_of, labels_of, name_of
+
+_CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`sign` is + for an object that came, - for one that went, ~ for a field; `path` is "" for whole objects."""
+
+    sign: str
+    object: str  # such as `Deployment/api`
+    path: str = ""
+    before: Any = None
+    after: Any = None
+
+
+def compare(before: Iterable[Obj], after: Iterable[Obj]) -> list[Change]:
+    """The changes from one list to the other, in the order of the second; what went stands last."""
+    old, new = _indexed(before), _indexed(after)
+    changes: list[Change] = []
+    for key, obj in new.items():
+        title = f"{key[1]}/{key[2]}"
+        if key not in old:
+            changes.append(Change("+", title))
+        else:
+            changes += [Change("~", title, *found) for found in _fields(old[key], obj, "")]
+    return changes + [Change("-", f"{key[1]}/{key[2]}") for key in old if key not in new]
+
+
+def _indexed(objects: Iterable[Obj]) -> dict[tuple[str, str, str], Obj]:
+    return {_key(obj): _shown(obj) for obj in objects}
+
+
+def _key(obj: Obj) -> tuple[str, str, str]:
+    name = name_of(obj)
+    if labels_of(obj).get("app.kubernetes.io/component") == "migration":
+        name = _CHECKSUM.sub("", name)
+    if obj["kind"] == "Namespace":
+        name = labels_of(obj).get("app.kubernetes.io/part-of", name)
+    return group_of(obj), obj["kind"], name
+
+
+def _shown(obj: Obj) -> Obj:
+    """An object without its namespace, and with short hashes in place of secret values."""
+    shown = {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "namespace"}}
+    if obj["kind"] == "Secret":
+        for key in ("data", "stringData"):
+            if key in obj:
+                shown[key] = {name: f"sha256:{_hash(value)}" for name, value in obj[key].items()}
+    return shown
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(str(value).encode()).hexdigest()[:8]
+
+
+def _fields(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Path, value before and value after of each field that is different; None where there is none."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            yield from _fields(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(before, list) and isinstance(after, list) and (names := _named(before, after)):
+        for name in names:
+            one, two = (next((item for item in items if item["name"] == name), None) for items in (before, after))
+            yield from _fields(one, two, f"{path}[{name}]")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after) and before:
+        for index, (one, two) in enumerate(zip(before, after, strict=True)):
+            yield from _fields(one, two, f"{path}[{index}]")
+    elif before != after:
+        yield path, before, after
+
+
+def _named(before: list[Any], after: list[Any]) -> list[str]:
+    """The names of items that have one each."""
+    items = [*before, *after]
+    if not all(isinstance(item, Mapping) and isinstance(item.get("name"), str) for item in items):
+        return []
+    return list(dict.fromkeys(item["name"] for item in items))

@@ -1,0 +1,117 @@
+"""`seatrial render --explain` says where a value came from, `--diff` what tells two environments apart, `--out` what went."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from seatrial.cli import seatrial
+
+APP = """\
+app: shop
+version: "1"
+services:
+  api:
+    image: acme/api
+    port: 80
+    size: medium
+    secrets: [KEY]
+    jobs: {tidy: {schedule: "@daily", run: tidy}}
+environments:
+  staging: {services: {api: {jobs: null}}}
+  production: {size: large, replicas: 3}
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "seatrial.yaml"
+    path.write_text(APP)
+
+    def call(*arguments):
+        return CliRunner().invoke(seatrial, ["render", str(path), *arguments], catch_exceptions=False)
+
+    return call
+
+
+def test_a_value_is_explained_with_its_line_and_what_it_was_below(run, tmp_path):
+    lines = run("--explain", "services.api.size", "-e", "production").stdout.splitlines()
+    assert lines[0].split() == [
+        "services.api.size",
+        "=",
+        "large",
+        f"{tmp_path}/seatrial.yaml:12",
+        "(environments.production.size)",
+    ]
+    assert lines[1].split() == ["was", "medium", f"{tmp_path}/seatrial.yaml:7", "(services.api.size)"]
+
+
+def test_a_default_is_called_one(run):
+    assert run("--explain", "services.api.user").stdout.split() == ["services.api.user", "=", "10001", "default"]
+
+
+def test_all_keys_of_a_service_are_explained_at_once(run):
+    found = run("--explain", "services.api.*").stdout
+    assert "services.api.port = 80" in found
+    assert "services.api.jobs.tidy.schedule = @daily" in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--explain", "service.api"), "did you mean `services`?"),
+        (("--explain", "services.api.prot"), "shop has no `services.api.prot` in production"),
+        (("--explain", "services.api", "--diff", "staging", "production"), "choose one of them"),
+        (("-o", "json"), "-o json is for --diff"),
+        (("-o", "kustomize"), "a Kustomize tree is a folder: say where with --out DIR"),
+        (("--diff", "staging", "prod"), "did you mean `production`?"),
+    ],
+)
+def test_wrong_usage_is_explained(run, arguments, said):
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_two_environments_are_told_apart_by_objects_and_fields(run):
+    found = {
+        (one["sign"], one["object"], one["path"]): one
+        for one in json.loads(run("--diff", "staging", "production", "-o", "json").stdout)
+    }
+    assert ("+", "CronJob/api-tidy", "") in found
+    replicas = found["~", "Deployment/api", "spec.replicas"]
+    assert (replicas["before"], replicas["after"]) == (2, 3)
+    words = run("--diff", "staging", "production").stdout
+    assert "+ CronJob/api-tidy" in words
+    assert "- CronJob/api-tidy" in run("--diff", "production", "staging").stdout
+
+
+def test_a_secret_is_shown_as_a_short_hash(run, tmp_path):
+    (tmp_path / ".env.staging").write_text("KEY=first-value\n")
+    (tmp_path / ".env.production").write_text("KEY=second-value\n")
+    said = run("--diff", "staging", "production").stdout
+    assert "stringData.KEY" in said
+    assert "sha256:" in said
+    assert "-value" not in said
+
+
+def test_files_of_what_went_are_removed_and_a_strangers_file_is_not(run, tmp_path):
+    out = tmp_path / "out"
+    run("--out", str(out))
+    (out / "mine.yaml").write_text("mine")
+    before = {path.name for path in out.iterdir()}
+    assert any("cronjob" in name for name in before)
+    done = run("--out", str(out), "-e", "staging")
+    assert "- " in done.stdout
+    after = {path.name for path in out.iterdir()}
+    assert "mine.yaml" in after
+    assert not any("cronjob" in name for name in after)
+
+
+def test_a_manifest_that_was_tampered_with_removes_nothing_outside(run, tmp_path):
+    out = tmp_path / "out"
+    run("--out", str(out))
+    (tmp_path / "precious").write_text("mine")
+    (out / ".seatrial-files").write_text("../precious\n/etc/hostname\n")
+    run("--out", str(out), "-e", "staging")
+    assert (tmp_path / "precious").exists()
