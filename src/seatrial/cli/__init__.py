@@ -17,7 +17,8 @@ from seatrial import __version__
 VERBS = {
     "up": ("seatrial.cli.up:up", "Run the whole application on this machine, on the embedded cluster."),
     "down": ("seatrial.cli.up:down", "Take down what `up --detach` left running."),
-    "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart, of an environment."),
+    "release": ("seatrial.cli.release:command", "Release an app or a chart to a cluster, and roll back when it fails."),
+    "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart or Kustomize tree."),
     "twin": ("seatrial.cli.twin:twin", "Start, stop and look at the embedded Kubernetes itself."),
     "schema": ("seatrial.cli.schema:command", "Print the JSON schema of the app file, for editors."),
 }
