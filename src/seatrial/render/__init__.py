@@ -12,11 +12,16 @@ from seatrial.app.model import App
 from seatrial.app.resolve import ResolvedApp, resolve
 from seatrial.render import (
     alerts,
+    analysis,
+    cloudnative,
     collector,
     config,
     dashboard,
+    delivery,
+    gateway,
     identity,
     jobs,
+    mesh,
     namespace,
     network,
     permissions,
@@ -57,6 +62,9 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     yield namespace.quota(scope)
     yield namespace.limit_range(scope)
     yield network.default_deny(scope)
+    yield from mesh.peer_authentications(scope)
+    yield gateway.gateway(scope)
+    yield mesh.gateway(scope)
     for name in own:
         yield identity.service_account(scope, name)
     for name in services:
@@ -68,19 +76,26 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
         yield config.config_map(scope, name)
     yield from collector.collector(scope)
     for name in stores:
-        yield from store.services(scope, name)
-        yield network.store_policy(scope, name)
-        yield store.stateful_set(scope, name)
+        if cloudnative.is_operated(scope, name):
+            yield from cloudnative.objects(scope, name)
+        else:
+            yield from store.services(scope, name)
+            yield network.store_policy(scope, name)
+            yield store.stateful_set(scope, name)
         yield alerts.store_rules(scope, name)
     for name in services:
-        yield network.service(scope, name)
+        yield from network.services(scope, name)
         yield from network.service_policies(scope, name)
         yield jobs.migration(scope, name)
-        yield workload.deployment(scope, name)
-        yield scaling.autoscaler(scope, name)
+        yield analysis.template(scope, name) if delivery.is_rollout(scope, name) else None
+        yield workload.workload(scope, name)
+        yield from scaling.autoscalers(scope, name)
         yield scaling.disruption_budget(scope, name)
         yield from jobs.cron_jobs(scope, name)
         yield network.ingress(scope, name)
+        yield from gateway.routes(scope, name)
+        yield from mesh.virtual_services(scope, name)
+        yield from mesh.destination_rules(scope, name)
         yield telemetry.service_monitor(scope, name)
         yield alerts.service_rules(scope, name)
     yield dashboard.dashboard(scope)

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 from seatrial.app.model import Service
 from seatrial.render.container import STORE_PORTS
+from seatrial.render.delivery import canary_service, routers
+from seatrial.render.gateway import class_of
+from seatrial.render.mesh import NAMESPACES as ISTIO
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
 from seatrial.render.store import kind_of, pods_of
 from seatrial.world.objects import Obj
@@ -19,30 +22,38 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 #: Where controllers and monitoring run when they are installed as their documentation says.
 INGRESS_NAMESPACE = {"nginx": "ingress-nginx", "traefik": "traefik"}
-MONITORING_NAMESPACE = "monitoring"
+#: Where the controllers of a class of Gateways run.
+GATEWAY_NAMESPACE = {"nginx": "nginx-gateway", "eg": "envoy-gateway-system", "traefik": "traefik"}
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 #: Addresses that are not public, and so never those of a URL outside.
 PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 
 
-def service(scope: Scope, name: str) -> Obj | None:
+def services(scope: Scope, name: str) -> list[Obj]:
+    """The Service of a service, and the one of its canary where something shares requests out between the two."""
+    if not scope.app.services[name].port:
+        return []
+    titles = [name, canary_service(name)] if routers(scope, name) else [name]
+    return [_service(scope, title, name) for title in titles]
+
+
+def _service(scope: Scope, title: str, name: str) -> Obj:
     found = scope.app.services[name]
-    if not found.port:
-        return None
     ports = [{"name": "http", "port": found.port, "targetPort": "http"}]
     if found.metrics and found.metrics.port and found.metrics.port != found.port:
         ports.append({"name": "metrics", "port": found.metrics.port, "targetPort": "metrics"})
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": scope.meta(name, name, SERVICE),
+        "metadata": scope.meta(title, name, SERVICE),
         "spec": {"type": "ClusterIP", "selector": scope.selector(name, SERVICE), "ports": ports},
     }
 
 
 def ingress(scope: Scope, name: str) -> Obj | None:
     found, platform = scope.app.services[name], scope.app.platform
-    if not found.expose or platform.ingress in (None, "none"):
+    if not found.expose or platform.ingress not in INGRESS_NAMESPACE:
         return None
     expose = found.expose
     tls = platform.issuer is not None if expose.tls is None else expose.tls
@@ -134,12 +145,25 @@ def _ingress(scope: Scope, name: str) -> list[Obj]:
     ]
     if callers and found.port:
         rules.append({"from": callers, "ports": [_tcp(found.port)]})
-    if found.expose and found.port and platform.ingress in INGRESS_NAMESPACE:
-        rules.append({"from": [_namespace(INGRESS_NAMESPACE[platform.ingress])], "ports": [_tcp(found.port)]})
+    if found.expose and found.port and platform.ingress != "none":
+        rules.append({"from": _entries(scope), "ports": [_tcp(found.port)]})
     metrics = found.metrics and (found.metrics.port or found.port)
     if metrics and platform.monitoring == "prometheus-operator":
-        rules.append({"from": [_namespace(MONITORING_NAMESPACE)], "ports": [_tcp(metrics)]})
+        rules.append({"from": [_namespace(platform.monitoringNamespace or "monitoring")], "ports": [_tcp(metrics)]})
     return rules
+
+
+def _entries(scope: Scope) -> list[Obj]:
+    """Where requests of the world come from: the namespace of the controller, or of the Gateway, or the pods of our own one."""
+    platform = scope.app.platform
+    if platform.ingress in INGRESS_NAMESPACE:
+        return [_namespace(INGRESS_NAMESPACE[platform.ingress])]
+    classes = ISTIO if platform.ingress == "istio" or class_of(scope) == "istio" else [GATEWAY_NAMESPACE.get(class_of(scope), "")]
+    names = dict.fromkeys([*((platform.gateway or "").split("/")[:1]), *classes])
+    found = [_namespace(name) for name in names if name]
+    if platform.ingress == "gateway" and not platform.gateway:
+        found.append({"podSelector": {"matchLabels": {GATEWAY_NAME: scope.app.name}}})
+    return found
 
 
 def _egress(scope: Scope, found: Service) -> list[Obj]:

@@ -1,4 +1,4 @@
-"""The Deployment of a service: rolled without losing a request, probed in three ways, spread over the cluster.
+"""The Deployment or Rollout of a service: rolled without losing a request, probed in three ways, spread over the cluster.
 
 A pod that is told to stop goes on answering for `drain` seconds, while it is taken out of the Services, and only then gets
 SIGTERM; its grace period covers both.  No replica is missing while a new version comes (`maxUnavailable: 0`).
@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import ceil
 
 from seatrial.app.model import Service
+from seatrial.render import delivery
 from seatrial.render.config import checksums
 from seatrial.render.container import container, pod_labels, pod_spec
 from seatrial.render.jobs import migration
@@ -18,8 +19,10 @@ from seatrial.world.objects import Obj, name_of
 #: Seconds between two questions of the startup probe; short, for it is asked only until the first answer.
 STARTUP_PERIOD = 2
 
+ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 
-def deployment(scope: Scope, name: str) -> Obj:
+
+def workload(scope: Scope, name: str) -> Obj:
     service = scope.app.services[name]
     template = {
         "metadata": {"labels": pod_labels(scope, name, SERVICE)},
@@ -36,18 +39,23 @@ def deployment(scope: Scope, name: str) -> Obj:
     spec: Obj = {} if is_scaled(service, scope) else {"replicas": service.replicas}
     spec |= {
         "selector": {"matchLabels": scope.selector(name, SERVICE)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "strategy": _strategy(scope, name),
         "template": template,
     }
     startup = int(_startup(service))
     if startup > 300:  # the default deadline of 600 s would call a slow start a failure
         spec["progressDeadlineSeconds"] = startup * 2
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": scope.meta(name, name, SERVICE, **annotations),
-        "spec": spec,
-    }
+    if delivery.is_rollout(scope, name):
+        spec["progressDeadlineAbort"] = True
+    kind = delivery.target(scope, name)
+    metadata = scope.meta(name, name, SERVICE, **annotations)
+    return {"apiVersion": kind["apiVersion"], "kind": kind["kind"], "metadata": metadata, "spec": spec}
+
+
+def _strategy(scope: Scope, name: str) -> Obj:
+    if delivery.is_rollout(scope, name):
+        return delivery.strategy(scope, name)
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
 
 
 def is_scaled(service: Service, scope: Scope) -> bool:
@@ -81,7 +89,7 @@ def _pod(scope: Scope, name: str, service: Service) -> Obj:
     ending = {"terminationGracePeriodSeconds": ceil(service.grace or 30) + (drain if service.port else 0)}
     spread = _spread(scope, name) if replicas(service, scope)[1] > 1 else {}
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
-    return {**head, **ending, "securityContext": spec.pop("securityContext"), **spread, **spec}
+    return {**head, **ending, "securityContext": spec.pop("securityContext"), **affinity(scope, name), **spread, **spec}
 
 
 def ports(service: Service) -> list[Obj]:
@@ -115,16 +123,31 @@ def _asks(service: Service, first: str, second: str) -> Obj:
 
 
 def _spread(scope: Scope, name: str) -> Obj:
-    """Over zones and nodes, where there is a choice: ScheduleAnyway can always be satisfied. Each version counts for itself."""
+    """Over zones and nodes, each version for itself. Zones are a rule where there are several: any number of replicas can be
+    spread over them with a skew of one, and a zone whose nodes are lost does not count. Else it is a wish."""
+    zoned = (scope.app.platform.zones or 1) > 1 and ZONE not in _nodes(scope, name)
+    return {"topologySpreadConstraints": [_constraint(scope, name, ZONE, zoned), _constraint(scope, name, HOST, False)]}
+
+
+def _constraint(scope: Scope, name: str, key: str, rule: bool) -> Obj:
     return {
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": key,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": scope.selector(name, SERVICE)},
-                "matchLabelKeys": ["pod-template-hash"],
-            }
-            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
-        ]
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "DoNotSchedule" if rule else "ScheduleAnyway",
+        "labelSelector": {"matchLabels": scope.selector(name, SERVICE)},
+        "matchLabelKeys": [delivery.HASH[delivery.target(scope, name)["kind"]]],
+        **({"nodeTaintsPolicy": "Honor"} if rule else {}),
     }
+
+
+def _nodes(scope: Scope, name: str) -> dict[str, str]:
+    return {**(scope.app.platform.nodes or {}), **(scope.app.services[name].nodes or {})}
+
+
+def affinity(scope: Scope, name: str) -> Obj:
+    """The nodes on which a service's pods may run, where the file names their labels."""
+    wanted = [{"key": key, "operator": "In", "values": [value]} for key, value in _nodes(scope, name).items()]
+    if not wanted:
+        return {}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
