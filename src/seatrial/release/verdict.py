@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import seatrial.rules.alive  # noqa: F401 - enters the rules into their table
 from seatrial.release.events import Rollout, Verdict
@@ -55,7 +56,7 @@ class Judge:
         self._applied: dict[Ref, int] | None = None
         self._since: dict[Ref, dict[tuple[str, Ref], float]] = {}
         self._base: dict[Ref, int] = {}  # how often a pod had crashed when what it may wait for was still starting
-        self._rows: list[Row] = []
+        self._room_at = -inf  # when something was last under way that could make room
 
     def see(self, change: str, obj: Obj) -> None:
         if change == "DELETED":
@@ -115,7 +116,7 @@ class Judge:
     # the verdict
 
     def verdict(self, now: float) -> Verdict:
-        rows = self._rows = self.rows()
+        rows = self.rows()
         grave: list[Finding] = []
         for ref in [ref_of(row.obj) for row in rows] + self.hooks():
             if self.judged(ref):
@@ -167,7 +168,7 @@ class Judge:
             return finding.severity == "error"
         if topic in ("refused", "unschedulable"):
             if finding.severity == "error":
-                return (stood >= weights.settle or topic == "refused") and not self._room_may_come(topic, rows)
+                return self._no_way_out(finding, topic, stood, rows, now)
             return stood >= (weights.patience_serving if serving else weights.patience)
         if finding.severity == "warning":
             if topic == "crash" or finding.rule == "probe-kills":
@@ -178,6 +179,14 @@ class Judge:
         if topic == "probe" and count < weights.probes:
             return False
         return share >= weights.share or stood >= weights.patience_serving
+
+    def _no_way_out(self, finding: Finding, topic: str, stood: float, rows: Sequence[Row], now: float) -> bool:
+        """Whether a pod that has no place will get none: a moment after the last thing that could have made room."""
+        if topic == "refused" and finding.rule != "refused-quota":
+            return True
+        if self._room_may_come(rows):
+            self._room_at = now
+        return min(stood, now - self._room_at) >= self.weights.settle
 
     def _loops(
         self, finding: Finding, count: int, share: float, ready: int, serving: bool, rows: Sequence[Row], ref: Ref
@@ -201,7 +210,7 @@ class Judge:
                 return True
         return False
 
-    def _room_may_come(self, topic: str, rows: Sequence[Row]) -> bool:
+    def _room_may_come(self, rows: Sequence[Row]) -> bool:
         """Whether pods that go, or that will go when their followers are ready, can make room on a node or in a quota."""
         if any(is_going(pod) for pod in self.world.of("Pod")):
             return True
