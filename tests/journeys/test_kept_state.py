@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import LiveTwin
+from live import LiveTwin
 from seatrial.twin.home import Home, TwinError
 from seatrial.twin.kubelet.process.addresses import AddressBlock, block_of, claim_block
 from seatrial.twin.spawn import spawn
