@@ -57,7 +57,8 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     order = scope.app.order()
     services = [name for name in order if name in scope.app.services]
     stores = [name for name in order if name in scope.app.stores]
-    own = [name for name in order if name in scope.app.services or not scope.app.stores[name].host]
+    elsewhere = [name for name in stores if scope.app.stores[name].host or cloudnative.is_operated(scope, name)]
+    own = [name for name in order if name not in elsewhere]
     yield namespace.namespace(scope)
     yield namespace.quota(scope)
     yield namespace.limit_range(scope)

@@ -14,7 +14,7 @@ which at that moment is still that of the version before.
 from __future__ import annotations
 
 from seatrial.app.model import Job, Service
-from seatrial.render.container import container, container_security, pod_labels, pod_spec, resources
+from seatrial.render.container import container, container_security, pod_labels, pod_spec, resources, secret_variable, store_host
 from seatrial.render.scope import JOB, MIGRATION, Scope, checksum
 from seatrial.render.store import image, ready_command
 from seatrial.world.objects import Obj
@@ -63,9 +63,10 @@ def _waits(scope: Scope, service: Service) -> list[Obj]:
             continue
         waits.append(
             {
-                "name": f"wait-for-{call.name}",
+                "name": f"wait-for-{store_host(scope, call.name)}",
                 "image": image(store),
-                "command": ["/bin/sh", "-c", f"until {ready_command(store, call.name)}; do sleep 1; done"],
+                "command": ["/bin/sh", "-c", f"until {ready_command(store, store_host(scope, call.name))}; do sleep 1; done"],
+                **({"env": [secret_variable("REDISCLI_AUTH", call.name, "password")]} if store.password else {}),
                 "resources": resources(scope.app.sizes["small"]),
                 "securityContext": container_security(),
             }

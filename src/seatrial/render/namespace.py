@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.app.model import Profile
-from seatrial.render import collector
+from seatrial.render import cloudnative, collector
 from seatrial.render.runtimes import memory_limit
 from seatrial.render.scope import Scope
 from seatrial.render.workload import replicas
@@ -23,6 +23,8 @@ POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in (
 
 def namespace(scope: Scope) -> Obj:
     labels = scope.common() | {"seatrial.dev/environment": scope.app.environment} | POD_SECURITY
+    if scope.app.platform.mesh == "istio":  # its CNI plugin is wanted there: an init container may not touch the network here
+        labels["istio-injection"] = "enabled"
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scope.app.namespace, "labels": labels}}
 
 
@@ -37,7 +39,8 @@ def pods(scope: Scope) -> Iterator[tuple[int, Profile]]:
             yield 2 * jobs, _larger(profile, small)  # one that runs and one that ends; a migration waits in a small container
     for name, store in scope.app.stores.items():
         if not store.host:
-            yield 1, scope.app.profile(name)
+            operated = cloudnative.is_operated(scope, name)  # one more: the Job that makes or joins an instance
+            yield (cloudnative.instances(store) + 1 if operated else 1), scope.app.profile(name)
     yield from collector.pods(scope)
 
 
@@ -60,7 +63,10 @@ def quota(scope: Scope) -> Obj:
         "requests.memory": quantity.render_bytes(memory),
         "limits.memory": quantity.render_bytes(limit),
     }
-    stored = [store.storage for store in scope.app.stores.values() if store.storage and not store.host]
+    stored: list[str] = []
+    for name, store in scope.app.stores.items():
+        if store.storage and not store.host:
+            stored += [store.storage] * (cloudnative.instances(store) if cloudnative.is_operated(scope, name) else 1)
     if stored:
         hard["persistentvolumeclaims"] = str(len(stored))
         hard["requests.storage"] = quantity.render_bytes(sum(quantity.whole(size) for size in stored))

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seatrial.app.model import StoreKeys
+from seatrial.render import cloudnative, secrets
 from seatrial.render.config import store_checksum
 from seatrial.render.container import (
     STORE_PORTS,
     container_security,
+    is_operated,
+    node_selector,
     pod_security,
     resources,
     scratch_mounts,
@@ -38,7 +41,7 @@ def kind_of(store: StoreKeys) -> str:
 
 def pods_of(scope: Scope, name: str) -> dict[str, str]:
     """The labels that select the pods of a store that runs here, whoever runs it."""
-    return scope.selector(name, STORE)
+    return cloudnative.pods_of(name) if is_operated(scope, name) else scope.selector(name, STORE)
 
 
 def image(store: StoreKeys) -> str:
@@ -86,7 +89,11 @@ def _pod(scope: Scope, name: str, store: StoreKeys) -> Obj:
         "readinessProbe": {**probe, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
         "resources": resources(scope.app.profile(name)),
         "securityContext": container_security(),
-        "volumeMounts": [{"name": DATA, "mountPath": own["data"]}, *scratch_mounts(scratch)],
+        "volumeMounts": [
+            {"name": DATA, "mountPath": own["data"]},
+            *scratch_mounts(scratch),
+            *secrets.mounted(scope, name)[1],
+        ],
     }
     volumes = [] if store.storage else [{"name": DATA, "emptyDir": {}}]
     return {
@@ -95,8 +102,9 @@ def _pod(scope: Scope, name: str, store: StoreKeys) -> Obj:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": pod_security(USER) | {"fsGroupChangePolicy": "OnRootMismatch"},
+        **node_selector(scope),
         "containers": [without_empty(container)],
-        "volumes": [*volumes, *scratch_volumes(scratch)],
+        "volumes": [*volumes, *scratch_volumes(scratch), *secrets.mounted(scope, name)[0]],
     }
 
 
@@ -122,10 +130,12 @@ def _redis(scope: Scope, name: str, store: StoreKeys) -> tuple[Obj, list[str]]:
     keeps = ["--appendonly", "yes"] if store.storage else ["--save", "", "--appendonly", "no"]
     full = "noeviction" if store.storage else "allkeys-lru"
     memory = ["--maxmemory", "$(MAXMEMORY)", "--maxmemory-policy", full]
+    asked = [secret_variable("REDISCLI_AUTH", name, "password")] if store.password else []  # redis-cli reads it, too
+    guarded = ["--requirepass", "$(REDISCLI_AUTH)"] if store.password else []
     own = {
         "data": "/data",
-        "env": [{"name": "MAXMEMORY", "value": f"{most}mb"}],
-        "args": ["redis-server", "--dir", "/data", "--protected-mode", "no", *keeps, *memory],
+        "env": [{"name": "MAXMEMORY", "value": f"{most}mb"}, *asked],
+        "args": ["redis-server", "--dir", "/data", "--protected-mode", "no", *keeps, *memory, *guarded],
         "probe": ready_command(store, '"$POD_IP"'),
     }
     return own, ["/tmp"]  # noqa: S108
