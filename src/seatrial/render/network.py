@@ -105,7 +105,7 @@ def store_policy(scope: Scope, name: str) -> Obj | None:
         for component in _calling(scope.app.services[caller])
     ]
     ingress = [{"from": callers, "ports": [_tcp(port)]}] if callers else []
-    return _policy(scope, name, name, STORE, {"matchLabels": scope.selector(name, STORE)}, ingress, [])
+    return _policy(scope, name, name, STORE, {"matchLabels": pods_of(scope, name)}, ingress, _sidecar(scope))
 
 
 def _calling(found: Service) -> list[str]:
@@ -167,14 +167,26 @@ def _entries(scope: Scope) -> list[Obj]:
 
 
 def _egress(scope: Scope, found: Service) -> list[Obj]:
-    """DNS, then a rule for each call."""
-    if not found.calls:
+    """DNS, then a rule for each call, and for the API server where the service may ask it."""
+    rules = [_outside(_port_of(call.url)) if call.url else _inside(scope, call.name) for call in found.calls or ()]
+    if found.permissions:  # the API server's address is not known, and policies see the one behind its Service
+        rules.append({"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [_tcp(443), _tcp(6443)]})
+    sidecar = _sidecar(scope)
+    return sidecar + rules if sidecar or not rules else [_dns(), *rules]
+
+
+def _sidecar(scope: Scope) -> list[Obj]:
+    """What every pod in the mesh asks for: names, and istiod for its identity and configuration."""
+    if scope.app.platform.mesh != "istio":
         return []
-    dns = _namespace("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
-    rules: list[Obj] = [{"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]}]
-    for call in found.calls:
-        rules.append(_outside(_port_of(call.url)) if call.url else _inside(scope, call.name))
-    return rules
+    return [_dns(), {"to": [_namespace(ISTIO[0])], "ports": [_tcp(15012)]}]
+
+
+def _dns() -> Obj:
+    """The cluster's DNS, and the cache of it that some nodes have at a fixed address."""
+    pods = _namespace("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    to = [pods, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    return {"to": to, "ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]}
 
 
 def _inside(scope: Scope, name: str) -> Obj:
