@@ -151,3 +151,24 @@ def test_while_a_pod_ends_only_readiness_is_still_asked(quay):
     assert quay.condition("Ready")["status"] == "False"
     assert quay.container()["restartCount"] == 0
     assert quay.events("Killing") == ["Killing: Stopping container c"]
+
+
+def test_a_gRPC_probe_of_a_simulated_server_says_whether_it_serves(quay):
+    probe = {"grpc": {"port": 50051}, "periodSeconds": 1}
+    quay.pod("p", container(readinessProbe=probe, ports=[{"containerPort": 50051}]), does={"c": "ready_after=1.2"})
+    quay.run(5)
+    assert quay.first(true("Ready")) == 2.5
+    assert quay.events("Unhealthy") == [
+        'Unhealthy: Readiness probe failed: service unhealthy (responded with "NOT_SERVING") (x2)'
+    ]
+
+
+def test_a_gRPC_probe_of_a_port_where_nobody_listens_takes_its_time(quay):
+    probe = {"grpc": {"port": 1}, "periodSeconds": 10, "timeoutSeconds": 2}
+    quay.pod("p", container(readinessProbe=probe, ports=[{"containerPort": 50051}]))
+    quay.run(2.4)
+    assert quay.events("Unhealthy") == []
+    quay.run(2.6)
+    address = quay.status()["podIP"]
+    said = f'timeout: failed to connect service "{address}:1" within 2s: context deadline exceeded'
+    assert quay.events("Unhealthy") == [f"Unhealthy: Readiness probe failed: {said}"]

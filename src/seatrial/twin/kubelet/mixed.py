@@ -128,6 +128,11 @@ class MixedRuntime:
     def tcp_probe(self, container_id: str, address: str, port: int, timeout: float, done: Callable[[ProbeResult], None]) -> None:
         self._of(container_id).tcp_probe(container_id, address, port, timeout, done)
 
+    def grpc_probe(
+        self, container_id: str, address: str, port: int, service: str, timeout: float, done: Callable[[ProbeResult], None]
+    ) -> None:
+        self._of(container_id).grpc_probe(container_id, address, port, service, timeout, done)
+
     def usage(self, container_id: str) -> Usage | None:
         return self._of(container_id).usage(container_id)
 

@@ -217,8 +217,11 @@ class Worker:
             headers = {header["name"]: header["value"] for header in get.get("httpHeaders") or ()}
             host, scheme = get.get("host") or pod_ip, (get.get("scheme") or "HTTP").lower()
             self._runtime.http_probe(run.id, host, port, get.get("path") or "/", scheme, headers, timeout, done)
+        elif "grpc" in spec:
+            grpc = spec["grpc"]
+            self._runtime.grpc_probe(run.id, pod_ip, grpc["port"], grpc.get("service") or "", timeout, done)
         else:
-            socket = spec.get("tcpSocket") or spec.get("grpc") or {}
+            socket = spec.get("tcpSocket") or {}
             port = port_number(socket.get("port", 0), self._container.spec)
             self._runtime.tcp_probe(run.id, socket.get("host") or pod_ip, port, timeout, done)
 

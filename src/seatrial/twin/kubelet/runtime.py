@@ -159,6 +159,10 @@ class Runtime(Protocol):
         self, container_id: str, address: str, port: int, timeout: float, done: Callable[[ProbeResult], None]
     ) -> None: ...
 
+    def grpc_probe(
+        self, container_id: str, address: str, port: int, service: str, timeout: float, done: Callable[[ProbeResult], None]
+    ) -> None: ...
+
     def usage(self, container_id: str) -> Usage | None: ...
 
     def log_path(self, pod_uid: str, container: str, attempt: int) -> str | None:

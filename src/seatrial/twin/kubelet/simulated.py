@@ -15,6 +15,7 @@ from math import inf
 from pathlib import Path
 
 from seatrial.twin.clock import Clock, Timer, micro_timestamp
+from seatrial.twin.kubelet import grpc_health
 from seatrial.twin.kubelet.consumption import Consumption, Used
 from seatrial.twin.kubelet.profiles import ANNOTATION, Points, Profile, ProfileError, at, of_command, parse, read_command
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
@@ -218,6 +219,16 @@ class SimulatedRuntime:
     def tcp_probe(self, container_id: str, address: str, port: int, timeout: float, done: Callable[[ProbeResult], None]) -> None:
         well = self._well(container_id, port)
         done(ProbeResult(well, "" if well else f"dial tcp {address}:{port}: connect: connection refused"))
+
+    def grpc_probe(
+        self, container_id: str, address: str, port: int, service: str, timeout: float, done: Callable[[ProbeResult], None]
+    ) -> None:
+        """A server that listens and is not well says so; where nobody listens, the time runs out."""
+        running = self._containers.get(container_id)
+        if running is None or running.over or not self._listens(running, port):
+            self._clock.call_later(timeout, done, grpc_health.unreachable(address, port, timeout))
+        else:
+            done(grpc_health.answered(grpc_health.SERVING if self._well(container_id) else "NOT_SERVING"))
 
     def _well(self, container_id: str, port: int = 0) -> bool:
         running = self._containers.get(container_id)

@@ -20,7 +20,8 @@ USER_AGENT = "kube-probe/1.36"
 
 def tcp(loop: asyncio.AbstractEventLoop, address: str, port: int, timeout: float, done: Done) -> None:
     """Whether somebody listens there. `timeout` in seconds."""
-    _Call(loop, timeout, done, lambda: _connects(loop, address, port), f"dial tcp {_host_port(address, port)}: i/o timeout")
+    late = f"dial tcp {host_port(address, port)}: i/o timeout"
+    Call(loop, timeout, done, lambda: _connects(loop, address, port), lambda: ProbeResult(False, late))
 
 
 async def _connects(loop: asyncio.AbstractEventLoop, address: str, port: int) -> ProbeResult:
@@ -43,13 +44,13 @@ def http(
     done: Done,
 ) -> None:
     """Whether a GET is answered with 200 to 399, following redirects on the same host. `timeout` in seconds."""
-    url = f"{scheme}://{_host_port(address, port)}/{path.removeprefix('/')}"
+    url = f"{scheme}://{host_port(address, port)}/{path.removeprefix('/')}"
     late = f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
-    _Call(loop, timeout, done, lambda: _get(loop, address, port, path, scheme, headers), late)
+    Call(loop, timeout, done, lambda: _get(loop, address, port, path, scheme, headers), lambda: ProbeResult(False, late))
 
 
-class _Call:
-    """One probe under way: gives its answer once, at the latest when its time is up."""
+class Call:
+    """One probe under way: gives its answer once, at the latest, when its time is up, that of `late`."""
 
     def __init__(
         self,
@@ -57,12 +58,12 @@ class _Call:
         timeout: float,
         done: Done,
         ask: Callable[[], asyncio._CoroutineLike[ProbeResult]],
-        late: str,
+        late: Callable[[], ProbeResult],
     ) -> None:
         self._done = done
         self._task = loop.create_task(ask())
         self._task.add_done_callback(self._answered)
-        self._timer = loop.call_later(timeout, self._answer, ProbeResult(False, late))
+        self._timer = loop.call_later(timeout, lambda: self._answer(late()))
 
     def _answered(self, task: asyncio.Task[ProbeResult]) -> None:
         if not task.cancelled():
@@ -84,7 +85,7 @@ async def _get(
     loop: asyncio.AbstractEventLoop, address: str, port: int, path: str, scheme: str, headers: Mapping[str, str]
 ) -> ProbeResult:
     for _ in range(MAX_REDIRECTS):
-        url = f"{scheme}://{_host_port(address, port)}/{path.removeprefix('/')}"
+        url = f"{scheme}://{host_port(address, port)}/{path.removeprefix('/')}"
         tls, where = _tls() if scheme == "https" else None, low_ports.actual(address, port)
         try:
             transport, response = await loop.create_connection(lambda: _Response(loop), address, where, ssl=tls)
@@ -108,7 +109,7 @@ async def _get(
 
 def request(address: str, port: int, path: str, headers: Mapping[str, str]) -> bytes:
     given = {name.lower(): value for name, value in headers.items()}
-    lines = [f"GET /{path.removeprefix('/')} HTTP/1.1", f"Host: {given.pop('host', _host_port(address, port))}"]
+    lines = [f"GET /{path.removeprefix('/')} HTTP/1.1", f"Host: {given.pop('host', host_port(address, port))}"]
     lines.append(f"User-Agent: {given.pop('user-agent', USER_AGENT)}")
     accept = given.pop("accept", "*/*")
     if accept:
@@ -172,7 +173,7 @@ def _same_host(response: _Response, address: str, port: int, scheme: str) -> str
     """The path of a redirect to where the answer came from; the kubelet takes any other redirect for a success."""
     if response.status not in (301, 302, 303, 307, 308) or not response.location:
         return None
-    origin = f"{scheme}://{_host_port(address, port)}"
+    origin = f"{scheme}://{host_port(address, port)}"
     if response.location.startswith(origin + "/"):
         return response.location[len(origin) :]
     return response.location if response.location.startswith("/") and not response.location.startswith("//") else None
@@ -185,11 +186,11 @@ def dial_error(address: str, port: int, error: OSError) -> str:
 
     words = os.strerror(error.errno).lower() if error.errno else str(error)
     if error.errno == errno.ETIMEDOUT:
-        return f"dial tcp {_host_port(address, port)}: i/o timeout"
-    return f"dial tcp {_host_port(address, port)}: connect: {words}"
+        return f"dial tcp {host_port(address, port)}: i/o timeout"
+    return f"dial tcp {host_port(address, port)}: connect: {words}"
 
 
-def _host_port(address: str, port: int) -> str:
+def host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from seatrial.twin.kubelet.process import probes, stale
+from seatrial.twin.kubelet.process import grpc, probes, stale
 from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block, loopback_of
 from seatrial.twin.kubelet.process.capability import Capability, from_probe, why_not
 from seatrial.twin.kubelet.process.client import Event, Shim, as_file
@@ -390,6 +390,11 @@ class ProcessRuntime:
 
     def tcp_probe(self, container_id: str, address: str, port: int, timeout: float, done: Callable[[ProbeResult], None]) -> None:
         probes.tcp(self._loop, address, port, timeout, done)
+
+    def grpc_probe(
+        self, container_id: str, address: str, port: int, service: str, timeout: float, done: Callable[[ProbeResult], None]
+    ) -> None:
+        grpc.check(self._loop, address, port, service, timeout, done)
 
     def usage(self, container_id: str) -> Usage | None:
         container = self._containers.get(container_id)
