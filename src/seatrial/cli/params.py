@@ -24,7 +24,16 @@ class DurationType(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class SecondsType(DurationType):
+    """The same, and a bare number of seconds: `1800`."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        return float(text) if text.isdecimal() else super().convert(value, param, ctx)
+
+
 DURATION = DurationType()
+SECONDS = SecondsType()
 
 
 class StateFile(click.Path):

@@ -57,7 +57,7 @@ class FieldChange:
 
 def compare(before: Obj | None, after: Obj | None) -> list[FieldChange]:
     """The fields in which two states of an object differ, in the order of `after`. Secret values are still in them."""
-    return list(_compare(_decoded(before or {}), _decoded(after or {}), ""))
+    return list(_compare(decoded(before or {}), decoded(after or {}), ""))
 
 
 def previewed(changes: Iterable[FieldChange], preview: Callable[[str], str]) -> list[FieldChange]:
@@ -73,7 +73,7 @@ def previewed(changes: Iterable[FieldChange], preview: Callable[[str], str]) -> 
     return [FieldChange(c.path, c.kind, shown(c, c.before), shown(c, c.after), c.owner) for c in changes]
 
 
-def _decoded(obj: Obj) -> Obj:
+def decoded(obj: Obj) -> Obj:
     """A Secret with its data as the text that was meant: `stringData` is how people write the same thing."""
     if obj.get("kind") != "Secret":
         return obj

@@ -115,7 +115,9 @@ async def observe(
     known = {ref_of(obj): obj for obj in before}
     live = await api.live(_places([*objects, *before, *hooks], served))
     by_server = server_side and (previous is None or previous.server_side)
-    changes = await asyncio.gather(*(_change(api, served, obj, live, known, by_server, preview) for obj in objects))
+    changes = await asyncio.gather(
+        *(_change(api, served, (release, namespace), obj, live, known, by_server, preview) for obj in objects)
+    )
     wanted = {_key(ref_of(obj)) for obj in objects}
     removed = [
         Change("remove", ref_of(obj))
@@ -138,6 +140,7 @@ def _places(objects: Iterable[Obj], served: Served) -> list[tuple[Resource, str,
 async def _change(
     api: Api,
     served: Served,
+    release: tuple[str, str],
     obj: Obj,
     live: Mapping[Ref, Obj],
     known: Mapping[Ref, Obj],
@@ -148,6 +151,7 @@ async def _change(
     there = live.get(ref)
     if there is None or resource is None:
         return Change("add", ref)
+    obj = _stamped(obj, release)
     owners: Sequence[Mapping[str, str]] = ()
     after: Obj | None = None
     if by_server:
@@ -159,6 +163,16 @@ async def _change(
     if not fields:
         return None
     return Change("change", ref, tuple(_owned(fields, owners)))
+
+
+def _stamped(obj: Obj, release: tuple[str, str]) -> Obj:
+    """An object as Helm sends it: with what says whose it is (pkg/action/validate.go, setMetadataVisitor)."""
+    name, namespace = release
+    metadata = obj["metadata"]
+    labels = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
+    owner = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+    annotations = {**(metadata.get("annotations") or {}), **owner}
+    return {**obj, "metadata": {**metadata, "labels": labels, "annotations": annotations}}
 
 
 def _folded(live: Obj, wanted: Obj) -> Obj:

@@ -24,7 +24,7 @@ from seatrial.cluster.client import Client, ClusterError
 from seatrial.cluster.helm import Helm, HelmError, version
 from seatrial.cluster.records import Record, records, unlock
 from seatrial.release import plan as planning
-from seatrial.release.diff import compare
+from seatrial.release.diff import decoded
 from seatrial.release.events import (
     REASONS,
     Clock,
@@ -339,8 +339,7 @@ class Release:
 
     def _stopped(self, verdict: Verdict) -> Stop:
         self.tell("verdict", state=verdict.state, reason=verdict.reason, text=verdict.text)
-        for finding in verdict.findings:
-            self._found(finding)
+        self._findings += verdict.findings  # the watcher has told them
         return Stop(verdict.reason or "TimedOut", verdict.text, verdict=verdict)
 
     # when it goes wrong
@@ -383,22 +382,20 @@ class Release:
         objects, hooks = planning.objects_of(record.manifest, self.source.namespace, served)
         limit = timeout(objects, hooks, factor=self.wish.factor, given=self.wish.timeout)
         rollout = Rollout(self.source.release, self.source.namespace, tuple(objects), {}, {})
-        watcher = self._watcher(rollout)
-        watch = asyncio.ensure_future(watcher.run(self.parts.clock.monotonic() + limit.seconds))
+        deadline = self.parts.clock.monotonic() + limit.seconds
         try:
             await self._settle_pending()
             await self._helm.rollback(self.source.release, self.source.namespace, record.revision, timeout=limit.seconds)
             places = [(served.of(obj), obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects]
             live = await self._api.live((r, where, name) for r, where, name in places if r is not None)
+            watcher = self._watcher(rollout)  # not sooner: what fails now is what is being taken away
             watcher.applied(list(live.values()))
-            verdict = await watch
+            verdict = await watcher.run(deadline)
             self.tell("verdict", state=verdict.state, reason=verdict.reason, text=verdict.text)
             return verdict.state == "succeeded"
         except (HelmError, ClusterError) as error:
             self.tell("warning", text=f"rolling back: {error}")
             return False
-        finally:
-            await _ended(watch)
 
     async def _settle_pending(self) -> None:
         """A record that our own Helm left pending when it was stopped is failed: nobody works on it any more."""
@@ -466,9 +463,4 @@ async def _ended(task: asyncio.Future[Any]) -> None:
 
 def secret_texts(objects: list[Obj]) -> list[str]:
     """What the Secrets among objects hold, as it is meant."""
-    found: list[str] = []
-    for obj in objects:
-        if obj["kind"] == "Secret":
-            for change in compare(None, {"kind": "Secret", "data": obj.get("data"), "stringData": obj.get("stringData")}):
-                found += texts(change.after)
-    return found
+    return [text for obj in objects if obj["kind"] == "Secret" for text in texts(decoded(obj).get("data"))]
