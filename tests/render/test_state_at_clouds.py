@@ -10,13 +10,10 @@ CRDS = Path(__file__).parents[3] / "shared" / "crds"
 ROLE = "arn:aws:iam::123456789012:role/shop"
 SERVICES = """\
   api: {image: x/api, port: 80, calls: [db, cache], secrets: [KEY], migrate: up, scale: {min: 2, max: 9, on: [%s]}}"""
-STORES = (
-    """\
+STORES = f"""\
 stores:
-  db: {postgres: 16, storage: 20Gi, backup: s3://acme/shop, identity: "%s"}
-  cache: {redis: 7, password: true}"""
-    % ROLE  # noqa: UP031
-)
+  db: {{postgres: 16, storage: 20Gi, backup: s3://acme/shop, identity: "{ROLE}"}}
+  cache: {{redis: 7, password: true}}"""
 TRIGGERS = "{prometheus: sum(up), target: 0.5}, {list: jobs, store: cache, target: 5}"
 TRIGGERS += ", {schedule: 0 8 * * *, until: 0 18 * * *, replicas: 6}"
 OPERATED = "postgres: cloudnative-pg, autoscaling: keda, recommendations: vpa, monitoring: prometheus-operator"
