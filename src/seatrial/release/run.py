@@ -416,7 +416,7 @@ class Release:
                 left = f"revision {found[-1].revision} is left {found[-1].status}"
         except ClusterError as error:
             left = f"in which state is unknown ({error})"
-        recover = f"seatrial release … again goes on; seatrial rollback {self.source.release} -n {self.source.namespace} returns"
+        recover = f"seatrial release … again goes on; helm rollback {self.source.release} -n {self.source.namespace} returns"
         text = f"interrupted by {signal} in {phase}; {left}"
         self.tell("interrupted", signal=signal, text=text, recover=recover)
         return Stop("Interrupted", text)
@@ -450,8 +450,8 @@ class Release:
     def _next(self, stop: Stop) -> tuple[str, ...]:
         name, where = self.source.release, self.source.namespace
         if stop.code in (21, 22, 30, 40) and self._phase not in ("plan", "preflight"):
-            return (f"seatrial status {name} -n {where}", f"seatrial rollback {name} -n {where}")
-        return (f"seatrial history {name} -n {where}",) if stop.reason == "Released" else ()
+            return (f"helm history {name} -n {where}", f"helm rollback {name} -n {where}")
+        return (f"helm history {name} -n {where}",) if stop.reason == "Released" else ()
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
