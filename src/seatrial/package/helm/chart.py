@@ -25,6 +25,9 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     base = base or list(worlds)[-1]
     worlds = {base: worlds[base], **worlds}
     merger = Merger(name, _common(worlds), lifts.lift, lifts.condition, {environment: {} for environment in worlds})
+    list(_templates(merger, worlds))  # what conditions are about is known only when everything has been seen
+    known = merger.values
+    merger = Merger(name, merger.common, lifts.lift, lifts.condition, {environment: {} for environment in worlds}, known=known)
     templates = dict(_templates(merger, worlds))
     for group, own in {context.prefix for context in merger.contexts if context.prefix}:
         for part in merger.values.values():  # a template may ask for a key of it where an environment says nothing
@@ -146,6 +149,9 @@ def _template(merger: Merger, context: Context, there: Variants, complete: bool)
 def _guard(merger: Merger, context: Context, there: Variants) -> str:
     """The condition of an object that not every environment has; where no other value decides, one is made for it."""
     condition = lifts.guard(context)
+    flags = (context.monitoring, context.path("migrate"))
+    if condition and condition not in flags and not merger.fits(condition, there, merger.values):
+        condition = ""
     if condition and condition not in (context.monitoring, context.path("migrate")):
         return condition
     own = () if context.name == context.owner else (camel(context.name),)

@@ -8,11 +8,12 @@ gets a value named after its place, so that the template is right whatever the e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seatrial.package.emit import Inline, Nested, When
+from seatrial.package.helm.truth import holds
 from seatrial.world.objects import Obj, labels_of, name_of
 
 #: A place in an object: keys, and items of lists by their name in brackets: `("spec", "containers", "[api]", "image")`.
@@ -85,6 +86,7 @@ class Merger:
     images: dict[tuple[str, ...], Variants] = field(default_factory=dict)
     names: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     contexts: list[Context] = field(default_factory=list)
+    known: Mapping[str, Values] = field(default_factory=dict)  # the values as an earlier merge of the same objects found them
 
     def lift(self, keys: Sequence[str], variants: Variants) -> str:
         """Put a value into the values of each environment that has it, and return the expression that reads it."""
@@ -94,6 +96,15 @@ class Merger:
                 part = part.setdefault(key, {})
             part[keys[-1]] = value
         return expression(keys)
+
+    def condition(self, context: Context, place: Place, there: Iterable[str], among: Iterable[str]) -> str:
+        """The condition that the tables have for a place, if it holds in those environments that have it and in no other."""
+        found = self.conditions(context, place)
+        return found if not found or self.fits(found, there, among) else ""
+
+    def fits(self, condition: str, there: Iterable[str], among: Iterable[str]) -> bool:
+        present = set(there)
+        return not self.known or all(holds(condition, self.known[one]) == (one in present) for one in among)
 
     def node(self, context: Context, place: Place, variants: Variants) -> Any:
         """What stands in the template for a value: a literal, an action, or a map or list of them."""
@@ -114,17 +125,17 @@ class Merger:
         for key in in_order([list(value) for value in variants.values()]):
             inner = (*place, key)
             there = {environment: value[key] for environment, value in variants.items() if key in value}
-            nodes[key] = self._optional(context, inner, there, complete=len(there) == len(variants))
+            nodes[key] = self._optional(context, inner, there, variants)
         return nodes
 
-    def _optional(self, context: Context, place: Place, there: Variants, complete: bool) -> Any:
+    def _optional(self, context: Context, place: Place, there: Variants, among: Variants) -> Any:
         """A value that some environments may lack."""
-        if complete:
+        if len(there) == len(among):
             return self.node(context, place, there)
-        condition = self.conditions(context, place)
+        condition = self.condition(context, place, there, among)
         if condition:
             return When(condition, self.node(context, place, there))
-        if self._all_conditional(context, place, there):
+        if self._all_conditional(context, place, there, among):
             empty = type(next(iter(there.values())))
             lacking = {environment: empty() for environment in context.environments if environment not in there}
             children = self.node(context, place, {**there, **lacking})
@@ -133,16 +144,17 @@ class Merger:
         path = self.lift(self._generic_keys(context, place), there)
         return When(path, self._read(path, next(iter(there.values()))))
 
-    def _all_conditional(self, context: Context, place: Place, there: Variants) -> bool:
+    def _all_conditional(self, context: Context, place: Place, there: Variants, among: Variants) -> bool:
         """Whether everything in a map or list has a condition of its own, so that it can be taken for empty where it lacks."""
         found = list(there.values())
         if all(isinstance(value, dict) and value for value in found):
-            parts = {key for value in found for key in value}
+            parts = {key: {env for env, value in there.items() if key in value} for value in found for key in value}
         elif all(isinstance(value, list) and value for value in found):
-            parts = {f"[{identity(item)}]" for value in found for item in value}
+            names = {env: [f"[{identity(item)}]" for item in value] for env, value in there.items()}
+            parts = {name: {env for env, own in names.items() if name in own} for found in names.values() for name in found}
         else:
             return False
-        return all(self.conditions(context, (*place, part)) for part in parts)
+        return all(self.condition(context, (*place, part), having, among) for part, having in parts.items())
 
     def _list(self, context: Context, place: Place, variants: Variants) -> Any:
         """Item by item where items have identities that stand in the same order everywhere, else as a whole."""
@@ -153,13 +165,14 @@ class Merger:
         if not (ordered and distinct):
             return self._equal_or_generic(context, place, variants)
         partial = [name for name in whole if any(name not in own for own in names.values())]
-        if any(not self.conditions(context, (*place, f"[{name}]")) for name in partial):
+        having = {name: [env for env, own in names.items() if name in own] for name in partial}
+        if any(not self.condition(context, (*place, f"[{name}]"), having[name], variants) for name in partial):
             return self._equal_or_generic(context, place, variants)
         return [self._item(context, place, name, names, variants) for name in whole]
 
     def _item(self, context: Context, place: Place, name: str, names: Mapping[str, list[str]], variants: Variants) -> Any:
         there = {env: value[names[env].index(name)] for env, value in variants.items() if name in names[env]}
-        return self._optional(context, (*place, f"[{name}]"), there, complete=len(there) == len(variants))
+        return self._optional(context, (*place, f"[{name}]"), there, variants)
 
     def _equal_or_generic(self, context: Context, place: Place, variants: Variants) -> Any:
         found = list(variants.values())
