@@ -1,10 +1,10 @@
 """A chart's conditions hold exactly where their objects are, also where environments scale in different ways."""
 
 import pytest
+from test_helm_chart import ROOT, Chart
 
 from seatrial.app import loads
 from seatrial.package.helm.truth import holds
-from test_helm_chart import ROOT, Chart
 
 
 @pytest.mark.parametrize(
