@@ -1,4 +1,3 @@
-
 """What came up is looked at once more, and what failed is kept: verification and evidence against a running twin."""
 
 from __future__ import annotations
