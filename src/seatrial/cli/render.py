@@ -12,6 +12,8 @@ from seatrial.cli.mistakes import told
 
 if TYPE_CHECKING:
     from seatrial.app import App
+    from seatrial.app.resolve import ResolvedApp
+    from seatrial.world.objects import Obj
 
 
 @click.command("render")
@@ -122,7 +124,7 @@ def _tree(app: App, out: Path) -> None:
     for environment in environments(app):
         resolved = resolve(app, environment)
         given = values.read(resolved)
-        worlds[environment] = render(resolved, secrets=given)
+        worlds[environment] = _without_plain_text(resolved, render(resolved, secrets=given))
         _tell_missing(missing(resolved, given), environment, resolved.namespace)
     _write(kustomize(worlds), out)
 
@@ -134,12 +136,17 @@ def _yaml(app: App, environment: str, out: Path | None) -> None:
 
     resolved = resolve(app, environment)
     given = values.read(resolved)
-    objects = render(resolved, secrets=given)
+    objects = _without_plain_text(resolved, render(resolved, secrets=given))
     if out is None:
         click.echo(manifests.stream(objects), nl=False)
     else:
         _write(manifests.files(objects), out)
     _tell_missing(missing(resolved, given), environment, resolved.namespace)
+
+
+def _without_plain_text(resolved: ResolvedApp, objects: list[Obj]) -> list[Obj]:
+    """The objects without Secrets, where these must not be seen unencrypted."""
+    return [obj for obj in objects if obj["kind"] != "Secret"] if resolved.platform.secrets == "sops" else objects
 
 
 def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: str) -> None:
