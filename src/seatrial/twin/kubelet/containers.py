@@ -6,14 +6,17 @@ Nothing here waits, writes or talks to a runtime. The answers follow pkg/kubelet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.twin.clock import seconds_of
 from seatrial.twin.kubelet.runtime import Exit
 from seatrial.world.objects import Obj
 
-APP, INIT, SIDECAR = "app", "init", "sidecar"
+APP, INIT, SIDECAR, EPHEMERAL = "app", "init", "sidecar", "ephemeral"
+
+#: The field of the pod's spec that a container of each kind is in.
+FIELDS = {APP: "containers", INIT: "initContainers", SIDECAR: "initContainers", EPHEMERAL: "ephemeralContainers"}
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Container:
 
 
 def containers_of(pod: Obj) -> dict[str, Container]:
-    """The containers of a pod by name, init containers first, in the order of the spec."""
+    """The containers of a pod by name: init containers first, ephemeral ones last, each in the order of the spec."""
     spec = pod["spec"]
     found = {}
     for init in spec.get("initContainers") or ():
@@ -94,6 +97,8 @@ def containers_of(pod: Obj) -> dict[str, Container]:
         found[init["name"]] = Container(init, kind)
     for app in spec.get("containers") or ():
         found[app["name"]] = Container(app, APP)
+    for ephemeral in spec.get("ephemeralContainers") or ():
+        found[ephemeral["name"]] = Container(ephemeral, EPHEMERAL)
     return found
 
 
@@ -103,7 +108,8 @@ def recall(pod: Obj, containers: Mapping[str, Container], now: float) -> None:
     As after a restart of the node: they end with 255 and reason Unknown, and their next run counts as a restart.
     """
     status = pod.get("status") or {}
-    for said in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+    kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    for said in (each for kind in kinds for each in status.get(kind) or ()):
         container = containers.get(said["name"])
         if container is None or not said.get("containerID"):
             continue
@@ -127,8 +133,8 @@ def _seconds(stamp: str | None, default: float) -> float:
 
 def restart_policy(pod: Obj, container: Container) -> str:
     """Always, OnFailure or Never: the container's own where it has one (kubecontainer.ShouldContainerBeRestarted)."""
-    if container.kind == SIDECAR:
-        return "Always"
+    if container.kind in (SIDECAR, EPHEMERAL):
+        return "Always" if container.kind == SIDECAR else "Never"
     policy = container.spec.get("restartPolicy") or pod["spec"].get("restartPolicy") or "Always"
     if container.kind == INIT and policy == "Always":
         return "OnFailure"
@@ -156,8 +162,14 @@ def is_over(pod: Obj, containers: Iterable[Container]) -> bool:
 
 
 def next_starts(pod: Obj, containers: Iterable[Container], started: Mapping[str, bool]) -> list[Container]:
-    """The containers to start now: the next init container, or what is missing of sidecars and app containers."""
+    """The containers to start now: ephemeral ones that never ran, and what else is missing."""
     everyone = list(containers)
+    asked_for = [c for c in everyone if c.kind == EPHEMERAL and should_start(pod, c)]
+    return asked_for + _next_regular(pod, [c for c in everyone if c.kind != EPHEMERAL], started)
+
+
+def _next_regular(pod: Obj, everyone: Sequence[Container], started: Mapping[str, bool]) -> list[Container]:
+    """The next init container, or what is missing of sidecars and app containers."""
     missing = []
     if not any(c.run is not None for c in everyone if c.kind == APP):
         for container in everyone:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seatrial.twin.kubelet import hooks
-from seatrial.twin.kubelet.containers import SIDECAR, Container, Run
+from seatrial.twin.kubelet.containers import EPHEMERAL, SIDECAR, Container, Run
 from seatrial.twin.kubelet.tasks import Steps, all_of, first_of, sleep
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def end_all(worker: PodWorker) -> Steps[None]:
     for container in running:
         later: list[Run] = []
         if container.kind == SIDECAR:
-            behind = everyone[everyone.index(container) + 1 :]
+            behind = [other for other in everyone[everyone.index(container) + 1 :] if other.kind != EPHEMERAL]
             later = [other.run for other in behind if other.running and other.run is not None]
         parts.append(kill(worker, container, f"Stopping container {container.name}", worker.deadline, later))
     yield all_of(parts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.twin.clock import timestamp
-from seatrial.twin.kubelet.containers import APP, SIDECAR, Container, Run, should_start
+from seatrial.twin.kubelet.containers import APP, EPHEMERAL, INIT, SIDECAR, Container, Run, should_start
 from seatrial.world import quantity
 from seatrial.world.objects import Obj
 
@@ -42,7 +42,8 @@ class View:
 def pod_status(view: View, now: float) -> Obj:
     """The pod's whole status; what the kubelet does not own is taken over from the pod's present one."""
     pod, old = view.pod, view.pod.get("status") or {}
-    inits = [c for c in view.containers if c.kind != APP]
+    inits = [c for c in view.containers if c.kind in (INIT, SIDECAR)]
+    ephemeral = [c for c in view.containers if c.kind == EPHEMERAL]
     apps = [c for c in view.containers if c.kind == APP]
     init_statuses = [container_status(c, view, bool(inits)) for c in inits]
     app_statuses = [container_status(c, view, bool(inits)) for c in apps]
@@ -61,6 +62,8 @@ def pod_status(view: View, now: float) -> Obj:
         status["initContainerStatuses"] = init_statuses
     if not view.rejected:
         status["containerStatuses"] = app_statuses
+    if ephemeral and not view.rejected:
+        status["ephemeralContainerStatuses"] = [container_status(c, view, bool(inits)) for c in ephemeral]
     status["qosClass"] = old.get("qosClass") or qos_class(pod)
     if "resourceClaimStatuses" in old:
         status["resourceClaimStatuses"] = old["resourceClaimStatuses"]
@@ -81,8 +84,9 @@ def container_status(container: Container, view: View, has_init: bool) -> Obj:
         "restartCount": run.attempt if run else 0,
         "image": spec["image"],
         "imageID": run.image_id if run else "",
-        "started": view.started.get(name, False),
     }
+    if container.kind != EPHEMERAL:  # no probe looks at these
+        status["started"] = view.started.get(name, False)
     last = run if "waiting" in status["state"] else container.previous
     if last is not None and last.exit is not None:
         status["lastState"] = {"terminated": terminated_state(last)}

@@ -20,7 +20,19 @@ from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError
 from seatrial.twin.kubelet import ending, launch
 from seatrial.twin.kubelet.backoff import Backoff
-from seatrial.twin.kubelet.containers import APP, INIT, SIDECAR, Container, Run, containers_of, is_over, next_starts, recall
+from seatrial.twin.kubelet.containers import (
+    APP,
+    EPHEMERAL,
+    FIELDS,
+    INIT,
+    SIDECAR,
+    Container,
+    Run,
+    containers_of,
+    is_over,
+    next_starts,
+    recall,
+)
 from seatrial.twin.kubelet.environment import Surroundings
 from seatrial.twin.kubelet.images import Images
 from seatrial.twin.kubelet.mounting import PodVolumes
@@ -118,10 +130,12 @@ class PodWorker:
             self.wake()
 
     def _adopt_spec(self) -> None:
-        """Images and resources of a running pod may change in place."""
+        """Images and resources of a running pod may change in place, and ephemeral containers be added."""
         for name, container in containers_of(self.pod).items():
             if name in self.containers:
                 self.containers[name].adopt(container.spec)
+            elif container.kind == EPHEMERAL:
+                self.containers[name] = container
 
     def vanish(self) -> None:
         """The object is gone from the API: end what still runs, and report to nobody."""
@@ -364,7 +378,7 @@ class PodWorker:
             self.pod,
             list(watched),
             started={c.name: c.kind != INIT and self.prober.started(c) for c in watched},
-            ready={c.name: c.succeeded if c.kind not in (APP, SIDECAR) else self.prober.ready(c) for c in watched},
+            ready={c.name: c.succeeded if c.kind == INIT else c.kind != EPHEMERAL and self.prober.ready(c) for c in watched},
             host_ip=self.host.address,
             pod_ip=self.address if self.sandbox else "",
             over=self.ended,
@@ -374,8 +388,7 @@ class PodWorker:
         )
 
     def say(self, container: Container, type_: str, reason: str, message: str) -> None:
-        field = "containers" if container.kind == APP else "initContainers"
-        path = f"spec.{field}{{{container.name}}}"
+        path = f"spec.{FIELDS[container.kind]}{{{container.name}}}"
         self.host.context.events.emit(self.pod, type_, reason, message, "kubelet", field_path=path, host=self.host.node_name)
 
     def say_pod(self, type_: str, reason: str, message: str) -> None:

@@ -307,6 +307,8 @@ class Registry:
                 metadata.pop(key, None)
         if not metadata.get("managedFields") and before.get("managedFields"):
             metadata["managedFields"] = before["managedFields"]
+        if subresource == "ephemeralcontainers":
+            obj = strategies.only_ephemeral(obj, old)
         if subresource != "status":
             return {**obj, "metadata": metadata}
         keeps = ("labels", "annotations", "finalizers", "ownerReferences") if strategy is CUSTOM else strategy.status_keeps

@@ -226,6 +226,13 @@ def prepare_update(strategy: Strategy, new: Obj, old: Obj, has_status: bool) -> 
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
+def only_ephemeral(new: Obj, old: Obj) -> Obj:
+    """The stored pod with the ephemeral containers of the new one (dropNonEphemeralContainerUpdates)."""
+    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+    added = (new.get("spec") or {}).get("ephemeralContainers")
+    return {**new, "spec": {**spec, "ephemeralContainers": added} if added else spec, "status": old.get("status") or {}}
+
+
 def _counts(part: str, new: Obj, old: Obj) -> bool:
     if part == "spec":
         return bool(new.get("spec") != old.get("spec"))

@@ -33,18 +33,22 @@ Change = Callable[[Obj, Obj, Causes], None]  # new, old
 
 
 class Rules(NamedTuple):
-    """How objects of a kind are checked: when new, when changed (default: as when new), and when their status changes."""
+    """How objects of a kind are checked: when new, when changed (default: as when new), and when their status changes.
+
+    `ephemeral`: when the ephemeral containers of a pod change.
+    """
 
     create: Check
     update: Change | None = None
     status: Change | None = None
     name: names.NameRule = names.dns_subdomain
+    ephemeral: Change | None = None
 
 
 _APPS, _BATCH, _NETWORK, _RBAC = "apps/v1", "batch/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1"
 
 TABLE: dict[tuple[str, str], Rules] = {
-    ("v1", "Pod"): Rules(pods.pod, pods.update, pods.status),
+    ("v1", "Pod"): Rules(pods.pod, pods.update, pods.status, ephemeral=pods.ephemeral),
     ("v1", "PodTemplate"): Rules(pods.pod_template),
     ("v1", "Service"): Rules(services.service, services.service_update, name=names.dns_label),
     ("v1", "Endpoints"): Rules(services.endpoints),
@@ -98,8 +102,9 @@ def validate(obj: Obj, old: Obj | None = None, subresource: str = "") -> list[Ca
             rules.status(obj, old, causes)
     elif subresource in ("", "ephemeralcontainers", "resize"):
         meta.check_update(obj, old, causes)
-        if subresource == "" and rules.update is not None:
-            rules.update(obj, old, causes)
+        change = {"": rules.update, "ephemeralcontainers": rules.ephemeral}.get(subresource)
+        if change is not None:
+            change(obj, old, causes)
         else:
             rules.create(obj, causes)
     return causes

@@ -284,6 +284,22 @@ def update(obj: Obj, old: Obj, causes: Causes) -> None:
         causes.forbidden("spec", f"pod updates may not change fields other than {UPDATABLE}\n{changed}")
 
 
+def ephemeral(obj: Obj, old: Obj, causes: Causes) -> None:
+    """A pod with other ephemeral containers: they can be added, and neither changed nor removed."""
+    _pod(obj, causes)
+    if MIRROR in annotations_of(old):
+        causes.forbidden("", "static pods do not support ephemeral containers")
+        return
+    now = {one.get("name"): one for one in obj["spec"].get("ephemeralContainers") or ()}
+    for before in old["spec"].get("ephemeralContainers") or ():
+        name = before["name"]
+        if name not in now:
+            causes.forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n')
+        elif now[name] != before:
+            changed = internal.diff("api.core.v1.EphemeralContainer", before, now[name])
+            causes.forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed\n{changed}')
+
+
 def _munged(new: Obj, old: Obj) -> Obj:
     """The new spec with all that may change as it was before."""
     munged = dict(new)
