@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "seatrial"
 MAY_IMPORT = {
     "world": set(),
     "app": {"world"},
+    "importing": {"app", "world"},
     "render": {"app", "world"},
     "package": {"world"},
     "twin": {"world"},
@@ -19,7 +20,7 @@ MAY_IMPORT = {
     "release": {"cluster", "rules", "world"},
     "up": {"app", "render", "package", "cluster", "twin", "world"},
     "views": {"up", "release", "rules", "world"},
-    "cli": {"app", "render", "package", "twin", "cluster", "up", "views", "rules", "release", "world"},
+    "cli": {"app", "importing", "render", "package", "twin", "cluster", "up", "views", "rules", "release", "world"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -15,6 +15,7 @@ from seatrial import __version__
 
 #: verb -> where its click command lives, and the line that `seatrial --help` shows without importing it.
 VERBS = {
+    "init": ("seatrial.cli.init:command", "Write a first app file, from docker-compose, manifests or a few answers."),
     "up": ("seatrial.cli.up:up", "Run the whole application on this machine, on the embedded cluster."),
     "down": ("seatrial.cli.up:down", "Take down what `up --detach` left running."),
     "release": ("seatrial.cli.release:command", "Release an app or a chart to a cluster, and roll back when it fails."),

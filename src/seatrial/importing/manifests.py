@@ -1,0 +1,333 @@
+"""A draft from plain Kubernetes manifests: workloads become services or stores, and what is about them becomes their keys.
+
+What the app file renders anew (policies, budgets, accounts, monitors) is not carried over but said; Secrets give names alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from seatrial.app import AppFileErrors
+from seatrial.app.document import Path_
+from seatrial.importing.compose import unique
+from seatrial.importing.draft import Draft, name
+from seatrial.importing.parts import (
+    FOREIGN,
+    Names,
+    Setting,
+    base,
+    put_command,
+    put_settings,
+    put_size,
+    put_store,
+    store_of,
+)
+from seatrial.importing.source import ENDINGS, Node, Place, read
+
+WORKLOADS = ("Deployment", "StatefulSet", "Rollout")
+
+#: Kinds whose meaning is in other keys of the app file, so that nothing is lost with the object.
+ANEW = {
+    "Namespace": "environments",
+    "ServiceAccount": "the service",
+    "NetworkPolicy": "`calls`",
+    "PodDisruptionBudget": "the replicas",
+    "ServiceMonitor": "`metrics`",
+    "PodMonitor": "`metrics`",
+    "ResourceQuota": "what the app can scale to",
+    "LimitRange": "the sizes",
+    "PersistentVolumeClaim": "`storage` of a store",
+}
+#: Kinds that are read together with the workloads they are about.
+READ = (*WORKLOADS, "Service", "Ingress", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "CronJob", "ExternalSecret")
+
+
+_CHART = "of a chart, give what `helm template` prints"
+
+
+class Objects:
+    """All objects of the source, by kind."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+
+    def of(self, *kinds: str) -> Iterator[Node]:
+        return (node for node in self.nodes if node["kind"].text in kinds)
+
+    def named(self, kind: str, wanted: str) -> Node | None:
+        return next((node for node in self.of(kind) if called(node) == wanted), None)
+
+
+def called(node: Node) -> str:
+    return node.at("metadata", "name").text
+
+
+def gather(paths: list[Path], draft: Draft) -> Objects:
+    """The objects of files and folders. In a folder, a file that is no YAML (a template) is noted and passed over."""
+    nodes: list[Node] = []
+    for path in paths:
+        inside = path.is_dir()
+        files = [file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file()] if inside else [path]
+        for file in sorted(files):
+            try:
+                found = read(file, "a manifest")
+            except AppFileErrors as errors:
+                if not inside:
+                    raise
+                first = errors.problems[0]
+                draft.note(Place(first.file, first.line), f"the file is passed over: {first.message}; {_CHART}")
+                continue
+            for node in found:
+                nodes.extend(node["items"].each() if node["kind"].text.endswith("List") else [node])
+    return Objects(nodes)
+
+
+def draft_of(paths: list[Path], app: str = "") -> Draft:
+    """The draft of manifests in files and folders. Raises AppFileErrors."""
+    draft = Draft(paths[0].name or "manifests")
+    objects = gather(paths, draft)
+    draft.put(("app",), name(app or paths[0].resolve().stem))
+    draft.put(("version",), "0.1.0", comment="The tag of images that have none.")
+    names = _names(objects, draft)
+    for workload in objects.of(*WORKLOADS):
+        ours = names.ours.get(called(workload))
+        if not ours:
+            continue
+        image = _main(workload)["image"].text
+        if store_of(image):
+            claim = workload.at("spec", "volumeClaimTemplates", 0, "spec", "resources", "requests", "storage")
+            put_store(draft, ours, image, claim.text, _settings(_main(workload), objects), workload.place)
+        else:
+            _service(draft, ours, workload, objects, names)
+    _around(draft, objects, names)
+    _platform(draft, objects)
+    for node in objects.nodes:
+        kind = node["kind"].text
+        if kind in ANEW:
+            draft.note(node["kind"].place, f"{kind} {called(node)}: it is rendered anew, from {ANEW[kind]}")
+        elif kind not in READ:
+            draft.note(
+                node["kind"].place, f"{kind or 'an object without a kind'} {called(node)}: the app file has no place for it"
+            )
+    return draft
+
+
+def _pod(workload: Node) -> Node:
+    return workload.at("spec", "template", "spec")
+
+
+def _main(workload: Node) -> Node:
+    return _pod(workload).at("containers", 0)
+
+
+def _names(objects: Objects, draft: Draft) -> Names:
+    names = Names()
+    for workload in objects.of(*WORKLOADS):
+        old, image = called(workload), _main(workload)["image"].text
+        service = _selecting(workload, objects)
+        if base(image) in FOREIGN:
+            names.left_out |= {old, called(service) if service else old}
+            draft.note(
+                workload["kind"].place,
+                f"{old} ({base(image)}): the app file knows postgres and redis; go on applying it by itself",
+            )
+            continue
+        wanted = called(service) if service else old
+        ours = unique(name(wanted, "service"), set(names.ours.values()))
+        names.ours[old] = names.ours[wanted] = ours
+        if ours != old:
+            draft.note(workload["kind"].place, f"{workload['kind'].text} {old} is called `{ours}` here, as callers know it")
+    return names
+
+
+def _selecting(workload: Node, objects: Objects) -> Node | None:
+    """The Service that selects the workload's pods, one with a cluster address before a headless one."""
+    labels = {key: value.text for key, value in workload.at("spec", "template", "metadata", "labels").items()}
+    found = []
+    for service in objects.of("Service"):
+        selector = {key: value.text for key, value in service.at("spec", "selector").items()}
+        if selector and selector.items() <= labels.items():
+            found.append(service)
+    return min(found, key=lambda service: service.at("spec", "clusterIP").text == "None", default=None)
+
+
+def _service(draft: Draft, ours: str, workload: Node, objects: Objects, names: Names) -> None:
+    at: Path_ = ("services", ours)
+    main, spec = _main(workload), workload["spec"]
+    draft.put(at, {}, workload["metadata"].place)
+    draft.put((*at, "image"), main["image"].text, main["image"].place)
+    words = [*main["command"].words, *main["args"].words]
+    put_command(draft, (*at, "run"), words, (main["command"] or main["args"]).place)
+    _port(draft, ours, workload, objects)
+    _health(draft, ours, main)
+    put_settings(draft, ours, _settings(main, objects), names)
+    if spec["replicas"].text.isdecimal() and int(spec["replicas"].text):
+        draft.put((*at, "replicas"), int(spec["replicas"].text), spec["replicas"].place)
+    resources = main["resources"]
+    asked, most = ({k: v.text for k, v in resources[part].items()} for part in ("requests", "limits"))
+    put_size(draft, ours, asked, most, resources.place)
+    _rest(draft, ours, workload)
+
+
+def _port(draft: Draft, ours: str, workload: Node, objects: Objects) -> None:
+    for node in _main(workload)["ports"].each():
+        number = node["containerPort"]
+        if draft.get("services", ours, "port") is None and number.text.isdecimal():
+            draft.put(("services", ours, "port"), int(number.text), number.place)
+        elif draft.get("services", ours, "port") is not None:
+            draft.note(node.place, f"port {number.text} of `{ours}`: a service has one port (and `metrics.port`)")
+    service = _selecting(workload, objects)
+    offered = service.at("spec", "ports", 0, "port") if service else None
+    if service and offered and offered.text != str(draft.get("services", ours, "port")):
+        draft.note(offered.place, f"Service {called(service)}: callers reach it at the container's port now, not {offered.text}")
+
+
+def _health(draft: Draft, ours: str, main: Node) -> None:
+    found: dict[str, object] = {}
+    for probe, key in (("livenessProbe", "live"), ("readinessProbe", "ready")):
+        path = main[probe]["httpGet"]["path"].text
+        if path:
+            found[key] = path
+        elif main[probe] and not main[probe]["tcpSocket"]:
+            draft.note(main[probe].place, f"{probe} of `{ours}`: it is no HTTP request; the port is tried instead")
+    startup = main["startupProbe"]
+    counts = startup["failureThreshold"].text or "3", startup["periodSeconds"].text or "10"
+    if startup and all(text.isdecimal() for text in counts):
+        found["startup"] = f"{int(counts[0]) * int(counts[1])}s"
+    if found:
+        draft.put(("services", ours, "health"), found, (main["readinessProbe"] or main["livenessProbe"] or startup).place)
+
+
+def _rest(draft: Draft, ours: str, workload: Node) -> None:
+    """The smaller keys of a pod, and what it has that services do not."""
+    at, pod, main = ("services", ours), _pod(workload), _main(workload)
+    user = main.at("securityContext", "runAsUser") or pod.at("securityContext", "runAsUser")
+    if user.text.isdecimal() and int(user.text):
+        draft.put((*at, "user"), int(user.text), user.place)
+    for label, value in pod["nodeSelector"].items():
+        draft.put((*at, "nodes", label), value.text, value.place)
+    if pod["terminationGracePeriodSeconds"].text.isdecimal():
+        draft.put((*at, "grace"), f"{pod['terminationGracePeriodSeconds'].text}s", pod["terminationGracePeriodSeconds"].place)
+    for mount in main["volumeMounts"].each():
+        volume = pod["volumes"].named(mount["name"].text)
+        if volume["emptyDir"].path and "emptyDir" in (volume.data or {}):
+            if mount["mountPath"].text != "/tmp":  # noqa: S108 - it is writable anyway
+                draft.add((*at, "writable"), mount["mountPath"].text, mount.place)
+        else:
+            draft.note(mount.place, f"volume {mount['mountPath'].text} of `{ours}`: only empty folders are carried over")
+    for index, container in enumerate(pod["containers"].each()):
+        if index:
+            draft.note(container.place, f"container {container['name'].text} of `{ours}`: a service is one container")
+    for container in pod["initContainers"].each():
+        draft.note(container.place, f"init container {container['name'].text} of `{ours}`: `migrate` may be what it is for")
+    if workload["kind"].text == "Rollout":
+        draft.note(workload.at("spec", "strategy").place, f"strategy of `{ours}`: see `canary` and `platform.rollouts`")
+
+
+def _settings(container: Node, objects: Objects) -> Iterator[Setting]:
+    for source in container["envFrom"].each():
+        kind = "ConfigMap" if source["configMapRef"] else "Secret"
+        wanted = source["configMapRef" if kind == "ConfigMap" else "secretRef"]["name"].text
+        yield from _all_of(kind, wanted, source, objects)
+    for item in container["env"].each():
+        variable, given = item["name"].text, item["valueFrom"]
+        if given["secretKeyRef"]:
+            yield Setting(variable, None, item.place, secret=True)
+        elif given["configMapKeyRef"]:
+            config = objects.named("ConfigMap", given.at("configMapKeyRef", "name").text)
+            value = config["data"][given.at("configMapKeyRef", "key").text] if config else None
+            yield Setting(variable, value.text if value else None, item.place)
+        elif variable and not given["fieldRef"] and "$(" not in item["value"].text:
+            yield Setting(variable, item["value"].text, item.place)
+
+
+def _all_of(kind: str, wanted: str, source: Node, objects: Objects) -> Iterator[Setting]:
+    """Every key of a ConfigMap with its value, or of a Secret or ExternalSecret without."""
+    if kind == "ConfigMap":
+        found = objects.named("ConfigMap", wanted)
+        for key, value in found["data"].items() if found else ():
+            yield Setting(key, value.text, value.place)
+    else:
+        found = objects.named("Secret", wanted)
+        for part in ("data", "stringData"):
+            for key, value in found[part].items() if found else ():
+                yield Setting(key, None, value.place, secret=True)
+        external = objects.named("ExternalSecret", wanted)
+        for item in external["spec"]["data"].each() if external else ():
+            yield Setting(item["secretKey"].text, None, item.place, secret=True)
+    if not found and not (kind == "Secret" and objects.named("ExternalSecret", wanted)):
+        yield Setting(wanted, None, source.place)  # noted: it is not in these files
+
+
+# -- objects about services --------------------------------------------------------------------------------------------------
+
+
+def _around(draft: Draft, objects: Objects, names: Names) -> None:
+    for ingress in objects.of("Ingress"):
+        for rule in ingress.at("spec", "rules").each():
+            for path in rule.at("http", "paths").each():
+                _exposed(draft, names.ours.get(path.at("backend", "service", "name").text, ""), rule, path)
+    for hpa in objects.of("HorizontalPodAutoscaler"):
+        _scaled(draft, names.ours.get(hpa.at("spec", "scaleTargetRef", "name").text, ""), hpa)
+    for job in objects.of("CronJob"):
+        _job(draft, job)
+
+
+def _exposed(draft: Draft, ours: str, rule: Node, path: Node) -> None:
+    if not draft.get("services", ours) or not rule["host"].text:
+        draft.note(path.place, "Ingress: a rule without a host, or to what is no service here")
+    elif draft.get("services", ours, "expose"):
+        draft.note(path.place, f"Ingress: `{ours}` is exposed at one host and path")
+    else:
+        prefix = path["path"].text or "/"
+        found = rule["host"].text if prefix == "/" else {"host": rule["host"].text, "path": prefix}
+        draft.put(("services", ours, "expose"), found, rule["host"].place)
+
+
+def _scaled(draft: Draft, ours: str, hpa: Node) -> None:
+    if not draft.get("services", ours):
+        draft.note(hpa["kind"].place, f"HorizontalPodAutoscaler {called(hpa)}: what it scales is no service here")
+        return
+    scale: dict[str, object] = {}
+    for key, source in (("min", "minReplicas"), ("max", "maxReplicas")):
+        if hpa["spec"][source].text.isdecimal():
+            scale[key] = int(hpa["spec"][source].text)
+    for metric in hpa.at("spec", "metrics").each():
+        what, share = metric["resource"]["name"].text, metric.at("resource", "target", "averageUtilization").text
+        if what in ("cpu", "memory") and share:
+            scale[what] = f"{share}%"
+        else:
+            draft.note(metric.place, f"a metric of `{ours}` that is not a share of CPU or memory: see `scale.on`")
+    draft.data["services"][ours].pop("replicas", None)
+    draft.put(("services", ours, "scale"), scale, hpa["spec"].place)
+
+
+def _job(draft: Draft, job: Node) -> None:
+    """A CronJob becomes a job of the service that has its image."""
+    container = job.at("spec", "jobTemplate", "spec", "template", "spec", "containers", 0)
+    image = container["image"].text
+    services = draft.data.get("services", {})
+    ours = next((key for key, part in services.items() if base(part.get("image", "")) == base(image)), "")
+    words = [*container["command"].words, *container["args"].words]
+    if not ours or not words:
+        draft.note(job["kind"].place, f"CronJob {called(job)}: it runs in no service's image, or says no command")
+        return
+    at: Path_ = ("services", ours, "jobs", name(called(job), "job"))
+    if put_command(draft, (*at, "run"), words, container.place):
+        run = draft.get(*map(str, at), "run")
+        draft.put(at, {"schedule": job.at("spec", "schedule").text, "run": run}, job["kind"].place)
+
+
+def _platform(draft: Draft, objects: Objects) -> None:
+    """What the objects say about the cluster they were written for."""
+    spaces = {node.at("metadata", "namespace").text for node in objects.of(*WORKLOADS)} - {"", "default"}
+    draft.put(("environments", "production"), {"namespace": spaces.pop()} if len(spaces) == 1 else {})
+    classes = {node.at("spec", "ingressClassName").text for node in objects.of("Ingress")}
+    platform = {
+        "ingress": "traefik" if "traefik" in classes else "nginx",
+        "secrets": "external-secrets" if any(objects.of("ExternalSecret")) else "kubernetes",
+    }
+    if any(objects.of("ServiceMonitor", "PodMonitor")):
+        platform["monitoring"] = "prometheus-operator"
+    draft.put(("platform",), platform)
