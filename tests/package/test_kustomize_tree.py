@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import apps
 import tools
-from seatrial.app import environments, load, resolve
+from seatrial.app import environments, load, loads, resolve
 from seatrial.package.files import write
 from seatrial.package.kustomize import kustomize
 from seatrial.render import render, values
@@ -80,3 +80,20 @@ def test_secret_values_are_only_in_a_folder_that_version_control_ignores(shop):
         "overlays/dev/secrets/db-secret.yaml",
     }
     assert files["overlays/dev/secrets/.gitignore"] == "*\n"
+
+
+def test_an_annotation_goes_though_other_patches_come_after(tmp_path):
+    text = """\
+app: shop
+version: "1"
+services:
+  web: {image: acme/web, port: 80, migrate: up, config: {A: "1"}, calls: [https://x.example]}
+environments:
+  dev: {config: {A: "2"}, services: {web: {migrate: null}}}
+  staging: {config: {A: "2"}, replicas: 3}
+  production: {size: large}
+"""
+    worlds = worlds_of(loads(text))
+    write(kustomize(worlds), tmp_path)
+    for environment, objects in worlds.items():
+        assert built(tmp_path, environment) == by_name(objects)

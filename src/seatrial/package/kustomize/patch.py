@@ -41,8 +41,9 @@ def difference(base: Obj, other: Obj) -> Patch:
 
 def _map(base: Obj, other: Obj, at: tuple[Step, ...], keyed: bool, operations: list[Obj]) -> Obj:
     gone = [key for key in base if key not in other]
-    changes: Obj = {key: None for key in gone if at != ("metadata",)}
-    if at == ("metadata",):  # a merge does not take away all annotations at once
+    of_metadata = at[:1] == ("metadata",)
+    changes: Obj = {} if of_metadata else dict.fromkeys(gone)
+    if of_metadata:  # a merge does not take away all annotations at once, and one only where no other patch comes after it
         operations += [{"op": "remove", "path": pointer((*at, key))} for key in gone]
     for key, value in other.items():
         place = (*at, key)
