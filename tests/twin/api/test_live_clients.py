@@ -238,3 +238,12 @@ def test_helm_waits_through_a_releases_life(twin: Any, namespace: str) -> None:
     assert [line.split()[0] for line in history] == ["1", "2", "3"]
     helm("uninstall", "shop")
     assert twin.kubectl("-n", namespace, "get", "deployments,services,configmaps", "-o", "name") == "configmap/kube-root-ca.crt\n"
+
+
+def test_kubectl_debug_starts_a_container_in_a_pod_that_runs(kubectl: Kubectl, web: None) -> None:
+    pod = kubectl("get", "pods", "-l", "app=web", "-o", "name").split()[0]
+    kubectl("debug", pod, "--image=busybox", "-c", "debugger", "--", "sh", "-c", "echo looking; sleep 1000")
+    said = "jsonpath={.status.ephemeralContainerStatuses[0].state.running}"
+    kubectl("wait", pod, f"--for={said}", "--timeout=30s")
+    assert kubectl("exec", pod, "-c", "debugger", "--", "echo", "inside") == "inside\n"
+    assert kubectl("logs", pod, "-c", "debugger") == "looking\n"
