@@ -1,5 +1,7 @@
 """Blocks of addresses: one for each twin on the machine, held as long as somebody lives who needs it."""
 
+import socket
+
 import pytest
 
 from seatrial.twin.kubelet.process import addresses
@@ -7,7 +9,10 @@ from seatrial.twin.kubelet.process.addresses import AddressBlock, AddressError, 
 
 
 @pytest.fixture
-def block():
+def block(monkeypatch):
+    with socket.socket() as free:  # a port of the test's own, so that it meets none of the twins that run here
+        free.bind(("127.97.0.1", 0))
+        monkeypatch.setattr(addresses, "CLAIM_PORT", free.getsockname()[1])
     claimed = claim_block()
     yield claimed
     claimed.release()
