@@ -225,3 +225,61 @@ def test_what_somebody_runs_by_hand_gets_resources_too(shop):
     (limit,) = shop("production")["LimitRange", "shop"]["spec"]["limits"]
     assert limit["default"] == {"memory": "256Mi"}
     assert limit["defaultRequest"] == {"cpu": "100m", "memory": "128Mi"}
+
+
+QUEUE = """
+stores: {jobs: {redis: 7}, cache: {redis: 7}}
+platform: {autoscaling: keda, PLATFORM}
+"""
+WORKER = "  worker: {image: a/worker, calls: [jobs], scale: {min: 1, max: 9, on: [{list: todo, store: jobs, target: 5}]}}"
+KEDA = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+
+
+def test_keda_may_ask_the_redis_whose_lists_it_measures_and_no_other(of):
+    world = of(WORKER, rest=QUEUE.replace("PLATFORM", "ingress: none"))
+    (rule,) = world["NetworkPolicy", "jobs"]["spec"]["ingress"]
+    assert KEDA in rule["from"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 6379}]
+    assert "ingress" not in world["NetworkPolicy", "cache"]["spec"]
+
+
+def test_in_the_mesh_that_redis_answers_keda_which_is_outside(of):
+    world = of(WORKER, rest=QUEUE.replace("PLATFORM", "mesh: istio"))
+    assert world["PeerAuthentication", "jobs"]["spec"]["portLevelMtls"] == {"6379": {"mode": "PERMISSIVE"}}
+    assert world.names("PeerAuthentication") == ["default", "jobs"]
+
+
+def test_without_keda_only_callers_reach_the_redis(of):
+    world = of("  worker: {image: a/worker, calls: [jobs]}", rest=QUEUE.replace("PLATFORM", "mesh: none"))
+    assert KEDA not in world["NetworkPolicy", "jobs"]["spec"]["ingress"][0]["from"]
+
+
+def room(world):
+    hard = world.of("ResourceQuota")[0]["spec"]["hard"]
+    return {key: quantity.parse(hard[key]) for key in ("pods", "requests.cpu", "requests.memory", "limits.memory")}
+
+
+def test_in_the_mesh_the_quota_has_room_for_a_proxy_beside_each_pod(of):
+    service = "  api: {image: a/api, port: 80, replicas: 3}"
+    without, with_it = room(of(service)), room(of(service, rest="platform: {mesh: istio}"))
+    added = {key: with_it[key] - without[key] for key in with_it}
+    assert added["pods"] == 0
+    assert added["requests.cpu"] == 6 * quantity.parse("100m")
+    assert added["requests.memory"] == 6 * quantity.parse("128Mi")
+    assert added["limits.memory"] == 6 * quantity.parse("1Gi")
+
+
+def test_the_quota_has_room_for_what_cloudnativepg_makes_which_has_no_proxy(of):
+    service, store = "  api: {image: a/api, port: 80}", "{mesh: istio, postgres: cloudnative-pg}"
+    stores = "stores: {db: {postgres: 16, storage: 1Gi, instances: 4, size: large}}"
+    without = room(of(service, rest="platform: {mesh: istio}"))
+    with_it = room(of(service, rest=f"platform: {store}\n{stores}"))
+    assert with_it["pods"] - without["pods"] == 5
+    large = of(service, rest=f"platform: {store}\n{stores}")["Cluster", "db"]["spec"]["resources"]
+    assert with_it["limits.memory"] - without["limits.memory"] == 5 * quantity.parse(large["limits"]["memory"])
+
+
+def test_while_a_canary_is_tried_there_is_room_for_the_one_before_that_is_still_ending(of):
+    service = "  api: {image: a/api, port: 80, metrics: /m, replicas: 3, canary: [50], expose: a.example.com}"
+    world = of(service, rest="platform: {rollouts: argo-rollouts, monitoring: prometheus-operator}")
+    assert room(world)["pods"] == 9

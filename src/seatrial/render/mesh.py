@@ -6,9 +6,11 @@ Everything in the namespace speaks mutual TLS; what an ingress controller outsid
 from __future__ import annotations
 
 from seatrial.app.model import Service
+from seatrial.render.container import STORE_PORTS
 from seatrial.render.delivery import canary_service, routers
 from seatrial.render.gateway import class_of, hosts
-from seatrial.render.scope import SERVICE, Scope
+from seatrial.render.scaling import is_asked_by_keda
+from seatrial.render.scope import SERVICE, STORE, Scope
 from seatrial.world.objects import Obj
 
 API, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
@@ -52,7 +54,15 @@ def peer_authentications(scope: Scope) -> list[Obj]:
             }
             metadata = scope.meta(name, name, SERVICE)
             found.append({"apiVersion": SECURITY, "kind": "PeerAuthentication", "metadata": metadata, "spec": spec})
-    return found
+    return [*found, *(_plain_store(scope, name) for name in scope.app.stores if is_asked_by_keda(scope, name))]
+
+
+def _plain_store(scope: Scope, name: str) -> Obj:
+    """KEDA is outside of the mesh: the Redis whose lists it measures answers it as it asks."""
+    plain = {str(STORE_PORTS["redis"]): {"mode": "PERMISSIVE"}}
+    spec = {"selector": {"matchLabels": scope.selector(name, STORE)}, "mtls": {"mode": "STRICT"}, "portLevelMtls": plain}
+    metadata = scope.meta(name, name, STORE)
+    return {"apiVersion": SECURITY, "kind": "PeerAuthentication", "metadata": metadata, "spec": spec}
 
 
 def _plain_ports(scope: Scope, service: Service) -> list[int]:

@@ -14,6 +14,7 @@ from seatrial.render.container import STORE_PORTS
 from seatrial.render.delivery import canary_service, routers
 from seatrial.render.gateway import class_of
 from seatrial.render.mesh import NAMESPACES as ISTIO
+from seatrial.render.scaling import is_asked_by_keda
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
 from seatrial.render.store import kind_of, pods_of
 from seatrial.world.objects import Obj
@@ -24,6 +25,8 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 INGRESS_NAMESPACE = {"nginx": "ingress-nginx", "traefik": "traefik"}
 #: Where the controllers of a class of Gateways run.
 GATEWAY_NAMESPACE = {"nginx": "nginx-gateway", "eg": "envoy-gateway-system", "traefik": "traefik"}
+#: Where KEDA asks from how long a list is.
+KEDA_NAMESPACE = "keda"
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 #: Addresses that are not public, and so never those of a URL outside.
@@ -104,6 +107,8 @@ def store_policy(scope: Scope, name: str) -> Obj | None:
         for caller in scope.app.callers(name)
         for component in _calling(scope.app.services[caller])
     ]
+    if is_asked_by_keda(scope, name):
+        callers.append(_namespace(KEDA_NAMESPACE))
     ingress = [{"from": callers, "ports": [_tcp(port)]}] if callers else []
     return _policy(scope, name, name, STORE, {"matchLabels": pods_of(scope, name)}, ingress, _sidecar(scope))
 

@@ -133,6 +133,14 @@ def _list(scope: Scope, name: str, trigger: Trigger) -> Obj:
     return found | ({"authenticationRef": {"name": f"{name}-{store_name}"}} if has_password(store) else {})
 
 
+def is_asked_by_keda(scope: Scope, store: str) -> bool:
+    """Whether KEDA asks a store how long a list is, to scale a service by it."""
+    if scope.app.platform.autoscaling != "keda" or scope.app.stores[store].host:
+        return False
+    scaled = [service for service in scope.app.services.values() if is_scaled(service, scope)]
+    return any(trigger.list and trigger.store == store for service in scaled for trigger in _triggers(service))
+
+
 def _cron(scope: Scope, name: str, trigger: Trigger) -> Obj:
     times = {"timezone": trigger.timeZone or "Etc/UTC", "start": trigger.schedule, "end": trigger.until}
     return {"type": "cron", "metadata": times | {"desiredReplicas": str(trigger.replicas)}}
