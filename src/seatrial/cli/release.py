@@ -133,18 +133,24 @@ async def _chart(helm: Helm, scratch: Path, options: dict[str, Any]) -> Source:
 
 async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any]) -> Source:
     """The chart of an app file's environment, with secrets from the files beside it and those that are live."""
+    from seatrial.app.resolve import DEV
     from seatrial.cluster.client import SECRETS
     from seatrial.package.files import write
-    from seatrial.release.sources import Source, layered, merged, texts
-    from seatrial.up.plan import make_chart, read
+    from seatrial.release.sources import Source, SourceError, layered, merged, texts
+    from seatrial.up.plan import make_chart, read, secrets_for
 
     plan = read(path, options["environment"])
     namespace = options["namespace"] or plan.namespace
     live, _ = await client.list(SECRETS, namespace)
-    chart = make_chart(plan, {}, live)
+    found, made_up = secrets_for(plan, live)
+    chart = make_chart(plan, {}, found)
     write(chart.files, scratch / "chart")
     more, secrets = layered(options["values_files"], options["secrets_files"], options["sets"])
     values = merged(chart.secrets, more)
+    left = [f"{name}: {key}" for (name, key), value in made_up.items() if value in texts(values)]
+    if left and options["environment"] != DEV:  # chance is for the developer's machine alone
+        where = f"secrets.{options['environment']}.yaml beside the app file"
+        raise SourceError(f"secret values are missing: {', '.join(left)}. Give them in {where}, or by --secrets-file")
     return Source(
         f"{plan.app} ({options['environment']})",
         options["release_name"] or plan.release,

@@ -73,10 +73,22 @@ def read(path: Path, environment: str) -> Plan:
     return Plan(resolved, sources)
 
 
-def make_chart(plan: Plan, images: Mapping[str, str], live: Iterable[Obj]) -> Chart:
-    """The chart of this environment alone. Secret values are those of the files beside the app file, else those that are
-    live already (a database keeps the password it was made with), else made up."""
-    secrets = values.complete(plan.resolved, values.read(plan.resolved), _decoded(live))
+def secrets_for(plan: Plan, live: Iterable[Obj]) -> tuple[values.Values, dict[tuple[str, str], str]]:
+    """The secret values of a release: those of the files beside the app file, else those that are live already (a database
+    keeps the password it was made with), else made up. What was made up comes a second time, by service or store and key."""
+    given = (values.read(plan.resolved), _decoded(live))
+    found = values.complete(plan.resolved, *given)
+    made_up = {
+        (name, key): value
+        for name, keys in found.items()
+        for key, value in keys.items()
+        if not any(key in source.get(name, {}) for source in given)
+    }
+    return found, made_up
+
+
+def make_chart(plan: Plan, images: Mapping[str, str], secrets: values.Values) -> Chart:
+    """The chart of this environment alone, with these secret values beside it."""
     objects = render(plan.resolved, images=images, secrets=secrets)
     environment = plan.resolved.environment
     files = helm_chart(plan.app, {environment: objects}, base=environment, version="0.1.0")

@@ -26,7 +26,7 @@ from seatrial.twin.home import Home, Running, base
 from seatrial.twin.spawn import Spawned, spawn
 from seatrial.up.events import Event, Kind, Listener
 from seatrial.up.images import build
-from seatrial.up.plan import Chart, Plan, make_chart, read
+from seatrial.up.plan import Chart, Plan, make_chart, read, secrets_for
 from seatrial.up.progress import Picture, Row
 from seatrial.world.objects import dig, labels_of, name_of, namespace_of
 
@@ -124,7 +124,7 @@ class Session:
 
     async def _apply(self, plan: Plan, images: Mapping[str, str], running: Running, client: Client) -> int:
         secrets, _ = await client.list(SECRETS, plan.namespace)
-        chart = make_chart(plan, images, secrets)
+        chart = make_chart(plan, images, secrets_for(plan, secrets)[0])
         digest = hashlib.sha256(repr((sorted(chart.files.items()), chart.secrets)).encode()).hexdigest()[:16]
         deployed = next((obj for obj in secrets if _is_deployed(obj, plan.release)), None)
         if deployed and labels_of(deployed).get(DIGEST) == digest:
