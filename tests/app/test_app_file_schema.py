@@ -5,8 +5,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
+from seatrial.app.document import parse
 from seatrial.app.load import keys_at
 from seatrial.app.schema import schema, text
 
@@ -27,7 +27,7 @@ def test_the_schema_in_the_documentation_is_the_models():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_the_examples_are_valid(validator, path):
-    assert [error.message for error in validator.iter_errors(yaml.safe_load(path.read_text()))] == []
+    assert [error.message for error in validator.iter_errors(parse(path.read_text()).data)] == []
 
 
 @pytest.mark.parametrize(
