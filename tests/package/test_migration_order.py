@@ -48,6 +48,12 @@ class Release:
         self.helm("install", "--create-namespace")
         return job
 
+    def hook(self, text):
+        """The Job that an upgrade to `text` would make before the rest."""
+        self.write(text)
+        (found,) = json.loads(self.helm("upgrade", "--dry-run=server", "-o", "json"))["hooks"]
+        return yaml.safe_load(found["manifest"])
+
     def planned(self, text):
         """Which Jobs an upgrade to `text` would make before the rest, and which with it."""
         name = self.write(text)
@@ -93,3 +99,20 @@ def test_one_that_needs_a_store_that_comes_with_this_release_is_made_together_wi
     text = APP.replace("calls: [db]", "calls: [db, db2]").replace("16}}", "16}, db2: {postgres: 16}}")
     job, hooks, with_it = release.planned(text)
     assert (hooks, with_it) == ([], [job])
+
+
+def test_one_that_failed_as_a_hook_belongs_to_the_service_account_and_goes_when_the_release_is_uninstalled(release):
+    release.install(APP)
+    account = json.loads(release.twin.kubectl("get", "serviceaccount", "api", "-n", release.namespace, "-o", "json"))["metadata"]
+    owners = release.hook(APP.replace("migrate up", "migrate further"))["metadata"]["ownerReferences"]
+    assert owners == [{"apiVersion": "v1", "kind": "ServiceAccount", "name": "api", "uid": account["uid"]}]
+
+
+def test_what_argo_cd_would_go_by_gives_way_where_helm_makes_it_a_hook(release):
+    text = APP + "environments: {dev: {platform: {gitops: argocd}}}\n"
+    job = release.install(text)
+    there = json.loads(release.twin.kubectl("get", "job", job, "-n", release.namespace, "-o", "json"))["metadata"]["annotations"]
+    assert there["argocd.argoproj.io/hook"] == "Sync"
+    hook = release.hook(text.replace("migrate up", "migrate further"))
+    assert hook["metadata"]["annotations"].keys() == {"helm.sh/hook", "helm.sh/hook-delete-policy"}
+    assert hook["spec"]["ttlSecondsAfterFinished"] == 604800

@@ -1,7 +1,8 @@
 """Objects as YAML that a person reads: keys in their order, block style, quotes only where a parser would misread the text.
 
 What is written means the same in YAML 1.1 and 1.2, for kubectl, Helm and PyYAML alike.  The Helm packager puts nodes of its own
-into the data (`Inline`, `Nested`, `Spread`, `When`), which become template actions; literal text that looks like one is escaped.
+into the data (`Inline`, `Namespaced`, `Nested`, `Spread`, `When`), which become template actions; literal text that looks like
+one is escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,17 @@ class Nested:
     """A template expression that yields YAML lines, put below its key with the right indentation."""
 
     expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaced:
+    """A text with a mark wherever the namespace of the release is to stand."""
+
+    MARK: ClassVar[str] = "\ue000"
+    text: str
+
+    def written(self, lines: Iterator[str]) -> Iterator[str]:
+        return (line.replace(self.MARK, "{{ .Release.Namespace }}") for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,8 @@ def _entry(key: str, value: Any, indent: str, template: bool) -> Iterator[str]:
         yield f"{indent}{{{{- end }}}}"
     elif isinstance(value, Inline):
         yield f"{indent}{key}: {value.text}"
+    elif isinstance(value, Namespaced):
+        yield from value.written(_entry(key, value.text, indent, template))
     elif isinstance(value, Nested):
         yield f"{indent}{key}:"
         yield f"{indent}  {{{{- {value.expression} | nindent {len(indent) + 2} }}}}"
@@ -134,6 +148,8 @@ def _item(value: Any, indent: str, template: bool) -> Iterator[str]:
         yield f"{indent}{{{{- end }}}}"
     elif isinstance(value, Inline):
         yield f"{indent}- {value.text}"
+    elif isinstance(value, Namespaced):
+        yield from value.written(_item(value.text, indent, template))
     elif isinstance(value, Spread):
         yield from (f"{indent}{line}" for line in value.lines)
     elif isinstance(value, (Mapping, list, tuple)) and value:

@@ -9,9 +9,10 @@ from typing import Any
 from seatrial.package.emit import Nested, document
 from seatrial.package.files import FileTree
 from seatrial.package.helm import lifts, texts
-from seatrial.package.helm.merge import COMPONENT, Context, Merger, Values, Variants, camel, in_order
+from seatrial.package.helm.merge import COMPONENT, Context, Merger, Values, Variants, in_order
 from seatrial.package.helm.schema import values_schema
-from seatrial.world.objects import Obj, labels_of, name_of
+from seatrial.package.paths import Key, paths
+from seatrial.world.objects import Obj, group_of, labels_of, name_of, namespace_of
 
 _CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
 
@@ -24,10 +25,9 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     """
     base = base or list(worlds)[-1]
     worlds = {base: worlds[base], **worlds}
-    merger = Merger(name, _common(worlds), lifts.lift, lifts.condition, {environment: {} for environment in worlds})
+    merger = _merger(name, worlds, {})
     list(_templates(merger, worlds))  # what conditions are about is known only when everything has been seen
-    known = merger.values
-    merger = Merger(name, merger.common, lifts.lift, lifts.condition, {environment: {} for environment in worlds}, known=known)
+    merger = _merger(name, worlds, merger.values)
     templates = dict(_templates(merger, worlds))
     for group, own in {context.prefix for context in merger.contexts if context.prefix}:
         for part in merger.values.values():  # a template may ask for a key of it where an environment says nothing
@@ -42,6 +42,18 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     files[".helmignore"] = "namespaces/\n"
     files |= {f"namespaces/{environment}.yaml": text for environment, text in _namespaces(worlds)}
     return files | templates
+
+
+def _merger(name: str, worlds: Mapping[str, Sequence[Obj]], known: Mapping[str, Values]) -> Merger:
+    empty: dict[str, Values] = {environment: {} for environment in worlds}
+    namespaces = {environment: _namespace(world) for environment, world in worlds.items()}
+    return Merger(name, _common(worlds), lifts.lift, lifts.condition, empty, namespaces=namespaces, known=known)
+
+
+def _namespace(world: Sequence[Obj]) -> str:
+    """The namespace of all objects; "" where they are in several."""
+    found = {namespace_of(obj) for obj in world if obj["kind"] != "Namespace"}
+    return found.pop() if len(found) == 1 else ""
 
 
 def values_files(values: Mapping[str, Values], base: str) -> FileTree:
@@ -73,9 +85,10 @@ def secret_values(objects: Sequence[Obj]) -> Values:
     for obj in objects:
         if obj["kind"] == "Secret":
             part = values
-            for key in Context.of(obj, ()).prefix:
+            context = Context.of(obj, ())
+            for key in context.prefix:
                 part = part.setdefault(key, {})
-            part["secrets"] = dict(obj["stringData"])
+            part["secrets"] = {key: value for key, value in obj["stringData"].items() if lifts.is_secret(context, key)}
     return values
 
 
@@ -105,8 +118,9 @@ def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]
 
 def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
     """The path and text of each template, objects in the order of the base environment."""
-    found: dict[str, dict[tuple[str, str], Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
+    found: dict[str, dict[Key, Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
     uneven = _uneven(found)
+    files = paths({key: obj for own in found.values() for key, obj in own.items()})
     for key in in_order([list(own) for own in found.values()]):
         there = {environment: own[key] for environment, own in found.items() if key in own}
         first = next(iter(there.values()))
@@ -116,26 +130,18 @@ def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[
         if uneven:
             context.monitoring = context.path("monitoring", "enabled")
         merger.contexts.append(context)
-        yield _path(context, key[1]), _template(merger, context, there, complete=len(there) == len(worlds))
+        yield f"templates/{files[key]}.yaml", _template(merger, context, there, complete=len(there) == len(worlds))
 
 
-def _uneven(found: Mapping[str, Mapping[tuple[str, str], Obj]]) -> bool:
+def _uneven(found: Mapping[str, Mapping[Key, Obj]]) -> bool:
     """Whether an environment monitors some of the services that others monitor, and not the rest."""
-    monitored = [frozenset(name for kind, name in own if kind == "ServiceMonitor") for own in found.values()]
+    monitored = [frozenset(name for _, kind, name in own if kind == "ServiceMonitor") for own in found.values()]
     return len({names for names in monitored if names}) > 1
 
 
-def _key(obj: Obj) -> tuple[str, str]:
+def _key(obj: Obj) -> Key:
     name = name_of(obj)
-    return obj["kind"], _CHECKSUM.sub("", name) if labels_of(obj).get(COMPONENT) == "migration" else name
-
-
-def _path(context: Context, name: str) -> str:
-    kind = context.kind.lower()
-    if not context.owner:
-        return f"templates/{name}-{kind}.yaml" if context.kind == "NetworkPolicy" else f"templates/{kind}.yaml"
-    rest = name.removeprefix(context.owner).strip("-")
-    return f"templates/{context.owner}/{rest}-{kind}.yaml" if rest else f"templates/{context.owner}/{kind}.yaml"
+    return group_of(obj), obj["kind"], _CHECKSUM.sub("", name) if labels_of(obj).get(COMPONENT) == "migration" else name
 
 
 def _template(merger: Merger, context: Context, there: Variants, complete: bool) -> str:
@@ -154,12 +160,12 @@ def _guard(merger: Merger, context: Context, there: Variants) -> str:
         condition = ""
     if condition and condition not in (context.monitoring, context.path("migrate")):
         return condition
-    own = () if context.name == context.owner else (camel(context.name),)
-    keys = (*context.prefix, context.kind[:1].lower() + context.kind[1:], *own, "enabled")
     if condition == context.path("migrate"):
-        keys = (*context.prefix, "migrate")
+        keys: tuple[str, ...] = (*context.prefix, "migrate")
     elif condition:
         keys = tuple(condition.removeprefix(".Values.").split("."))
+    else:
+        keys = merger.flag(context)
     return merger.lift(keys, {environment: environment in there for environment in merger.values})
 
 
@@ -167,11 +173,16 @@ def _migration(merger: Merger, context: Context, node: Any, jobs: Sequence[Obj],
     """A migration: its pod template as a helper, so that its checksum can name the Job; a hook where it can run first."""
     helper = f"{merger.chart}.{lifts.migration_helper(context)}"
     pod = node["spec"].pop("template")
+    annotations, ttl = _taken(node["metadata"], "annotations"), _taken(node["spec"], "ttlSecondsAfterFinished")
     head = {key: value for key, value in node.items() if key != "spec"}
     lines = document({**head, "spec": {**node["spec"], "template": Nested(f'include "{helper}" .')}}, template=True)
-    return texts.migration(
-        merger.chart, helper, context.owner, document(pod, template=True), lines, _needs(context, jobs), condition
-    )
+    wanted, template = _needs(context, jobs), document(pod, template=True)
+    return texts.migration(merger.chart, helper, context.owner, template, lines, annotations, ttl, wanted, condition)
+
+
+def _taken(part: Obj, key: str) -> str:
+    """The lines of an entry that is taken out of a part of an object; "" where there is none."""
+    return document({"part": {key: part.pop(key)}}, template=True).partition("\n")[2] if key in part else ""
 
 
 def _needs(context: Context, jobs: Sequence[Obj]) -> list[tuple[str, str, str]]:

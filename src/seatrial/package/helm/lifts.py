@@ -18,13 +18,14 @@ Row = Callable[[Merger, Context, Place, Variants], Any]
 INSTANCE = "app.kubernetes.io/instance"
 VERSION = "app.kubernetes.io/version"
 
+_PODS = ("Deployment", "Rollout", "StatefulSet", "Job", "CronJob")
 _TEMPLATES = (("spec", "jobTemplate", "spec", "template"), ("spec", "template"))
 
 
 def place_of(context: Context, place: Place) -> str:
     """A place as one text, with what lies in a pod template counted from there: `pod.spec.containers.[api].image`."""
     for template in _TEMPLATES:
-        if context.kind in ("Deployment", "StatefulSet", "Job", "CronJob") and place[: len(template)] == template:
+        if context.kind in _PODS and place[: len(template)] == template:
             return " ".join(("pod", *place[len(template) :]))
     return " ".join(place)
 
@@ -119,9 +120,16 @@ def _config(merger: Merger, context: Context, place: Place, variants: Variants) 
 def _secret(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     """A secret value: its name stands in the values, the value never; whoever installs passes it."""
     key = place[-1]
+    if not is_secret(context, key):
+        return None
     path = merger.lift((*context.prefix, "secrets", key), dict.fromkeys(variants, ""))
     plain = ".".join((*context.prefix, "secrets", key))
     return Inline(f'{{{{ required "{plain} has no value: pass it in a values file of its own" {path} | quote }}}}')
+
+
+def is_secret(context: Context, key: str) -> bool:
+    """The name of a database's user stands beside its password, for CloudNativePG, and is none."""
+    return (context.component, key) != ("store", "username")
 
 
 def _environment(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
@@ -155,6 +163,8 @@ def _checksum(merger: Merger, context: Context, place: Place, variants: Variants
 
 def _summed(context: Context, annotation: str) -> str:
     """The values a checksum is of."""
+    if annotation == "checksum/collector":  # the text of its one file
+        return f'(index {context.path("config")} "collector.yaml")'
     what, _, store = annotation.partition("/")[2].partition("-")
     if store:
         return expression(("stores", camel(store), "secrets"))
@@ -182,6 +192,12 @@ def _schedule(merger: Merger, context: Context, place: Place, variants: Variants
     return _value("jobs", camel(title), "schedule")(merger, context, place, variants)
 
 
+def _own_namespace(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """The namespace of a ServiceAccount that is one of the chart's."""
+    own = all(merger.namespaces.get(environment) == value for environment, value in variants.items())
+    return Inline("{{ .Release.Namespace }}") if own else None
+
+
 def _migration_name(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     """A Job of a migration is named after the checksum of its pod template."""
     return Inline("{{ $name }}") if context.component == "migration" else None
@@ -204,8 +220,9 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
     (kinds, _pattern(place), row)
     for kinds, place, row in (
         ((), "metadata namespace", lambda *_: Inline("{{ .Release.Namespace }}")),
+        (("RoleBinding",), "subjects * namespace", _own_namespace),
         (("Job",), "metadata name", _migration_name),
-        (("Deployment",), "metadata annotations seatrial.dev/migration", _needed_migration),
+        (("Deployment", "Rollout"), "metadata annotations seatrial.dev/migration", _needed_migration),
         ((), "pod spec containers * image", _image),
         ((), "pod spec initContainers * image", _other_image),
         ((), "pod spec containers * resources", _resources),
@@ -213,7 +230,7 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         ((), "pod spec containers * env * value", _variable),
         ((), "pod spec containers * env own * value", _variable),
         ((), "pod metadata annotations checksum/**", _checksum),
-        (("Deployment", "StatefulSet"), "spec replicas", _value("replicas")),
+        (("Deployment", "Rollout", "StatefulSet"), "spec replicas", _value("replicas")),
         (("ConfigMap",), "data", _config),
         (("Secret",), "stringData *", _secret),
         (("HorizontalPodAutoscaler",), "spec minReplicas", _value("scale", "min")),
@@ -272,19 +289,18 @@ def _certified(context: Context) -> str:
     return f"and {context.path('expose', 'tlsSecret')} .Values.ingress.issuer"
 
 
-_PODS = ("Deployment", "StatefulSet", "Job", "CronJob")
-
 CONDITIONS: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[Context, Place], str]]] = [
     (kinds, _pattern(place), row)
     for kinds, place, row in (
-        (("Deployment",), "spec replicas", lambda context, _: f"not {context.path('scale')}"),
-        (("Deployment",), "pod spec topologySpreadConstraints", lambda context, _: _several(context)),
+        (("Deployment", "Rollout"), "spec replicas", lambda context, _: f"not {context.path('scale')}"),
+        (("Deployment", "Rollout"), "pod spec topologySpreadConstraints", lambda context, _: _several(context)),
         (_PODS, "pod metadata annotations checksum/**", lambda context, place: _summed(context, place[-1])),
+        (("Secret",), "stringData *", lambda context, place: f'hasKey {context.path("secrets")} "{place[-1]}"'),
         (("HorizontalPodAutoscaler",), "spec metrics [cpu]", lambda context, _: context.path("scale", "cpu")),
         (("HorizontalPodAutoscaler",), "spec metrics [memory]", lambda context, _: context.path("scale", "memory")),
         (("Ingress",), "spec tls", lambda context, _: context.path("expose", "tlsSecret")),
         (("Ingress",), "metadata annotations cert-manager.io/cluster-issuer", lambda context, _: _certified(context)),
-        (("Deployment",), "metadata annotations seatrial.dev/migration", lambda context, _: context.path("migrate")),
+        (("Deployment", "Rollout"), "metadata annotations seatrial.dev/migration", lambda context, _: context.path("migrate")),
         (("StatefulSet",), "spec volumeClaimTemplates", lambda context, _: context.path("storage")),
         (("StatefulSet",), "spec volumeClaimTemplates * spec storageClassName", lambda c, _: c.path("storageClass")),
         (("StatefulSet",), "pod spec volumes [data]", lambda context, _: f"not {context.path('storage')}"),

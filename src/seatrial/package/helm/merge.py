@@ -12,9 +12,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seatrial.package.emit import Inline, Nested, When
+from seatrial.package.emit import Inline, Namespaced, Nested, When
 from seatrial.package.helm.truth import holds
-from seatrial.world.objects import Obj, labels_of, name_of
+from seatrial.world.objects import Obj, group_of, labels_of, name_of
 
 #: A place in an object: keys, and items of lists by their name in brackets: `("spec", "containers", "[api]", "image")`.
 Place = tuple[str, ...]
@@ -30,6 +30,7 @@ NAME = "app.kubernetes.io/name"
 class Context:
     """The object that is being merged: its kind, its name, and where the values of its service or store are kept."""
 
+    group: str
     kind: str
     name: str
     owner: str
@@ -44,7 +45,7 @@ class Context:
         owner, component = labels.get(NAME, ""), labels.get(COMPONENT, "")
         group = "stores" if component == "store" else "services"
         prefix = (group, camel(owner)) if owner else ()
-        return cls(obj["kind"], name_of(obj), owner, component, prefix, tuple(environments))
+        return cls(group_of(obj), obj["kind"], name_of(obj), owner, component, prefix, tuple(environments))
 
     def path(self, *keys: str) -> str:
         """The template expression of one of the component's values."""
@@ -68,7 +69,12 @@ def camel(name: str) -> str:
 RESERVED = frozenset(
     {"image", "replicas", "scale", "resources", "config", "env", "secrets", "expose", "jobs", "storage", "storageClass", "quota"}
     | {"services", "stores", "ingress", "monitoring", "global", "name", "value", "spec", "enabled"}
+    | {"migrate", "externalSecret"}
 )
+
+#: How texts say a namespace: as a label in a query, in the name of a service; and at last, as a word of its own.
+_SURE = r"(?<=namespace=\")NAME(?=\")|(?<=namespace=\\\")NAME(?=\\\")|(?<=\.)NAME(?=\.svc\b)"
+NAMESPACE = (_SURE, r"(?<![A-Za-z0-9-])NAME(?![A-Za-z0-9-])")
 
 #: A lift answers with a node, or with None where it does not apply.
 Lift = Callable[["Merger", Context, Place, Variants], Any]
@@ -86,6 +92,7 @@ class Merger:
     images: dict[tuple[str, ...], Variants] = field(default_factory=dict)
     names: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     contexts: list[Context] = field(default_factory=list)
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # that of each environment
     known: Mapping[str, Values] = field(default_factory=dict)  # the values as an earlier merge of the same objects found them
 
     def lift(self, keys: Sequence[str], variants: Variants) -> str:
@@ -116,9 +123,25 @@ class Merger:
             return self._map(context, place, variants)
         if all(isinstance(value, list) for value in found):
             return self._list(context, place, variants)
+        placed = self._placed(variants)
+        if placed is not None:
+            return placed
         if all(value == found[0] for value in found):
             return found[0]
         return self._generic(context, place, variants)
+
+    def _placed(self, variants: Variants) -> Any:
+        """A text that names the namespace it is in, where it says so, or where that is all that tells environments apart."""
+        if not all(isinstance(value, str) and Namespaced.MARK not in value for value in variants.values()):
+            return None
+        for pattern in NAMESPACE:
+            marked = set()
+            for environment, value in variants.items():
+                name = re.escape(self.namespaces.get(environment, ""))
+                marked.add(re.sub(pattern.replace("NAME", name), Namespaced.MARK, value) if name else value)
+            if len(marked) == 1 and Namespaced.MARK in (text := marked.pop()):
+                return Namespaced(text)
+        return None
 
     def _map(self, context: Context, place: Place, variants: Variants) -> Any:
         nodes = {}
@@ -184,14 +207,28 @@ class Merger:
 
     def _generic_keys(self, context: Context, place: Place) -> tuple[str, ...]:
         """A name for a value in no table: as much of the end of its place as tells it apart from all others."""
-        words = [word for part in (context.kind, context.name, *place) for word in re.findall(r"[A-Za-z0-9]+", part)]
+        own = (context.group, context.kind, context.name, *place)
+        words = [word for part in own for word in re.findall(r"[A-Za-z0-9]+", part)]
         for length in range(1, len(words) + 1):
             name = words[-length][:1].lower() + words[-length][1:]
             name += "".join(word[:1].upper() + word[1:] for word in words[len(words) - length + 1 :])
-            owner = self.names.setdefault((*context.prefix, name), (context.kind, context.name, *place))
-            if owner == (context.kind, context.name, *place) and name not in RESERVED and not name[:1].isdigit():
+            if name not in RESERVED and not name[:1].isdigit() and self.takes((*context.prefix, name), own):
                 return (*context.prefix, name)
         raise AssertionError(f"no name for {place} of {context.kind} {context.name}")
+
+    def takes(self, keys: tuple[str, ...], owner: tuple[str, ...]) -> bool:
+        """Whether a name among the values is its owner's: the first that asks for it gets it."""
+        return self.names.setdefault(keys, owner) == owner
+
+    def flag(self, context: Context) -> tuple[str, ...]:
+        """Where the values say whether an object is there; all of a kind, at one service or store, share a map."""
+        short = context.kind[:1].lower() + context.kind[1:]
+        groups = [part[:1].upper() + part[1:] for part in context.group.split(".")]
+        names = (short, f"{short}Object", short + "".join(groups))
+        owner = ("", context.group, context.kind)
+        name = next(name for name in names if name not in RESERVED and self.takes((*context.prefix, name), owner))
+        own = () if context.name == context.owner else (camel(context.name),)
+        return (*context.prefix, name, *own, "enabled")
 
     def _read(self, path: str, example: Any) -> Any:
         if isinstance(example, (dict, list)):

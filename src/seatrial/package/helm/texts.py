@@ -132,37 +132,57 @@ app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 
 
 def migration(
-    chart: str, helper: str, owner: str, pod: str, job: str, needs: Sequence[tuple[str, str, str]], condition: str
+    chart: str,
+    helper: str,
+    owner: str,
+    pod: str,
+    job: str,
+    annotations: str,
+    ttl: str,
+    needs: Sequence[tuple[str, str, str]],
+    condition: str,
 ) -> str:
     """The template of a migration Job: its pod as a helper, the Job, and when it is which.
 
     In an upgrade it is a hook that runs before anything else changes, if all it needs is in the cluster already. In a first
     release, or where it needs something that comes with this one, it is created together with the rest and waits for it. A
-    migration that an earlier release has run is not run again.
+    migration that an earlier release has run is not run again. `annotations` and `ttl` are the Job's own, as lines below its
+    metadata and spec: they count where it is no hook. Helm does not uninstall what was a hook, so a hook that failed belongs to
+    the ServiceAccount of the service, and goes with it.
     """
     wanted = " ".join(f'"{version} {kind} {name}"' for version, kind, name in needs)
     hooked = []
     for line in job.rstrip("\n").split("\n"):
         hooked.append(line)
         if line.startswith("  namespace:"):
-            hooked += HOOK.splitlines()
+            hooked += _either(HOOK, annotations)
         if line == "spec:":
-            hooked += TTL.splitlines()
+            hooked += _either(TTL, ttl)
     parts = {"CHART": chart, "HELPER": helper, "OWNER": owner, "NEEDS": wanted, "POD": pod.rstrip("\n"), "JOB": "\n".join(hooked)}
     return _filled(MIGRATION_HELPERS, **parts) + guarded(_filled(MIGRATION, **parts), condition)
 
 
 HOOK = """\
-  {{- if $first }}
   annotations:
     helm.sh/hook: pre-upgrade
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
-  {{- end }}"""
+  ownerReferences:
+    - apiVersion: v1
+      kind: ServiceAccount
+      name: {{ $account.metadata.name }}
+      uid: {{ $account.metadata.uid }}
+"""
 
 TTL = """\
-  {{- if $first }}
   ttlSecondsAfterFinished: 604800
-  {{- end }}"""
+"""
+
+
+def _either(hook: str, other: str) -> list[str]:
+    """Lines of a hook, and those that stand in their place where it is none."""
+    rest = ["  {{- else }}", *other.splitlines()] if other else []
+    return ["  {{- if $first }}", *hook.splitlines(), *rest, "  {{- end }}"]
+
 
 MIGRATION_HELPERS = """\
 {{- define "@HELPER@" -}}
@@ -175,9 +195,14 @@ MIGRATION_HELPERS = """\
 
 MIGRATION = """\
 {{- $name := include "@HELPER@.name" . }}
-{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace "@OWNER@" }}
-{{- $ran := and .Release.IsUpgrade (eq $name (dig "metadata" "annotations" "seatrial.dev/migration" "" $deployment)) }}
+{{- $rollout := dict }}
+{{- if .Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout" }}
+{{- $rollout = lookup "argoproj.io/v1alpha1" "Rollout" .Release.Namespace "@OWNER@" }}
+{{- end }}
+{{- $workload := $rollout | default (lookup "apps/v1" "Deployment" .Release.Namespace "@OWNER@") }}
+{{- $ran := and .Release.IsUpgrade (eq $name (dig "metadata" "annotations" "seatrial.dev/migration" "" $workload)) }}
 {{- $first := and .Release.IsUpgrade (not $ran) (include "@CHART@.present" (list $ @NEEDS@)) }}
+{{- $account := lookup "v1" "ServiceAccount" .Release.Namespace "@OWNER@" }}
 {{- if or (not $ran) (lookup "batch/v1" "Job" .Release.Namespace $name) }}
 @JOB@
 {{- end }}

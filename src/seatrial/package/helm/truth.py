@@ -20,6 +20,7 @@ _WORDS: dict[str, Callable[..., Any]] = {
     "int": lambda value: int(value or 0),
     "default": lambda fallback, value: value or fallback,
     "index": lambda part, *keys: _at(part, keys),
+    "hasKey": lambda part, key: isinstance(part, Mapping) and key in part,
     "dig": lambda *found: _dig(found[-1], found[:-2], found[-2]),
 }
 
