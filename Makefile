@@ -7,7 +7,7 @@ HAS_PIP := $(PYTHON) -m pip --python $(PYTHON) --version >/dev/null 2>&1
 PIP := if $(HAS_PIP); then set -- $(PYTHON) -m pip --python $(BIN)/python; else set -- $(BIN)/python -m pip; fi; \
 	"$$@" --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: up test lint fidelity bench clean help
+.PHONY: up test lint fidelity bench golden clean help
 
 help:
 	@sed -n 's/^##//p' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ fidelity: $(VENV)/tests
 ## make bench     timings, each beside a peer's in the same run
 bench: $(VENV)/tests
 	@$(BIN)/python benchmarks/run.py
+
+## make golden    what the examples become, written anew below tests/golden
+golden: $(VENV)/tests
+	@$(BIN)/python -m tests.golden
 
 ## make clean     remove the virtual environment and caches
 clean:
