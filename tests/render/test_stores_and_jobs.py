@@ -1,5 +1,7 @@
 """Stores, migrations and jobs: what runs beside the services, and in which order."""
 
+import pytest
+
 POSTGRES = "stores: {db: {postgres: %s, storage: 20Gi}}"
 API = "  api: {image: x/api, port: 80, calls: [db], migrate: migrate up, config: {B: '2', A: '1'}}"
 
@@ -103,3 +105,39 @@ def test_the_pods_of_jobs_are_not_the_services(shop):
         spec = world[kind, name]["spec"]
         labels = (spec["jobTemplate"]["spec"] if kind == "CronJob" else spec)["template"]["metadata"]["labels"]
         assert not selector.items() <= labels.items()
+
+
+MIGRATED = "  api: {image: a/api, port: 80, expose: a.example.com, calls: [db], migrate: up, scale: {min: 1, max: 3, cpu: 50}}"
+BY_GITOPS = "stores: {db: {postgres: 16, storage: 1Gi}}\nplatform: {gitops: %s}"
+
+
+def wave(obj):
+    return int(obj["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
+
+
+def test_argo_cd_runs_a_migration_after_what_it_needs_and_before_what_needs_it(of):
+    world = of(MIGRATED, rest=BY_GITOPS % "argocd")
+    (job,) = world.of("Job")
+    said = job["metadata"]["annotations"]
+    assert said["argocd.argoproj.io/hook"] == "Sync", "a PreSync hook would wait for its ServiceAccount for ever"
+    assert said["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    before = {obj["kind"] for obj in world.objects if wave(obj) < wave(job)}
+    after = {obj["kind"] for obj in world.objects if wave(obj) > wave(job)}
+    assert before >= {"ServiceAccount", "Secret", "StatefulSet", "Service", "NetworkPolicy", "ResourceQuota"}
+    assert after == {"Deployment", "HorizontalPodAutoscaler", "Ingress"}
+
+
+def test_a_hook_of_argo_cd_is_never_pruned_and_goes_by_itself(of):
+    (job,) = of(MIGRATED, rest=BY_GITOPS % "argocd").of("Job")
+    assert job["spec"]["ttlSecondsAfterFinished"] == 86400
+
+
+@pytest.mark.parametrize("gitops", ["flux", "none"])
+def test_others_than_argo_cd_apply_an_ordinary_job(of, gitops):
+    world = of(MIGRATED, rest=BY_GITOPS % gitops)
+    assert not any("argocd" in key for obj in world.objects for key in obj["metadata"].get("annotations", {}))
+
+
+def test_without_a_migration_nothing_has_to_wait(of):
+    world = of("  api: {image: a/api, port: 80}", rest="platform: {gitops: argocd}")
+    assert {wave(obj) for obj in world.objects} == {0}

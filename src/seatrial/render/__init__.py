@@ -19,6 +19,7 @@ from seatrial.render import (
     dashboard,
     delivery,
     gateway,
+    gitops,
     identity,
     jobs,
     mesh,
@@ -50,7 +51,8 @@ def render(
     """
     resolved = app if isinstance(app, ResolvedApp) else resolve(app, environment)
     scope = Scope(resolved, images or {}, secrets or {})
-    return [clone(obj) for obj in _objects(scope) if obj is not None]  # no two objects share a part
+    objects = [clone(obj) for obj in _objects(scope) if obj is not None]  # no two objects share a part
+    return list(gitops.in_waves(scope, objects))
 
 
 def _objects(scope: Scope) -> Iterator[Obj | None]:
