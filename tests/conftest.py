@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,6 +17,11 @@ from seatrial.twin.home import Home
 from seatrial.twin.spawn import spawn
 
 ROOT = Path(__file__).parent.parent
+
+#: Whoever submits a change is told of that change: there, the same examples are tried each time. At a desk they are new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
