@@ -79,6 +79,10 @@ class Seatrial:
         return time.monotonic() - begun
 
 
+# the size by which a segment of shared memory is known is one for all of these tests: one at a time
+pytestmark = pytest.mark.xdist_group("crash")
+
+
 @pytest.fixture
 def seatrial(tmp_path, isolation):
     child = Seatrial(tmp_path / "runtime", isolation)
