@@ -37,8 +37,8 @@ def command(
 
     PATH is the app file or its folder. A chart or tree holds all environments.
 
-    Secret values are never in the app file. They are read from `.env.ENV` and `secrets.ENV.yaml` beside it; a Secret whose
-    values are not there is left out, and said so.
+    Secret values are never in the app file. They are read from `.env.ENV`, `secrets.ENV.yaml` and `secrets.ENV.sops.yaml`
+    beside it; a Secret whose values are not there is left out, and said so. With `secrets: sops` they are encrypted.
 
     \b
     Examples:
@@ -118,35 +118,54 @@ def _tree(app: App, out: Path) -> None:
     """The Kustomize tree of all environments, with the Secrets whose values are given."""
     from seatrial.app import environments, resolve
     from seatrial.package.kustomize import kustomize
-    from seatrial.render import missing, render, values
 
     worlds = {}
-    for environment in environments(app):
+    every = environments(app)
+    for environment in every:
         resolved = resolve(app, environment)
-        given = values.read(resolved)
-        worlds[environment] = _without_plain_text(resolved, render(resolved, secrets=given))
-        _tell_missing(missing(resolved, given), environment, resolved.namespace)
+        where = "base" if len(every) == 1 else f"overlays/{environment}"
+        worlds[environment] = _rendered(resolved, out, f"{where}/secrets/*.sops.yaml")
     _write(kustomize(worlds), out)
 
 
 def _yaml(app: App, environment: str, out: Path | None) -> None:
     from seatrial.app import resolve
     from seatrial.package import manifests
-    from seatrial.render import missing, render, values
 
-    resolved = resolve(app, environment)
-    given = values.read(resolved)
-    objects = _without_plain_text(resolved, render(resolved, secrets=given))
+    objects = _rendered(resolve(app, environment), out, "*.sops.yaml")
     if out is None:
         click.echo(manifests.stream(objects), nl=False)
     else:
         _write(manifests.files(objects), out)
-    _tell_missing(missing(resolved, given), environment, resolved.namespace)
 
 
-def _without_plain_text(resolved: ResolvedApp, objects: list[Obj]) -> list[Obj]:
-    """The objects without Secrets, where these must not be seen unencrypted."""
-    return [obj for obj in objects if obj["kind"] != "Secret"] if resolved.platform.secrets == "sops" else objects
+def _rendered(resolved: ResolvedApp, there: Path | None, pattern: str) -> list[Obj]:
+    """The objects, with the Secrets whose values are given: as they are, or encrypted where SOPS does that."""
+    from seatrial.render import missing, render, values
+
+    given = _given(resolved)
+    if resolved.platform.secrets == "sops":
+        from seatrial.cli.sealing import sealed
+
+        every = values.complete(resolved, given)
+        objects = sealed(resolved, render(resolved, secrets=every), every, given, there, pattern)
+    else:
+        objects = render(resolved, secrets=given)
+    made = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "Secret"}
+    absent = {name: keys for name, keys in missing(resolved, given).items() if name not in made}
+    _tell_missing(absent, resolved.environment, resolved.namespace)
+    return objects
+
+
+def _given(resolved: ResolvedApp) -> dict[str, dict[str, str]]:
+    """The secret values beside the app file; what cannot be opened here is told, and does without."""
+    from seatrial.render import values
+
+    closed: list[str] = []
+    given = values.read(resolved, closed)
+    for words in closed:
+        click.echo(f"note: {words}", err=True)
+    return given
 
 
 def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: str) -> None:
@@ -170,11 +189,20 @@ def _write(files: Mapping[str, str], out: Path) -> None:
 def _chart(app: App, base: str, out: Path) -> None:
     """The chart of all environments. Secret values are asked for by name; none is written."""
     from seatrial.app import environments, resolve
-    from seatrial.package.helm import chart
+    from seatrial.package.emit import document
+    from seatrial.package.helm import chart, secret_values
     from seatrial.render import render, values
 
-    worlds = {}
+    worlds: dict[str, list[Obj]] = {}
+    encrypted: dict[str, str] = {}
     for environment in environments(app):
         resolved = resolve(app, environment)
         worlds[environment] = render(resolved, secrets=values.complete(resolved))
-    _write(chart(app.app, worlds, base=base), out)
+        if resolved.platform.secrets == "sops":
+            from seatrial.cli.sealing import sealed_values
+
+            path = f"secrets-{environment}.sops.yaml"
+            own = secret_values(render(resolved, secrets=_given(resolved)))
+            found = sealed_values(resolved, own, out / path)
+            encrypted |= {path: document(found)} if found else {}
+    _write(chart(app.app, worlds, base=base) | encrypted, out)

@@ -18,4 +18,7 @@ def files(objects: Iterable[Obj]) -> FileTree:
     """A file for each object, numbered so that `kubectl apply -f FOLDER` keeps their order."""
     found = list(objects)
     width = len(str(len(found)))
-    return {f"{number:0{width}}-{obj['kind'].lower()}-{name_of(obj)}.yaml": document(obj) for number, obj in enumerate(found, 1)}
+    return {
+        f"{number:0{width}}-{obj['kind'].lower()}-{name_of(obj)}{'.sops' if 'sops' in obj else ''}.yaml": document(obj)
+        for number, obj in enumerate(found, 1)
+    }

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from seatrial.release import sops
+from seatrial.world import sops
 from seatrial.world.objects import Obj
 
 Values = dict[str, Any]

@@ -2,9 +2,10 @@
 
     .env.dev            PAYMENTS_KEY=…, for every service that lists it; DB_PASSWORD=… for the store `db`
     secrets.dev.yaml    api: {PAYMENTS_KEY: …}, by service or store
+    secrets.dev.sops.yaml    the same, encrypted by SOPS
 
-Neither belongs into version control.  What no file gives is made up (`complete`); who calls it keeps what was made up, for a
-database keeps the password it was first given.
+The first two do not belong into version control.  What no file gives is made up (`complete`); who calls it keeps what was made
+up, for a database keeps the password it was first given.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from seatrial.app.checks import variable
 from seatrial.app.problems import AppFileErrors, Problem, did_you_mean
 from seatrial.app.resolve import ResolvedApp
 from seatrial.render.config import has_password, needed
+from seatrial.world import sops
 
 Values = dict[str, dict[str, str]]
 
@@ -26,14 +28,18 @@ _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _IN_URL = re.compile(r"[A-Za-z0-9._~-]+")
 
 
-def read(app: ResolvedApp) -> Values:
-    """The secret values that the files beside the app file give for its environment; the YAML file wins.
+def read(app: ResolvedApp, closed: list[str] | None = None) -> Values:
+    """The secret values that the files beside the app file give for its environment: the YAML file's, then `.env.ENV`'s, then
+    those of the encrypted one. If that cannot be opened here, it is an error, or a line in `closed`.
 
     Raises AppFileErrors for a file that cannot be read, a name that the app does not have, or a password no URL can carry.
     """
     problems: list[Problem] = []
     values: Values = {}
     dotenv, by_name = app.folder / f".env.{app.environment}", app.folder / f"secrets.{app.environment}.yaml"
+    encrypted = app.folder / f"secrets.{app.environment}.sops.yaml"
+    if encrypted.is_file():
+        _read_encrypted(app, encrypted, values, problems, closed)
     if dotenv.is_file():
         _read_dotenv(app, dotenv, values, problems)
     if by_name.is_file():
@@ -78,9 +84,31 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
+def _read_encrypted(app: ResolvedApp, path: Path, values: Values, problems: list[Problem], closed: list[str] | None) -> None:
+    found = document.read(path)
+    if not isinstance(found.data, dict) or not sops.is_encrypted(found.data):
+        hint = f"sops encrypt --in-place {path.name}"
+        problems.append(Problem(str(path), 1, 1, "this is to be encrypted by SOPS, and is not", hint))
+        return
+    try:
+        found.data = sops.decrypt(path, found.data)
+    except sops.SopsError as error:
+        what, _, hint = str(error).partition("\n")
+        if closed is None:
+            problems.append(Problem(str(path), 1, 1, what, hint))
+        else:
+            closed.append(f"{path}: {what}")
+        return
+    _take_all(app, path, found, values, problems)
+
+
 def _read_yaml(app: ResolvedApp, path: Path, values: Values, problems: list[Problem]) -> None:
     found = document.read(path)
     problems += found.problems
+    _take_all(app, path, found, values, problems)
+
+
+def _take_all(app: ResolvedApp, path: Path, found: document.Document, values: Values, problems: list[Problem]) -> None:
     wanted = needed(app)
     for name, given in (found.data if isinstance(found.data, dict) else {}).items():
         mark = found.key_at((name,))

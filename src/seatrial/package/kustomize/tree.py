@@ -130,10 +130,11 @@ def _files(where: str, folder: _Folder, names: Mapping[Key, str], head: Obj) -> 
     files: FileTree = {}
     resources = list(head.get("resources", ()))
     for key, obj in folder.resources.items():
-        path = f"secrets/{names[key].replace('/', '-')}.yaml" if key[1] == "Secret" else f"{names[key]}.yaml"
+        ending = "sops.yaml" if "sops" in obj else "yaml"
+        path = f"secrets/{names[key].replace('/', '-')}.{ending}" if key[1] == "Secret" else f"{names[key]}.yaml"
         files[f"{where}/{path}"] = document(obj)
         resources.append(path)
-        if key[1] == "Secret":
+        if key[1] == "Secret" and "sops" not in obj:
             files[f"{where}/secrets/.gitignore"] = "*\n"
     patches: list[Obj] = []
     for key, (base, patch) in folder.patches.items():
