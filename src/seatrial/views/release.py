@@ -3,86 +3,46 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from seatrial.release.events import Event
+from seatrial.views import stream as streams
+from seatrial.views.stream import MARKS, Appended, Picture, View
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.live import Live
+    from rich.console import RenderableType
 
-#: state of a row -> the mark before it and its style.
-MARKS = {
-    "waiting": ("·", "dim"), "rolling": ("◌", "cyan"), "ready": ("●", "green"), "done": ("✓", "green"), "paused": ("‖", "yellow"),
-    "failed": ("✗", "red bold"),
-}  # fmt: skip
 #: Rows a tree in a terminal has room for; those that are settled give way first.
 ROOM = 24
 
 Row = Mapping[str, Any]
 
 
-class View(Protocol):
-    def show(self, event: Event) -> None: ...
-    def close(self) -> None: ...
-
-
-def view(output: str, stream: TextIO | None = None) -> View:
+def view(output: str, stream: TextIO | None = None) -> View[Event]:
     """The view for `-o text|json` and the stream it goes to (standard output)."""
-    stream = stream or sys.stdout
-    if output == "json":
-        return Json(stream)
-    return Terminal() if stream.isatty() else Lines(stream)
+    return streams.view(output, stream, Lines, Terminal)
 
 
-class Json:
-    """One JSON document a line, versioned; the last one is the result."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def show(self, event: Event) -> None:
-        self._stream.write(json.dumps(event.as_json()) + "\n")
-        self._stream.flush()
-
-    def close(self) -> None: ...
-
-
-class Lines:
-    """A line for each thing that changed, with the seconds since the beginning; nothing is ever taken back."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._shown = stream, dict[tuple[str, str], str]()
+class Lines(Appended):
+    """A line for each thing that changed."""
 
     def show(self, event: Event) -> None:
         if event.kind == "tree":
             for row in event.payload.get("rows", ()):
                 line = describe(row)
-                if self._shown.get(_key(row)) != line:
-                    self._shown[_key(row)] = line
-                    self._line(event, line)
+                if self.is_new(_key(row), line):
+                    self.line(event.time, line)
             return
         for line in words(event):
-            self._line(event, line)
-
-    def _line(self, event: Event, text: str) -> None:
-        self._stream.write(f"{event.time:6.1f}s  {text}\n" if text else "\n")
-        self._stream.flush()
-
-    def close(self) -> None: ...
+            self.line(event.time, line)
 
 
-class Terminal:
+class Terminal(Picture):
     """What is settled scrolls up as lines; the tree below them is redrawn in place."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console: Console = Console(highlight=False)
-        self._live: Live | None = None
+        super().__init__()
         self._step, self._rows = "", list[Row]()
         self._time = 0.0
 
@@ -96,36 +56,15 @@ class Terminal:
             if event.kind in ("verdict", "interrupted", "result"):
                 self._settle()
             for line in words(event):
-                self._console.print(line, markup=False, soft_wrap=True, style=_style(event))
-        self._draw()
+                self.print(line, _style(event))
+        self.draw(_table(self._rows, self._time) if self._rows else None, self._step)
 
     def _settle(self) -> None:
         """The tree becomes part of the scroll-back."""
         rows, self._rows, self._step = self._rows, [], ""
-        self._draw()
+        self.draw(None)
         if rows:
-            self._console.print(_table(rows, self._time))
-
-    def _draw(self) -> None:
-        from rich.console import Group
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        if not self._rows and not self._step:
-            self.close()
-            return
-        parts: list[RenderableType] = [_table(self._rows, self._time)] if self._rows else []
-        if self._step:
-            parts.append(Spinner("dots", text=f" {self._step}", style="cyan"))
-        if self._live is None:
-            self._live = Live(console=self._console, refresh_per_second=8, transient=True)
-            self._live.start()
-        self._live.update(Group(*parts))
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+            self.console.print(_table(rows, self._time))
 
 
 def _key(row: Row) -> tuple[str, str]:

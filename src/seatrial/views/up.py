@@ -2,87 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from seatrial.up.events import Event
 from seatrial.up.progress import Row
+from seatrial.views import stream as streams
+from seatrial.views.stream import MARKS, Appended, Picture, View
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.live import Live
-
-#: state -> the mark before it and its style in a terminal.
-MARKS = {
-    "waiting": ("·", "dim"),
-    "starting": ("◌", "cyan"),
-    "ready": ("●", "green"),
-    "done": ("✓", "green"),
-    "failed": ("✗", "red bold"),
-}
+    from rich.console import RenderableType
 
 
-class View(Protocol):
-    def show(self, event: Event) -> None: ...
-    def close(self) -> None: ...
-
-
-def view(output: str, stream: TextIO | None = None) -> View:
+def view(output: str, stream: TextIO | None = None) -> View[Event]:
     """The view for `-o text|json` and the stream it goes to (standard output)."""
-    stream = stream or sys.stdout
-    if output == "json":
-        return Json(stream)
-    return Terminal() if stream.isatty() else Lines(stream)
+    return streams.view(output, stream, Lines, Terminal)
 
 
-class Json:
-    """One JSON document a line, versioned."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def show(self, event: Event) -> None:
-        self._stream.write(json.dumps(event.as_json()) + "\n")
-        self._stream.flush()
-
-    def close(self) -> None: ...
-
-
-class Lines:
-    """A line for each thing that changed, with the seconds since the beginning; nothing is ever taken back."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._shown = stream, dict[tuple[str, str], Row]()
+class Lines(Appended):
+    """A line for each thing that changed."""
 
     def show(self, event: Event) -> None:
         if event.kind == "rows":
+            width = max((len(row.name) for row in event.rows), default=0)
             for row in event.rows:
-                if self._shown.get((row.kind, row.name)) != row:
-                    self._shown[row.kind, row.name] = row
-                    self._line(event, describe(row, max(len(each.name) for each in event.rows)))
+                if self.is_new((row.kind, row.name), row):
+                    self.line(event.seconds, describe(row, width))
         elif event.kind in ("ready", "failed"):
-            self._stream.write("\n" + "\n".join(closing(event)) + "\n")
-            self._stream.flush()
+            self.plain("\n" + "\n".join(closing(event)))
         elif event.kind != "step" and event.text:
-            self._line(event, event.text)
-
-    def _line(self, event: Event, text: str) -> None:
-        self._stream.write(f"{event.seconds:6.1f}s  {text}\n")
-        self._stream.flush()
-
-    def close(self) -> None: ...
+            self.line(event.seconds, event.text)
 
 
-class Terminal:
-    """Steps that are done stay as lines; what is coming up is a picture below them, redrawn in place."""
+class Terminal(Picture):
+    """Steps that are done stay as lines; what is coming up is a picture below them."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console: Console = Console(highlight=False)
-        self._live: Live | None = None
+        super().__init__()
         self._step, self._rows = "", tuple[Row, ...]()
 
     def show(self, event: Event) -> None:
@@ -101,37 +57,18 @@ class Terminal:
 
         self._step = ""
         self._draw()
-        self._console.print("[green]✓[/]", escape(text), soft_wrap=True)
+        self.console.print("[green]✓[/]", escape(text), soft_wrap=True)
 
     def _settle(self, event: Event) -> None:
         """The picture becomes part of the scroll-back, and what it means is said below it."""
         rows, self._rows, self._step = self._rows, (), ""
         self._draw()
-        self._console.print(_table(rows))
+        self.console.print(_table(rows))
         for line in closing(event):
-            self._console.print(line, markup=False, soft_wrap=True, style="" if event.kind == "ready" else "red")
+            self.print(line, "" if event.kind == "ready" else "red")
 
     def _draw(self) -> None:
-        """Bring the picture up to date; where there is nothing to show there is none."""
-        from rich.console import Group
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        if not self._rows and not self._step:
-            self.close()
-            return
-        parts: list[RenderableType] = [_table(self._rows)] if self._rows else []
-        if self._step:
-            parts.append(Spinner("dots", text=f" {self._step}", style="cyan"))
-        if self._live is None:
-            self._live = Live(console=self._console, refresh_per_second=8, transient=True)
-            self._live.start()
-        self._live.update(Group(*parts))
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self.draw(_table(self._rows) if self._rows else None, self._step)
 
 
 def _table(rows: Iterable[Row]) -> RenderableType:
