@@ -3,11 +3,11 @@
 import pytest
 
 from board import Board, node, pod
-from seatrial.twin.scheduler.framework import fit_error
-from seatrial.twin.scheduler.plugins.node_affinity import matches_term
-from seatrial.twin.scheduler.plugins.node_basics import tolerates
-from seatrial.twin.scheduler.scheduler import nodes_to_find
-from seatrial.twin.scheduler.state import needs_of
+from seatrial.world.scheduling.choice import nodes_to_find
+from seatrial.world.scheduling.framework import fit_error
+from seatrial.world.scheduling.plugins.node_affinity import matches_term
+from seatrial.world.scheduling.plugins.node_basics import tolerates
+from seatrial.world.scheduling.state import needs_of
 
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 TAIL = "no new claims to deallocate, preemption: 0/{} nodes are available: {}."

@@ -1,1 +1,1 @@
-"""The scheduler: which node each pod goes to, and in whose words it is told that none will do."""
+"""The scheduler: when each pod gets its node, and what is tried when none will do; how a node is chosen is `world.scheduling`."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from seatrial.twin.scheduler.state import ClusterState, PodInfo, pod_info
 from seatrial.world.objects import Obj
+from seatrial.world.scheduling.state import ClusterState, PodInfo, pod_info
 
 
 def priority_of(pod: Obj) -> int:

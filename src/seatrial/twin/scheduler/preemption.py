@@ -16,11 +16,11 @@ from seatrial.twin.clock import seconds_of, timestamp
 from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.options import Options
-from seatrial.twin.scheduler.framework import Cycle, fit_error, reasons_of
 from seatrial.twin.scheduler.nominated import Nominations, nominated_node, priority_of
-from seatrial.twin.scheduler.state import NodeInfo, PodInfo
 from seatrial.world import selectors
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
+from seatrial.world.scheduling.framework import Cycle, fit_error, reasons_of
+from seatrial.world.scheduling.state import NodeInfo, PodInfo
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from seatrial.twin.clock import Clock, Timer
-from seatrial.twin.scheduler.state import PodInfo, pod_info
 from seatrial.world.objects import Obj
+from seatrial.world.scheduling.state import PodInfo, pod_info
 
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 10.0
 

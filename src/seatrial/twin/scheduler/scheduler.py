@@ -13,31 +13,20 @@ from seatrial.twin.clock import timestamp
 from seatrial.twin.context import Context
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.registry import Options
-from seatrial.twin.scheduler import framework
-from seatrial.twin.scheduler.framework import Cycle, Hopeless, Plugin, Refusal, fit_error, reasons_of
 from seatrial.twin.scheduler.nominated import Nominations, nominated_node, placed
-from seatrial.twin.scheduler.plugins import default_plugins
 from seatrial.twin.scheduler.preemption import DefaultPreemption, Outcome, PostFilter
 from seatrial.twin.scheduler.queue import SchedulingQueue, Waiting
-from seatrial.twin.scheduler.state import ClusterState, NodeInfo
 from seatrial.twin.store import Change
 from seatrial.world.objects import Obj, labels_of, name_of
+from seatrial.world.scheduling import choice, framework
+from seatrial.world.scheduling.framework import Cycle, Hopeless, Plugin, Refusal, fit_error, reasons_of
+from seatrial.world.scheduling.plugins import default_plugins
+from seatrial.world.scheduling.state import ClusterState, NodeInfo
 
 log = logging.getLogger(__name__)
 
 NAME = "default-scheduler"
 OPTIONS = Options(user="system:kube-scheduler", groups=("system:authenticated",), manager="kube-scheduler")
-
-#: With fewer nodes than this all are looked at (schedule_one.go, minFeasibleNodesToFind).
-ENOUGH_NODES = 100
-
-
-def nodes_to_find(nodes: int) -> int:
-    """How many fitting nodes are enough: all of a small cluster, from a half down to a twentieth of a large one."""
-    if nodes < ENOUGH_NODES:
-        return nodes
-    percentage = max(5, 50 - nodes // 125)
-    return max(ENOUGH_NODES, nodes * percentage // 100)
 
 
 class Scheduler:
@@ -174,7 +163,7 @@ class Scheduler:
         if promised is not None and self._filtered(cycle, [promised]):
             return [promised]
         nodes = self.state.in_turns()
-        enough = nodes_to_find(len(nodes))
+        enough = choice.nodes_to_find(len(nodes))
         if enough >= len(nodes):
             return self._filtered(cycle, nodes)
         start = self._next_start % len(nodes)
@@ -195,37 +184,21 @@ class Scheduler:
         """The nodes no plugin refuses. Where others are to have room before the pod, it has to fit beside them and without."""
         rivals = self.nominated.rivals(cycle.pod)
         if not rivals:
-            return self._asked(cycle, nodes)
-        free = self._asked(cycle, [node for node in nodes if node.name not in rivals])
+            return choice.fitting(self._plugins, cycle, nodes)
+        free = choice.fitting(self._plugins, cycle, [node for node in nodes if node.name not in rivals])
         fitting = {node.name for node in free}
         for node in nodes:
             if node.name in rivals:
                 with placed(self.state, rivals[node.name], node.name):
-                    fits = self._asked(cycle, [node])
-                if fits and self._asked(cycle, [node]):
+                    fits = choice.fitting(self._plugins, cycle, [node])
+                if fits and choice.fitting(self._plugins, cycle, [node]):
                     fitting.add(node.name)
         return [node for node in nodes if node.name in fitting]
 
-    def _asked(self, cycle: Cycle, nodes: list[NodeInfo]) -> list[NodeInfo]:
-        for plugin in self._plugins:
-            if not nodes:
-                break
-            nodes = plugin.filter(cycle, nodes)
-        return nodes
-
     def _best(self, cycle: Cycle, nodes: list[NodeInfo]) -> NodeInfo:
         """The node with the highest score; the registry's random decides among equals."""
-        if len(nodes) == 1:
-            return nodes[0]
-        totals = [0] * len(nodes)
-        for plugin in self._plugins:
-            scores = plugin.score(cycle, nodes)
-            if scores is not None:
-                weight = plugin.weight
-                totals = [total + weight * score for total, score in zip(totals, scores, strict=True)]
-        highest = max(totals)
-        best = [node for node, total in zip(nodes, totals, strict=True) if total == highest]
-        return best[0] if len(best) == 1 else self._context.registry.random.choice(best)
+        found = choice.best(self._plugins, cycle, nodes)
+        return found[0] if len(found) == 1 else self._context.registry.random.choice(found)
 
     def _bind(self, waiting: Waiting, node: NodeInfo) -> None:
         info = waiting.info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from seatrial.twin.scheduler.framework import (
+from seatrial.world.scheduling.framework import (
     MOST,
     NODE_ADDED,
     NODE_CHANGED,
@@ -15,9 +15,9 @@ from seatrial.twin.scheduler.framework import (
     Cycle,
     Plugin,
 )
-from seatrial.twin.scheduler.selection import Selection
-from seatrial.twin.scheduler.state import NodeInfo
-from seatrial.twin.scheduler.terms import Term
+from seatrial.world.scheduling.selection import Selection
+from seatrial.world.scheduling.state import NodeInfo
+from seatrial.world.scheduling.terms import Term
 
 _AFFINITY = "node(s) didn't match pod affinity rules"
 _ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"

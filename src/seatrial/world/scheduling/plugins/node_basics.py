@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from seatrial.twin.scheduler.framework import (
+from seatrial.world.objects import Obj
+from seatrial.world.scheduling.framework import (
     MOST,
     NODE_ADDED,
     NODE_CHANGED,
@@ -13,8 +14,7 @@ from seatrial.twin.scheduler.framework import (
     Plugin,
     normalized,
 )
-from seatrial.twin.scheduler.state import NodeInfo
-from seatrial.world.objects import Obj
+from seatrial.world.scheduling.state import NodeInfo
 
 
 def tolerates(toleration: Obj, taint: Obj) -> bool:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.twin.scheduler.framework import NODE_ADDED, NODE_CHANGED, STORAGE_CHANGED, Cycle, Hopeless, Plugin
-from seatrial.twin.scheduler.plugins.node_affinity import matches_term
-from seatrial.twin.scheduler.state import NodeInfo, PodInfo
-from seatrial.twin.store import Store
 from seatrial.world.objects import Obj
+from seatrial.world.scheduling.framework import NODE_ADDED, NODE_CHANGED, STORAGE_CHANGED, Cycle, Hopeless, Plugin
+from seatrial.world.scheduling.plugins.node_affinity import matches_term
+from seatrial.world.scheduling.shelf import Store
+from seatrial.world.scheduling.state import NodeInfo, PodInfo
 
 _CONFLICT = "node(s) had volume node affinity conflict"
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from board import node, pod
-from seatrial.twin.scheduler.selection import Selection
-from seatrial.twin.scheduler.state import ClusterState, needs_of
+from seatrial.world.scheduling.selection import Selection
+from seatrial.world.scheduling.state import ClusterState, needs_of
 
 ZONE = "topology.kubernetes.io/zone"
 WEB = Selection.of("default", {"matchLabels": {"app": "web"}})

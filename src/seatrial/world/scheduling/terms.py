@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from seatrial.twin.store import Store
 from seatrial.world import selectors
 from seatrial.world.objects import Obj, labels_of
+from seatrial.world.scheduling.shelf import Store
 
 REQUIRED, PREFERRED = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
 NEAR, AWAY = "podAffinity", "podAntiAffinity"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seatrial.twin.scheduler.framework import NODE_ADDED, NODE_CHANGED, Cycle, Plugin, normalized
-from seatrial.twin.scheduler.state import NodeInfo
 from seatrial.world import selectors
 from seatrial.world.objects import Obj
+from seatrial.world.scheduling.framework import NODE_ADDED, NODE_CHANGED, Cycle, Plugin, normalized
+from seatrial.world.scheduling.state import NodeInfo
 
 _WORDS = "node(s) didn't match Pod's node affinity/selector"
 

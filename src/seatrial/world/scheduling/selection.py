@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from seatrial.twin.scheduler.state import PodInfo
-from seatrial.twin.store import Store
 from seatrial.world import selectors
 from seatrial.world.objects import Obj, controller_of
+from seatrial.world.scheduling.shelf import Store
+from seatrial.world.scheduling.state import PodInfo
 
 #: Owners whose selector tells which pods are of a kind with a pod (component-helpers, spread.go DefaultSelector).
 _OWNERS = {

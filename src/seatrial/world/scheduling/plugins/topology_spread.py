@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
-from seatrial.twin.scheduler.framework import (
+from seatrial.world.objects import Obj
+from seatrial.world.scheduling.framework import (
     MOST,
     NODE_ADDED,
     NODE_CHANGED,
@@ -20,11 +21,10 @@ from seatrial.twin.scheduler.framework import (
     Cycle,
     Plugin,
 )
-from seatrial.twin.scheduler.plugins.node_affinity import allows, required_terms
-from seatrial.twin.scheduler.plugins.node_basics import tolerated
-from seatrial.twin.scheduler.selection import Selection, default_selection
-from seatrial.twin.scheduler.state import ZONE, NodeInfo, PodInfo
-from seatrial.world.objects import Obj
+from seatrial.world.scheduling.plugins.node_affinity import allows, required_terms
+from seatrial.world.scheduling.plugins.node_basics import tolerated
+from seatrial.world.scheduling.selection import Selection, default_selection
+from seatrial.world.scheduling.state import ZONE, NodeInfo, PodInfo
 
 HOSTNAME = "kubernetes.io/hostname"
 

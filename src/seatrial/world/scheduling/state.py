@@ -15,9 +15,9 @@ from typing import Protocol
 
 import orjson
 
-from seatrial.twin.scheduler.terms import PodTerms, Term, terms_of
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
+from seatrial.world.scheduling.terms import PodTerms, Term, terms_of
 
 Amounts = dict[str, int]
 

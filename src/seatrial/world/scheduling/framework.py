@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seatrial.twin.scheduler.state import ClusterState, NodeInfo, PodInfo
-from seatrial.twin.store import Store
+from seatrial.world.scheduling.shelf import Store
+from seatrial.world.scheduling.state import ClusterState, NodeInfo, PodInfo
 
 #: What may happen in a cluster that makes a refused pod worth another look.
 NODE_ADDED, NODE_CHANGED = "node added", "node changed"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seatrial.twin.scheduler.framework import MOST, NODE_ADDED, NODE_CHANGED, POD_GONE, Cycle, Plugin
-from seatrial.twin.scheduler.state import NodeInfo
+from seatrial.world.scheduling.framework import MOST, NODE_ADDED, NODE_CHANGED, POD_GONE, Cycle, Plugin
+from seatrial.world.scheduling.state import NodeInfo
 
 
 class NodeResourcesFit(Plugin):
