@@ -8,32 +8,42 @@ from contextlib import contextmanager
 
 import click
 
+#: Where an error is defined, its name, the exit code, and what is said before it.  What was never imported was never raised: a
+#: verb does not pay for the modules of the others.
+_TOLD = (
+    ("seatrial.twin.home", "TwinError", 1, ""),
+    ("seatrial.up.images", "ImageError", 20, ""),
+    ("seatrial.cluster.helm", "HelmError", 20, "Helm said: "),
+    ("seatrial.cluster.client", "ClusterError", 50, ""),
+)
+
 
 @contextmanager
 def reported() -> Iterator[None]:
     """Run a verb; the errors that belong to the person become a message, without a stack trace."""
-    from seatrial.cli.mistakes import told
-    from seatrial.cluster.client import ClusterError
-    from seatrial.cluster.helm import HelmError
-    from seatrial.twin.home import TwinError
-    from seatrial.up.images import ImageError
-
     try:
-        with told():
-            yield
-    except TwinError as error:
-        _say(error, 1)
-    except ImageError as error:
-        _say(error, 20)
-    except HelmError as error:
-        _say(error, 20, "Helm said: ")
-    except ClusterError as error:
-        _say(error, 50)
+        yield
     except OSError as error:
         words = of_own_folder(error)
         if not words:
             raise
-        _say(TwinError(words), 1)
+        _say(words, 1)
+    except Exception as error:
+        _told(error)
+        raise
+
+
+def _told(error: Exception) -> None:
+    """End with the words and the exit code of an error that belongs to the person; return for any other."""
+    for module, name, code, before in _TOLD:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            _say(error, code, before)
+    if "seatrial.app" in sys.modules:
+        from seatrial.cli.mistakes import told
+
+        with told():
+            raise error
 
 
 def of_own_folder(error: OSError) -> str:
@@ -45,6 +55,6 @@ def of_own_folder(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}\nSeatrial keeps its files in {base()}; another place: export SEATRIAL_HOME=FOLDER"
 
 
-def _say(error: Exception, code: int, before: str = "") -> None:
+def _say(error: object, code: int, before: str = "") -> None:
     click.echo(f"Error: {before}{error}", err=True)
     sys.exit(code)

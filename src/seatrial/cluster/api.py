@@ -22,6 +22,8 @@ PATIENCE, PAUSE = 30.0, 0.25
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+#: Everything that is served in two answers, where the cluster knows how (Kubernetes 1.30); else older documents, one a version.
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 Objects = list[Obj]
 
@@ -115,28 +117,33 @@ class Api:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         content: str = "application/json",
+        accept: str = "application/json",
         again: bool | None = None,
     ) -> Any:
         """One request, made again when the cluster could not take it; `again` says whether that is harmless (reading is)."""
+        import orjson
+
+        sent: dict[str, Any] = {"params": dict(params or {}), "headers": {"Accept": accept}}
+        if body is not None:
+            sent = {**sent, "content": orjson.dumps(body), "headers": {"Accept": accept, "Content-Type": content}}
         harmless = method == "GET" if again is None else again
         end = self.now() + self.patience
         while True:
             try:
                 async with self._gate:
-                    return await self._once(method, path, doing, params, body, content)
+                    return await self._once(method, path, doing, sent)
             except _NotNowError as error:
                 # 429 and 503 with no work done are safe for every request; the rest only where twice is as good as once
                 if not (harmless or error.untouched) or self.now() + error.wait > end:
                     raise error.told from None
                 await self.sleep(error.wait)
 
-    async def _once(self, method: str, path: str, doing: str, params: Any, body: Any, content: str) -> Any:
+    async def _once(self, method: str, path: str, doing: str, sent: Mapping[str, Any]) -> Any:
         import httpx2
         import orjson
 
-        given = {"content": orjson.dumps(body), "headers": {"Content-Type": content}} if body is not None else {}
         try:
-            answer = await self.client.http.request(method, path, params=dict(params or {}), **given)
+            answer = await self.client.http.request(method, path, **sent)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE, untouched=True) from None
         except httpx2.HTTPError as error:
@@ -224,14 +231,17 @@ class Api:
         return bool((answer.get("status") or {}).get("allowed"))
 
     async def served(self) -> Served:
-        """Everything that is served, group version by group version."""
-        version = self.request("GET", "/version", doing="asking for the version of the cluster")
+        """Everything that is served: two answers where the cluster aggregates them, else group version by group version."""
+        doing = "asking what the cluster serves"
         said, core, groups = await asyncio.gather(
-            version,
-            self.request("GET", "/api", doing="asking what the cluster serves"),
-            self.request("GET", "/apis", doing="asking what the cluster serves"),
+            self.request("GET", "/version", doing="asking for the version of the cluster"),
+            self.request("GET", "/api", doing=doing, accept=_DISCOVERY),
+            self.request("GET", "/apis", doing=doing, accept=_DISCOVERY),
         )
-        names = [f"/api/{one}" for one in core.get("versions") or ()]
+        version = str(said.get("gitVersion", ""))
+        if core.get("kind") == groups.get("kind") == "APIGroupDiscoveryList":
+            return _aggregated(version, [*(core.get("items") or ()), *(groups.get("items") or ())])
+        names = [f"/api/{one}" for one in core.get("versions") or ["v1"]]
         for group in groups.get("groups") or ():
             preferred = (group.get("preferredVersion") or {}).get("groupVersion")
             versions = [one["groupVersion"] for one in group.get("versions") or ()]
@@ -240,7 +250,7 @@ class Api:
         resources = {(r.api_version, r.kind): r for found in lists for r in found or ()}
         unread = tuple(name for name, found in zip(names, lists, strict=True) if found is None)
         every = frozenset(name.removeprefix("/apis/").removeprefix("/api/") for name in names)
-        return Served(str(said.get("gitVersion", "")), resources, every, unread)
+        return Served(version, resources, every, unread)
 
     async def _group_version(self, path: str) -> Resources | None:
         try:
@@ -277,6 +287,27 @@ class _NotNowError(Exception):
     def __init__(self, told: ClusterError, wait: float, untouched: bool = False) -> None:
         super().__init__(str(told))
         self.told, self.wait, self.untouched = told, wait, untouched
+
+
+def _aggregated(version: str, groups: Iterable[Obj]) -> Served:
+    """What aggregated discovery says (apidiscovery/v2); versions come in their group's order of preference."""
+    resources: dict[tuple[str, str], Resource] = {}
+    every, unread = set[str](), list[str]()
+    for group in groups:
+        name = str((group.get("metadata") or {}).get("name") or "")
+        for served in group.get("versions") or ():
+            api_version = f"{name}/{served['version']}" if name else str(served["version"])
+            every.add(api_version)
+            if served.get("freshness") == "Stale":  # an aggregated API whose server is down: what it had is not what it has
+                unread.append(f"/apis/{api_version}")
+                continue
+            for one in served.get("resources") or ():
+                kind = str((one.get("responseKind") or {}).get("kind") or "")
+                verbs, namespaced = tuple(one.get("verbs") or ()), one.get("scope") == "Namespaced"
+                if kind:
+                    found = Resource(name, str(served["version"]), kind, str(one["resource"]), namespaced, verbs)
+                    resources.setdefault((api_version, kind), found)
+    return Served(version, resources, frozenset(every), tuple(unread))
 
 
 def _status(answer: Any) -> Mapping[str, Any]:
