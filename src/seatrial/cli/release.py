@@ -50,7 +50,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--on-failure", type=click.Choice(["rollback", "keep", "ask"]), default="rollback", show_default=True)
 @click.option("--recover", is_flag=True, help="Take a Helm release that is stuck in pending for failed, and go on.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else manages.")
-@click.option("--settle", type=SECONDS, default="10s", show_default=True, help="No restarts for so long, then it is released.")
+@click.option("--settle", type=SECONDS, default="0s", show_default=True, help="For how long new pods must have held.")
 @click.option("--smoke", default="", metavar="SERVICE:PORT/PATH", help="A request through a Service that must succeed.")
 @click.option(
     "--evidence", type=click.Path(path_type=Path), default="seatrial-evidence", show_default=True, help="Where to save."

@@ -155,13 +155,15 @@ class Redactor(Protocol):
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """What is to be watched. `objects` are the wanted ones (hooks among them), each with its namespace filled in;
-    `before` what was live of them; `seconds` the time each workload gets."""
+    `before` what was live of them; `seconds` the time each workload gets; `ready` is kept by who watches: the uid of each pod
+    that is ready, and since when it has been, in seconds of `Clock.monotonic`."""
 
     release: str
     namespace: str
     objects: tuple[Obj, ...]
     before: Mapping[Ref, Obj] = field(default_factory=dict)
     seconds: Mapping[Ref, float] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)
 
 
 class Watcher(Protocol):
@@ -181,9 +183,10 @@ class Watcher(Protocol):
 
 
 class Verify(Protocol):
-    """`await verify(client, rollout, tell=…, clock=…, settle=10.0, smoke="")`: whether what came up holds.
+    """`await verify(client, rollout, tell=…, clock=…, settle=0.0, smoke="")`: whether what came up holds.
 
-    `settle` in seconds; `smoke` is a request through a Service, `api:3000/health`; "" for none.
+    `settle` in seconds, for which each new pod must have been ready: those that came up first have it behind them when the last
+    one is ready. `smoke` is a request through a Service, `api:3000/health`; "" for none.
     """
 
     async def __call__(

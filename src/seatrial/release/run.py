@@ -62,7 +62,7 @@ class Wish:
     on_failure: OnFailure = "rollback"
     timeout: float | None = None
     factor: float = 2.0
-    settle: float = 10.0
+    settle: float = 0.0
     smoke: str = ""
     force_conflicts: bool = False
     evidence: Path = Path("seatrial-evidence")

@@ -13,7 +13,7 @@ from seatrial.release.tree import new_pods, row_of
 from seatrial.release.verdict import WORKLOADS, reason_of
 from seatrial.rules.alive.crash import crashes
 from seatrial.rules.alive.crash_words import ending
-from seatrial.rules.alive.pods import containers
+from seatrial.rules.alive.pods import containers, is_ready
 from seatrial.rules.finding import Fact, Finding, Rule
 from seatrial.world.objects import Obj, annotations_of, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World
@@ -37,18 +37,18 @@ _PODS = Resource("", "v1", "Pod", "pods", True)
 _SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True)
 
 
-async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float = 10.0, smoke: str = "") -> Verdict:
+async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float = 0.0, smoke: str = "") -> Verdict:
     """See `events.Verify`. Raises ClusterError when the cluster cannot be asked."""
     api = Api(client)
     for check in (_endpoints(api, rollout, clock), _smoke(api, rollout, smoke, clock) if smoke else None):
         finding = await check if check else None
         if finding:
             return _failed(finding, tell)
-    end, first = clock.monotonic() + settle, await _world(api, rollout)
-    tell("step", text=f"watching for restarts for {settle:.0f} s")
-    before = _restarts(first, rollout)
+    world = await _world(api, rollout)
+    before, end = _restarts(world, rollout), _settled_at(world, rollout, clock.monotonic(), settle)
+    if end > clock.monotonic():
+        tell("step", text=f"watching for restarts for {end - clock.monotonic():.0f} s")
     while True:
-        world = await _world(api, rollout)
         finding = _restarted(world, rollout, before) or _regressed(world, rollout)
         if finding:
             return _failed(finding, tell)
@@ -56,6 +56,19 @@ async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, 
         if left <= 0:
             return Verdict("succeeded", "Released", "everything runs in its new version, and holds")
         await asyncio.sleep(min(LOOK, left))
+        world = await _world(api, rollout)
+
+
+def _settled_at(world: World, rollout: Rollout, now: float, settle: float) -> float:
+    """When the last of the new pods has been ready for so long; one that was not watched counts from now."""
+    since = [
+        rollout.ready.get(str(dig(pod, "metadata.uid")), now)
+        for obj in _workloads(rollout)
+        if (live := world.get(ref_of(obj))) is not None
+        for pod in new_pods(world, live)
+        if is_ready(pod)
+    ]
+    return max(since, default=now) + settle if settle else now
 
 
 def _failed(finding: Finding, tell: Tell) -> Verdict:

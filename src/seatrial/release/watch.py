@@ -156,6 +156,12 @@ class Watcher:
 
     def _see(self, change: str, obj: Obj) -> None:
         self.judge.see(change, obj)
+        if obj["kind"] == "Pod":
+            uid, ready = str(dig(obj, "metadata.uid")), self.rollout.ready
+            if change == "DELETED" or not is_ready(obj):
+                ready.pop(uid, None)
+            else:
+                ready.setdefault(uid, self._clock.monotonic())
         self._dirty.set()
 
     # what is told
