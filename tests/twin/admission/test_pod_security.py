@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from admitted import container, pod, refused, registry, send
 
-from seatrial.twin.admission.plugins.pod_security.checks import violations
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.options import Options
 from seatrial.twin.registry.registry import Registry
+from seatrial.world.admission.pod_checks import violations
 from seatrial.world.objects import Obj, clone
 
 PREFIX = "pod-security.kubernetes.io/"

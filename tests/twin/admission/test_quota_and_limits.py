@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from admitted import container, pod, refused, registry, send
 
-from seatrial.twin.admission.plugins import quota_usage
+from seatrial.twin.controllers.quota import observed
 from seatrial.twin.registry.registry import Registry
 from seatrial.world.objects import Obj, clone
 
@@ -28,7 +28,7 @@ def quota(to: Registry, name: str = "team", scopes: list[str] | None = None, **s
 
 def count(to: Registry, name: str = "team") -> None:
     stored = to.get("resourcequotas", "default", name)
-    used = quota_usage.observed(to, stored)
+    used = observed(to, stored)
     to.update_status("resourcequotas", {**stored, "status": {"hard": stored["spec"]["hard"], "used": used}})
 
 

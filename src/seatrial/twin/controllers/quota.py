@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from seatrial.twin.admission.plugins import quota_usage
 from seatrial.twin.context import Context
 from seatrial.twin.controllers.base import OPTIONS, Watch, own_key
 from seatrial.twin.controllers.ownership import is_deleting
 from seatrial.twin.controllers.pods import is_finished
+from seatrial.twin.registry.registry import Registry
 from seatrial.twin.store import Change, Key
-from seatrial.world.objects import name_of, namespace_of
+from seatrial.world import quantity
+from seatrial.world.admission import quota_usage
+from seatrial.world.objects import Obj, name_of, namespace_of
 
 QUOTAS = "resourcequotas"
 #: Seconds from the end of an object to the count without it, as recorded in `rollouts/golden/quota-allows-unavailable-4.json`,
@@ -52,8 +54,24 @@ class ResourceQuotaController:
         if quota is None or is_deleting(quota):
             return None
         hard = (quota.get("spec") or {}).get("hard") or {}
-        status = {"hard": hard, "used": quota_usage.observed(self._registry, quota)}
+        status = {"hard": hard, "used": observed(self._registry, quota)}
         if status != quota.get("status"):
             written = {**quota, "metadata": {**quota["metadata"]}, "status": status}
             self._registry.update_status(QUOTAS, written, OPTIONS)
         return None
+
+
+def observed(registry: Registry, quota: Obj) -> quota_usage.Usage:
+    """What is used now of each resource of `spec.hard`, counted over the objects of the quota's namespace."""
+    hard = list((quota.get("spec") or {}).get("hard") or {})
+    namespace = quota["metadata"].get("namespace", "")
+    total: quota_usage.Usage = dict.fromkeys(hard, "0")
+    for resource in quota_usage.sources(hard):
+        names = quota_usage.counted(resource, hard)
+        for obj in registry.list(resource, namespace):
+            if quota_usage.in_scope(quota, resource, obj):
+                used = quota_usage.usage(resource, obj, registry.clock.now())
+                for name in names:
+                    if name in used:
+                        total[name] = quantity.add(total[name], used[name])
+    return total

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from seatrial.twin.admission.plugins import quota_usage
 from seatrial.twin.admission.plugins.refusal import forbidden
 from seatrial.world import quantity
+from seatrial.world.admission import quota_usage
 from seatrial.world.objects import Obj
 
 if TYPE_CHECKING:
@@ -50,24 +50,11 @@ def _check_constraints(registry: Registry, resource: str, obj: Obj, quota: Obj) 
     names = quota_usage.counted(resource, status["hard"])
     name = quota["metadata"]["name"]
     if resource == "pods":
-        missing = _missing(obj["spec"], [n for n in names if n in quota_usage.MUST_SPECIFY])
+        missing = quota_usage.unstated(obj["spec"], names)
         if missing:
             raise forbidden(registry, resource, obj, f"failed quota: {name}: must specify {missing}")
     if any(n not in (status.get("used") or {}) for n in names):
         raise forbidden(registry, resource, obj, f"status unknown for quota: {name}, resources: {','.join(sorted(names))}")
-
-
-def _missing(spec: Obj, required: Iterable[str]) -> str:
-    """Which resources which containers leave open: `limits.cpu for: a,b; memory for: a`."""
-    lacking: dict[str, set[str]] = {}
-    for kind in ("containers", "initContainers"):
-        for container in spec.get(kind) or ():
-            resources = container.get("resources") or {}
-            given = quota_usage.compute(resources.get("requests") or {}, resources.get("limits") or {})
-            for name in required:
-                if name not in given:
-                    lacking.setdefault(name, set()).add(container["name"])
-    return "; ".join(f"{name} for: {','.join(sorted(lacking[name]))}" for name in sorted(lacking))
 
 
 def _delta(quota: Obj, resource: str, used: Usage, old: Obj | None, registry: Registry) -> Usage:

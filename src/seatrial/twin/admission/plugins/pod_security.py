@@ -1,28 +1,23 @@
 """PodSecurity: holds pods to the level that their namespace's labels ask for, and warns of what would not pass.
 
-pod-security-admission, admission/admission.go and api/helpers.go; the checks themselves are in `checks`. Audit
+pod-security-admission, admission/admission.go and api/helpers.go; levels and checks are `world.admission.pod_security`. Audit
 annotations have nobody to read them here, so the audit labels are read only for their mistakes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.twin import errors
-from seatrial.twin.admission.plugins.pod_security.checks import LATEST, violations
 from seatrial.twin.admission.plugins.refusal import forbidden
 from seatrial.twin.errors import Cause
+from seatrial.world.admission.pod_security import LEVELS, PREFIX, Level, Policy, Wrong, details, policy_of
 from seatrial.world.objects import Obj, controller_of, dig, labels_of
 
 if TYPE_CHECKING:
     from seatrial.twin.registry.options import Options
     from seatrial.twin.registry.registry import Registry
 
-PREFIX = "pod-security.kubernetes.io/"
-LEVELS = ("privileged", "baseline", "restricted")  # from lax to strict
 #: How many pods of a namespace are looked at when its level is raised.
 MAX_PODS = 3000
 #: Where the pod template of each workload is.
@@ -36,56 +31,6 @@ TEMPLATES = {
     "jobs.batch": "spec.template",
     "cronjobs.batch": "spec.jobTemplate.spec.template",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    level: str = "privileged"
-    version: str = "latest"
-
-    def __str__(self) -> str:
-        return f"{self.level}:{self.version}"
-
-    @property
-    def minor(self) -> int:
-        return LATEST if self.version == "latest" else int(self.version.removeprefix("v1."))
-
-    def violations(self, pod: Obj) -> list[tuple[str, str]]:
-        return violations(self.level, self.minor, pod)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    enforce: Level
-    warn: Level
-
-
-def policy_of(labels: Mapping[str, str]) -> tuple[Policy, list[Cause]]:
-    """What a namespace's labels ask for, and what is wrong with them; what cannot be read is enforced as restricted."""
-    causes: list[Cause] = []
-    read: dict[str, Level] = {}
-    for mode in ("enforce", "audit", "warn"):
-        read[mode] = _level_of(labels, mode, causes)
-    enforce, warn = read["enforce"], read["warn"]
-    explicit = labels.get(f"{PREFIX}enforce") in LEVELS and f"{PREFIX}warn" not in labels
-    if explicit and LEVELS.index(enforce.level) > LEVELS.index(warn.level):
-        warn = Level(enforce.level, warn.version if f"{PREFIX}warn-version" in labels else enforce.version)
-    return Policy(enforce, warn), causes
-
-
-def _level_of(labels: Mapping[str, str], mode: str, causes: list[Cause]) -> Level:
-    level, version = labels.get(PREFIX + mode, "privileged"), labels.get(f"{PREFIX}{mode}-version", "latest")
-    if level not in LEVELS:
-        causes.append(_wrong(PREFIX + mode, level, "must be one of privileged, baseline, restricted"))
-        level = "restricted" if mode == "enforce" else "privileged"
-    if version != "latest" and not re.fullmatch(r"v1\.([0-9]|[1-9][0-9]*)", version):
-        causes.append(_wrong(f"{PREFIX}{mode}-version", version, 'must be "latest" or "v1.x"'))
-        version = "latest"
-    return Level(level, version)
-
-
-def _wrong(label: str, value: str, why: str) -> Cause:
-    return Cause("FieldValueInvalid", f'Invalid value: "{value}": {why}', f"metadata.labels[{label}]")
 
 
 def check(registry: Registry, resource: str, obj: Obj, old: Obj | None, options: Options) -> None:
@@ -115,18 +60,14 @@ def _check_pod(registry: Registry, pod: Obj, old: Obj | None, options: Options) 
         return
     found = policy.enforce.violations(pod)
     if found:
-        raise forbidden(registry, "pods", pod, f'violates PodSecurity "{policy.enforce}": {_details(found)}')
+        raise forbidden(registry, "pods", pod, f'violates PodSecurity "{policy.enforce}": {details(found)}')
     _warn(policy.warn, pod, options)
 
 
 def _warn(level: Level, pod: Obj, options: Options) -> None:
     found = level.violations(pod) if options.warnings is not None else []
     if found:
-        options.warn(f'would violate PodSecurity "{level}": {_details(found)}')
-
-
-def _details(found: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{reason} ({detail})" if detail else reason for reason, detail in found)
+        options.warn(f'would violate PodSecurity "{level}": {details(found)}')
 
 
 def _is_significant(pod: Obj, old: Obj) -> bool:
@@ -142,10 +83,10 @@ def _is_significant(pod: Obj, old: Obj) -> bool:
 
 
 def _check_namespace(registry: Registry, namespace: Obj, old: Obj | None, options: Options) -> None:
-    policy, causes = policy_of(labels_of(namespace))
-    before, old_causes = policy_of(labels_of(old)) if old is not None else (policy, [])
-    if causes and causes != old_causes:
-        raise errors.invalid("", "Namespace", namespace["metadata"].get("name", ""), causes)
+    policy, wrong = policy_of(labels_of(namespace))
+    before, old_wrong = policy_of(labels_of(old)) if old is not None else (policy, [])
+    if wrong and wrong != old_wrong:
+        raise errors.invalid("", "Namespace", namespace["metadata"].get("name", ""), [_cause(one) for one in wrong])
     if old is None or policy.enforce == before.enforce or policy.enforce.level == "privileged":
         return
     relaxed = LEVELS.index(policy.enforce.level) <= LEVELS.index(before.enforce.level)
@@ -153,6 +94,10 @@ def _check_namespace(registry: Registry, namespace: Obj, old: Obj | None, option
         return
     for warning in _warnings(registry, namespace["metadata"]["name"], policy.enforce):
         options.warn(warning)
+
+
+def _cause(wrong: Wrong) -> Cause:
+    return Cause("FieldValueInvalid", f'Invalid value: "{wrong.value}": {wrong.why}', f"metadata.labels[{wrong.label}]")
 
 
 def _warnings(registry: Registry, name: str, level: Level) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an object uses of a quota, and which quotas it counts towards: for admission and for the quota controller.
+"""What an object uses of a quota, and which quotas it counts towards: for admission, the quota controller and a preflight.
 
 pkg/quota/v1/evaluator/core (pods, services, claims) and apiserver/pkg/quota/v1/generic (object counts).
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seatrial.world import pod_resources, quantity, selectors
 from seatrial.world.objects import Obj, annotations_of, dig
-
-if TYPE_CHECKING:
-    from seatrial.twin.registry.registry import Registry
 
 Usage = dict[str, str]
 
@@ -189,27 +186,25 @@ def _crosses_namespaces(affinity: Obj) -> bool:
     return False
 
 
-# for the controller
+def unstated(spec: Obj, names: Iterable[str]) -> str:
+    """Which of the resources that a quota counts which containers leave open: `limits.cpu for: a,b; memory for: a`.
+
+    `names` are those of the quota; for pods with any of them Kubernetes answers `must specify …`.
+    """
+    lacking: dict[str, set[str]] = {}
+    for kind in ("containers", "initContainers"):
+        for container in spec.get(kind) or ():
+            resources = container.get("resources") or {}
+            given = compute(resources.get("requests") or {}, resources.get("limits") or {})
+            for name in names:
+                if name in MUST_SPECIFY and name not in given:
+                    lacking.setdefault(name, set()).add(container["name"])
+    return "; ".join(f"{name} for: {','.join(sorted(lacking[name]))}" for name in sorted(lacking))
 
 
-def observed(registry: Registry, quota: Obj) -> Usage:
-    """What is used now of each resource of `spec.hard`, counted over the objects of the quota's namespace."""
-    hard = list((quota.get("spec") or {}).get("hard") or {})
-    namespace = quota["metadata"].get("namespace", "")
-    total: Usage = dict.fromkeys(hard, "0")
-    for resource in _sources(registry, hard):
-        names = counted(resource, hard)
-        for obj in registry.list(resource, namespace):
-            if in_scope(quota, resource, obj):
-                used = usage(resource, obj, registry.clock.now())
-                for name in names:
-                    if name in used:
-                        total[name] = quantity.add(total[name], used[name])
-    return total
-
-
-def _sources(registry: Registry, hard: Iterable[str]) -> list[str]:
+def sources(hard: Iterable[str]) -> list[str]:
     """The resources whose objects count towards any of these names."""
+    names = list(hard)
     candidates = {"pods", "services", "persistentvolumeclaims", *_PLAIN_COUNTS}
-    candidates |= {name.removeprefix("count/") for name in hard if name.startswith("count/")}
-    return sorted(one for one in candidates if counted(one, hard))
+    candidates |= {name.removeprefix("count/") for name in names if name.startswith("count/")}
+    return sorted(one for one in candidates if counted(one, names))
