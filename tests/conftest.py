@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,9 @@ def seatrial_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["SEATRIAL_HOME"] = before
 
 
-@pytest.fixture(scope="session")
-def start_twin(seatrial_home: Path) -> Iterator[Callable[..., LiveTwin]]:
-    """Start a twin by name and options; it ends with the tests."""
+@contextmanager
+def starting() -> Iterator[Callable[..., LiveTwin]]:
+    """A function that starts a twin by name and options; all it started end with the block."""
     started = []
 
     def start(name: str, *options: str) -> LiveTwin:
@@ -48,13 +49,29 @@ def start_twin(seatrial_home: Path) -> Iterator[Callable[..., LiveTwin]]:
         started.append((home, spawned.lifeline))
         return LiveTwin(home, spawned.running)
 
-    yield start
-    for home, lifeline in started:
-        os.close(lifeline)
-        home.stop()
+    try:
+        yield start
+    finally:
+        for home, lifeline in started:
+            os.close(lifeline)
+            home.stop()
+
+
+@pytest.fixture(scope="module")
+def start_twin(seatrial_home: Path) -> Iterator[Callable[..., LiveTwin]]:
+    """Start a twin by name and options; it ends with the tests of its module, for a machine has addresses for sixteen."""
+    with starting() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def twin(start_twin: Callable[..., LiveTwin]) -> LiveTwin:
+def start_lasting_twin(seatrial_home: Path) -> Iterator[Callable[..., LiveTwin]]:
+    """Start a twin that tests of several modules share."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def twin(start_lasting_twin: Callable[..., LiveTwin]) -> LiveTwin:
     """One twin for all tests of a worker that only need a namespace of their own."""
-    return start_twin("shared")
+    return start_lasting_twin("shared")

@@ -6,7 +6,7 @@ from fidelity.reference import furnish
 
 
 @pytest.fixture(scope="session")
-def reference(start_twin):
-    twin = start_twin("reference")
+def reference(start_lasting_twin):
+    twin = start_lasting_twin("reference")
     furnish(twin.environment)
     return twin

@@ -103,7 +103,7 @@ def test_addresses_and_tokens_outlive_a_restart_and_a_block_that_is_taken(home: 
     taken = claim_block(of_first)
     assert taken.index == of_first
     try:
-        twin = start(home, state)
+        twin = start_far_off(home, state)
         moved = addresses(twin)
         of_second = block(twin)
         assert of_second != of_first
