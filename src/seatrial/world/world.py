@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.world.objects import Obj, Ref, controller_of, dig, labels_of, name_of, ref_of
 from seatrial.world.selectors import matches, matches_labels
+
+if TYPE_CHECKING:
+    from seatrial.world.graph import Graph
 
 #: Owners of owners, at most: a circle of owner references ends here.
 GENERATIONS = 8
@@ -36,10 +39,12 @@ class World:
     def __init__(self, objects: Iterable[Obj] = (), sources: Mapping[Ref, str] | None = None) -> None:
         self._objects: dict[Ref, Obj] = {}
         self._kinds: dict[str, dict[Ref, Obj]] = defaultdict(dict)
+        self._groups: dict[str, dict[str, None]] = defaultdict(dict)  # the groups that a kind was seen in
         self._uids: dict[str, Ref] = {}
         self._owned: dict[str, dict[Ref, Obj]] = defaultdict(dict)  # by the owner's uid
         self._events: dict[str, dict[Ref, Obj]] = defaultdict(dict)  # by the uid, or the name, of what they are about
         self._labels: dict[tuple[str, str, str, str], dict[Ref, Obj]] | None = None
+        self._graph: Graph | None = None
         self.sources: dict[Ref, str] = dict(sources or {})
         self.facts: dict[str, Any] = {}
         self.logs: dict[LogKey, list[str]] = {}
@@ -64,6 +69,7 @@ class World:
             self._forget(ref)
         self._objects[ref] = obj
         self._kinds[ref.kind][ref] = obj
+        self._groups[ref.kind][ref.group] = None
         if source:
             self.sources[ref] = source
         metadata = obj.get("metadata") or {}
@@ -73,7 +79,7 @@ class World:
             self._owned[owner.get("uid", "")][ref] = obj
         if ref.kind == "Event":
             self._events[_about(obj)][ref] = obj
-        self._labels = None
+        self._labels = self._graph = None
         return ref
 
     def drop(self, ref: Ref) -> None:
@@ -81,7 +87,7 @@ class World:
         if ref in self._objects:
             self._forget(ref)
             self.sources.pop(ref, None)
-            self._labels = None
+            self._labels = self._graph = None
 
     def _forget(self, ref: Ref) -> None:
         obj = self._objects.pop(ref)
@@ -99,11 +105,23 @@ class World:
     def get(self, ref: Ref) -> Obj | None:
         return self._objects.get(ref)
 
+    def refs(self) -> Iterable[Ref]:
+        """The names of all objects, in the order in which they came."""
+        return self._objects.keys()
+
+    @property
+    def graph(self) -> Graph:
+        """What names, selects and makes what; made when it is first asked after a change."""
+        if self._graph is None:
+            from seatrial.world.graph import Graph
+
+            self._graph = Graph(self)
+        return self._graph
+
     def find(self, kind: str, namespace: str, name: str, group: str | None = None) -> Obj | None:
         """An object by its kind and name; `group` only where one kind is served in several."""
-        if group is not None:
-            return self._objects.get(Ref(group, kind, namespace, name))
-        return next((o for r, o in self._kinds[kind].items() if r.name == name and r.namespace == namespace), None)
+        groups = self._groups.get(kind, ()) if group is None else (group,)
+        return next((obj for each in groups if (obj := self._objects.get(Ref(each, kind, namespace, name)))), None)
 
     def of(self, *kinds: str) -> Iterator[Obj]:
         """The objects of some kinds."""

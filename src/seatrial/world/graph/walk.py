@@ -1,0 +1,78 @@
+"""Rows of a table, found in an object in one pass: their paths are woven into a tree, and only branches that exist are walked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from seatrial.world.paths import EACH, Steps, split
+
+
+class HasPath(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+R = TypeVar("R", bound=HasPath)
+
+
+@dataclass(slots=True)
+class Node(Generic[R]):
+    """A branch of the tree: what is looked for here, and below which keys, below every item, below every key."""
+
+    rows: list[R] = field(default_factory=list)
+    keys: dict[str, Node[R]] = field(default_factory=dict)
+    each: Node[R] | None = None
+    every: Node[R] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Generic[R]):
+    """A row, the value at its path, what that value stands in, and the steps to it."""
+
+    row: R
+    value: Any
+    beside: Any
+    steps: Steps
+
+
+def weave(rows: Iterable[R]) -> Node[R]:
+    """The tree of some rows."""
+    root: Node[R] = Node()
+    for row in rows:
+        node = root
+        for step in split(row.path) if row.path else ():
+            if step == EACH:
+                node.each = node.each or Node()
+                node = node.each
+            elif step == "*":
+                node.every = node.every or Node()
+                node = node.every
+            else:
+                node = node.keys.setdefault(str(step), Node())
+        node.rows.append(row)
+    return root
+
+
+def hits(tree: Node[R], value: Any, steps: Steps = ()) -> Iterator[Hit[R]]:
+    """Every place in a document that a tree looks for; nulls are not there."""
+    return _hits(tree, value, None, steps)
+
+
+def _hits(node: Node[R], value: Any, beside: Any, steps: Steps) -> Iterator[Hit[R]]:
+    for row in node.rows:
+        yield Hit(row, value, beside, steps)
+    if isinstance(value, dict):
+        for key, child in node.keys.items():
+            below = value.get(key)
+            if below is not None:
+                yield from _hits(child, below, value, (*steps, key))
+        if node.every is not None:
+            for key, below in value.items():
+                if below is not None and isinstance(key, str):
+                    yield from _hits(node.every, below, value, (*steps, key))
+    elif node.each is not None and isinstance(value, list):
+        for index, below in enumerate(value):
+            if below is not None:
+                yield from _hits(node.each, below, value, (*steps, index))

@@ -1,0 +1,147 @@
+"""A YAML text is changed in one place and stays as its author wrote it everywhere else."""
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seatrial.world.editing import EditError, edited
+
+TEXT = """\
+# the shop
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web   # its name
+  labels: {app: web, tier: "front"}
+spec:
+  replicas: 1  # one is enough
+  template:
+    spec:
+      containers:
+        - name: web
+          image: 'nginx:latest'
+          args: ["-g", daemon off;]
+          env:
+          - name: A
+            value: "1"
+
+          # the second
+          - name: B
+            value: |
+              text
+              more
+        # a comment between
+        - image: busybox
+          name: side
+---
+kind: Service
+"""
+
+CASES = {
+    "a scalar keeps its comment": ("replace", "/spec/replicas", 3, ("replicas: 1  # one", "replicas: 3  # one")),
+    "a scalar keeps its quotes": ("replace", "/spec/template/spec/containers/0/image", "nginx:1.27", ("latest'", "1.27'")),
+    "a key goes behind the last one": (
+        "add", "/spec/minReadySeconds", 5, ("              more\n", "              more\n"),
+    ),
+    "a map goes behind the last key": (
+        "add", "/spec/template/spec/containers/1/resources", {"limits": {"memory": "1Gi"}},
+        ("name: side\n", "name: side\n          resources:\n            limits:\n              memory: 1Gi\n"),
+    ),
+    "a key into braces": ("add", "/metadata/labels/part", "x", ('tier: "front"}', 'tier: "front", part: x}')),
+    "a key out of braces": ("remove", "/metadata/labels/app", None, ("{app: web, tier", "{tier")),
+    "the last key out of braces": ("remove", "/metadata/labels/tier", None, (', tier: "front"}', "}")),
+    "an item into brackets": ("add", "/spec/template/spec/containers/0/args/-", "-q", ("daemon off;]", "daemon off;, -q]")),
+    "an item behind the last one": (
+        "add", "/spec/template/spec/containers/-", {"name": "new"}, ("name: side\n", "name: side\n        - name: new\n"),
+    ),
+    "an item out of a list": (
+        "remove", "/spec/template/spec/containers/0/env/0", None, ('          - name: A\n            value: "1"\n', ""),
+    ),
+    "a line is gone with its comment": ("remove", "/spec/replicas", None, ("  replicas: 1  # one is enough\n", "")),
+    "the first key behind a dash": ("remove", "/spec/template/spec/containers/1/image", None, ("image: busybox\n          ", "")),
+    "a block gives way to a scalar": (
+        "replace", "/spec/template/spec/containers/0/env/1/value", "x", ("|\n              text\n              more\n", "x\n"),
+    ),
+    "a map gives way to another": (
+        "replace", "/metadata/labels", {"a": "b"}, ('labels: {app: web, tier: "front"}', "labels:\n    a: b"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_place_changes(case: str) -> None:
+    op, path, value, (old, new) = CASES[case]
+    after = edited(TEXT, 0, [{"op": op, "path": path, "value": value}])
+    if old == new:
+        assert "minReadySeconds: 5" in after and after.replace("  minReadySeconds: 5\n", "") == TEXT
+    else:
+        assert TEXT.count(old) == 1
+        assert after == TEXT.replace(old, new)
+
+
+def test_the_document_and_the_item_of_a_list_are_found() -> None:
+    assert edited(TEXT, 1, [{"op": "replace", "path": "/kind", "value": "Job"}]) == TEXT.replace("Service", "Job")
+    text = "kind: List\nitems:\n- {kind: A}\n- kind: B # b\n"
+    assert edited(text, 0, [{"op": "add", "path": "/x", "value": 1}], item=1) == text + "  x: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a: &x {b: 1}\nc: *x\n", "/c/b"),
+        ("a: &x\n  b: 1\nc:\n  <<: *x\n", "/a/b"),
+        ("a: 1\n", "/b/c"),
+        ("a: [\n", "/a"),
+    ],
+)
+def test_what_would_change_more_is_refused(text: str, path: str) -> None:
+    with pytest.raises(EditError):
+        edited(text, 0, [{"op": "replace", "path": path, "value": 2}])
+
+
+leaves = st.sampled_from(["x", "on", "a: b", "#", 1, True, None, 1.5, "multi\nline\n", ""])
+trees: st.SearchStrategy[Any] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3), st.dictionaries(st.sampled_from("abcd"), inner, min_size=1, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    document=st.dictionaries(st.sampled_from("abcd"), trees, min_size=1),
+    flow=st.sampled_from([None, False, True]),
+    data=st.data(),
+)
+def test_what_is_changed_says_what_was_asked_for_or_is_refused(document: dict[str, Any], flow: bool | None, data: Any) -> None:
+    text = yaml.safe_dump(document, default_flow_style=flow, sort_keys=False)
+    path, here = "", document
+    while True:
+        key = data.draw(st.sampled_from(list(here) if isinstance(here, dict) else list(range(len(here)))))
+        path += f"/{key}"
+        if not isinstance(here[key], (dict, list)) or data.draw(st.booleans()):
+            break
+        here = here[key]
+    op = data.draw(st.sampled_from(["replace", "remove"]))
+    wanted = copy.deepcopy(document)
+    there: Any = wanted
+    steps = path.split("/")[1:]
+    for step in steps[:-1]:
+        there = there[int(step)] if isinstance(there, list) else there[step]
+    last: Any = int(steps[-1]) if isinstance(there, list) else steps[-1]
+    value = data.draw(trees)
+    if op == "remove":
+        del there[last]
+    else:
+        there[last] = value
+    try:
+        after = edited(text, 0, [{"op": op, "path": path, "value": value}])
+    except EditError:
+        return
+    assert yaml.safe_load(after) == wanted
