@@ -77,8 +77,9 @@ def _pod(scope: Scope, name: str, service: Service) -> Obj:
     serving: Obj = {}
     if service.run and not service.build:  # what is built brings its own command
         serving["command"] = list(service.run)
-    if service.port:
+    if ports(service):  # a worker without a port may still show its metrics at one
         serving["ports"] = ports(service)
+    if service.port:
         serving |= _probes(service)
         if drain:
             serving["lifecycle"] = {"preStop": {"sleep": {"seconds": drain}}}
