@@ -26,7 +26,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`rule` is a stable id (`quota-exceeded`), `title` one line, `cause` why, `fix` words; `patch` a machine can apply.
+    """`rule` is a stable id (`quota-exceeded`), `title` one line, `cause` why, `fix` words; `patch` a machine can apply
+    (JSON Patch operations with the objects they are for: `rules.patching`).
 
     Of what runs, an `error` does not go away by waiting, a `warning` may.
     """
@@ -85,6 +86,8 @@ class Check:
 
 CHECKS: list[Check] = []
 RULES: dict[str, Rule] = {}
+#: (live, kind) -> the checks that look at objects of the kind; filled as kinds are met, emptied by a new check.
+_FOR_KIND: dict[tuple[bool, str], list[Check]] = {}
 
 
 def check(*kinds: str, rules: Iterable[Rule], live: bool = False) -> Callable[[Look], Look]:
@@ -97,6 +100,7 @@ def check(*kinds: str, rules: Iterable[Rule], live: bool = False) -> Callable[[L
                 raise ValueError(f"two rules have the id {rule.id}")
             RULES[rule.id] = rule
         CHECKS.append(entry)
+        _FOR_KIND.clear()
         return look
 
     return enter
@@ -104,7 +108,14 @@ def check(*kinds: str, rules: Iterable[Rule], live: bool = False) -> Callable[[L
 
 def look_at(world: World, obj: Obj, *, live: bool) -> Iterator[Finding]:
     """What the rules say of one object: those of what runs, or those of what is written."""
-    kind = obj.get("kind", "")
-    for entry in CHECKS:
-        if entry.live is live and (kind in entry.kinds or "*" in entry.kinds):
-            yield from entry.look(world, obj)
+    for entry in checks_for(str(obj.get("kind", "")), live):
+        yield from entry.look(world, obj)
+
+
+def checks_for(kind: str, live: bool) -> list[Check]:
+    """The checks that look at objects of a kind."""
+    found = _FOR_KIND.get((live, kind))
+    if found is None:
+        found = [entry for entry in CHECKS if entry.live is live and (kind in entry.kinds or "*" in entry.kinds)]
+        _FOR_KIND[live, kind] = found
+    return found

@@ -1,0 +1,108 @@
+"""Patches that a machine can apply: JSON Patch (RFC 6902) operations, each with the object it is for.
+
+A finding's patch is `[{"ref": {group, kind, namespace, name}, "operations": [{"op", "path", "value"}, …]}]`.  Rules build one
+from the path of a field; `applied` tries it on a copy, so that the world it was found in stays as it is.  Editing the files
+that the objects came from is for whoever read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from seatrial.world.objects import Obj, Ref, clone, ref_of
+from seatrial.world.world import World
+
+#: The way to a field: keys of mappings and places in lists.
+Path = tuple[str | int, ...]
+Operation = dict[str, Any]
+Patch = list[dict[str, Any]]
+
+
+def pointer(path: Path) -> str:
+    """A path as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def put(obj: Obj, path: Path, value: Any) -> Operation:
+    """The operation that sets a field, with the mappings above it where they are missing."""
+    here: Any = obj
+    for depth, step in enumerate(path[:-1]):
+        inner = _step(here, step)
+        if inner is None:
+            for missing in reversed(path[depth + 1 :]):
+                value = {missing: value}
+            path = path[: depth + 1]
+            break
+        here = inner
+    present = _step(here, path[-1]) is not None or (isinstance(here, Mapping) and path[-1] in here)
+    return {"op": "replace" if present else "add", "path": pointer(path), "value": value}
+
+
+def take(path: Path) -> Operation:
+    """The operation that removes a field."""
+    return {"op": "remove", "path": pointer(path)}
+
+
+def patch_of(ref: Ref, operations: Iterable[Operation]) -> Patch:
+    """Operations on one object, as a finding carries them."""
+    about = {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+    return [{"ref": about, "operations": list(operations)}]
+
+
+def applied(world: World, patch: Patch) -> World:
+    """A world of its own in which the patch has been applied; untouched objects are shared.
+
+    Raises ValueError when an object is not there, or an operation does not fit it.
+    """
+    changed: dict[Ref, Obj] = {}
+    for part in patch:
+        ref = Ref(**part["ref"])
+        obj = changed.get(ref) or world.get(ref)
+        if obj is None:
+            raise ValueError(f"the patch is for {ref}, which is not there")
+        changed[ref] = patched(obj, part["operations"])
+    copy = World(sources=world.sources)
+    copy.facts, copy.logs = world.facts, world.logs
+    for obj in world:
+        copy.put(changed.get(ref_of(obj), obj))
+    return copy
+
+
+def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
+    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit."""
+    copy = clone(obj)
+    for operation in operations:
+        steps = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
+        try:
+            _apply(copy, operation["op"], steps, operation.get("value"))
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"{operation['op']} {operation['path']} does not fit {ref_of(obj)}") from error
+    return copy
+
+
+def _apply(root: Any, op: str, steps: Sequence[str], value: Any) -> None:
+    here = root
+    for step in steps[:-1]:
+        here = here[int(step)] if isinstance(here, list) else here[step]
+    last = steps[-1]
+    if isinstance(here, list):
+        place = len(here) if last == "-" else int(last)
+        if op == "add":
+            here.insert(place, value)
+        elif op == "replace":
+            here[place] = value
+        else:
+            del here[place]
+    elif op == "remove":
+        del here[last]
+    else:
+        here[last] = value
+
+
+def _step(here: Any, step: str | int) -> Any:
+    if isinstance(here, Mapping):
+        return here.get(step)
+    if isinstance(here, list) and isinstance(step, int) and step < len(here):
+        return here[step]
+    return None

@@ -1,0 +1,99 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Image references as they are written: not to be read, not fixed, or pulled in a way that does not fit them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.written.examples import container as example
+from seatrial.rules.written.pods import Container, check_containers
+from seatrial.rules.written.reading import text
+from seatrial.rules.written.telling import brief, put, take, tell
+from seatrial.world.world import World
+
+RULES = (
+    Rule("image-tag-missing", "warning", "has an image that is not fixed", "Each node pulls whatever is newest when it happens to pull: replicas differ, and a rollback brings back the same image.",
+         "Name a version, or better a digest.",
+         example("image: registry.example/api:latest"), example("image: registry.example/api:1.4.2")),
+    Rule("image-invalid", "error", "has an image reference that no registry knows how to read", "The kubelet refuses it (InvalidImageName): no pod ever starts.",
+         "Use lower-case names and a tag of letters, digits, _ . and - (a + of a version becomes _ or -).",
+         example("image: registry.example/api:1.4.0+build.7"), example("image: registry.example/api:1.4.0-build.7")),
+    Rule("image-missing", "error", "has no image", "The API server refuses the pods.",
+         "Name the image.", example("image: ''"), example("")),
+    Rule("image-policy-never", "warning", "never pulls its image", "Only nodes that somebody loaded the image onto can run it; on every other one the pod fails with ErrImageNeverPull.",
+         "Take imagePullPolicy out, or set IfNotPresent.",
+         example("imagePullPolicy: Never"), example("imagePullPolicy: IfNotPresent")),
+    Rule("image-policy-stale", "warning", "has a moving tag, and keeps what a node has pulled once", "Nodes run different images under one name, and a fix reaches only new nodes.",
+         "Name a version, or set imagePullPolicy: Always.",
+         example("image: registry.example/api:latest\nimagePullPolicy: IfNotPresent"), example("imagePullPolicy: IfNotPresent")),
+    Rule("image-tag-and-digest", "note", "has a moving tag beside its digest", "The digest decides; the tag tells readers something else, and tools that update by tag are misled.",
+         "Name the version beside the digest, or the digest alone.",
+         example("image: registry.example/api:latest@sha256:" + "0123456789abcdef" * 4), example("image: registry.example/api:1.4.2@sha256:" + "0123456789abcdef" * 4)),
+    Rule("image-policy-unknown", "error", "has a pull policy that does not exist", "The API server refuses the pods.",
+         "The policies are Always, IfNotPresent and Never.",
+         example("imagePullPolicy: Sometimes"), example("imagePullPolicy: Always")),
+)  # fmt: skip
+
+#: distribution's reference grammar, in short: [host[:port]/]path[:tag][@digest].
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = (
+    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?"
+)
+REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_NAME}(?:/{_NAME})*(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[A-Za-z][\w.+-]*:[0-9a-fA-F]{{32,}}))?",
+    re.ASCII,
+)
+MOVING = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev", "develop"})
+
+
+@check_containers(rules=RULES)
+def image(world: World, container: Container) -> Iterator[Finding]:
+    """What is to be said of one container's image."""
+    obj, at, who, written = container.pods.obj, (*container.path, "image"), container.who, container.image
+    policy = text(container.spec, "imagePullPolicy")
+    at_policy = (*container.path, "imagePullPolicy")
+    if policy not in ("", "Always", "IfNotPresent", "Never"):
+        yield tell(world, "image-policy-unknown", obj, at_policy, f"imagePullPolicy: {policy}", who=who)
+    if policy == "Never":
+        yield tell(world, "image-policy-never", obj, at_policy, "imagePullPolicy: Never", who=who, ops=[take(at_policy)])
+    if not written:
+        yield tell(world, "image-missing", obj, at, "image: not set", who=who)
+        return
+    if written == "auto":  # Istio's gateways: the injector puts the image in
+        return
+    found = REFERENCE.fullmatch(written)
+    if found is None:
+        yield tell(world, "image-invalid", obj, at, f"image: {brief(written)}{_why(written)}", who=who, ops=_mended(container))
+    elif found["digest"]:
+        if (found["tag"] or "") in MOVING:
+            yield tell(world, "image-tag-and-digest", obj, at, f"image: {brief(written)}", who=who)
+    elif found["tag"] is None or found["tag"] in MOVING:
+        yield tell(world, "image-tag-missing", obj, at, f"image: {brief(written)}", who=who)
+        if policy == "IfNotPresent":
+            yield tell(
+                world, "image-policy-stale", obj, at_policy, f"image: {brief(written)}, imagePullPolicy: IfNotPresent", who=who
+            )
+
+
+def _why(written: str) -> str:
+    """What makes a reference unreadable, where that is easily said."""
+    if any(mark in written for mark in ("{{", "${", "$(", "<", "}}")):
+        return ": a placeholder is left in it"
+    if written != written.strip() or " " in written:
+        return ": it has a space"
+    name, _, tag = written.rpartition(":")
+    if "+" in tag and "/" not in tag:
+        return ": a tag may not have a +"
+    if (name or written) != (name or written).lower():
+        return ": names are lower-case"
+    return ""
+
+
+def _mended(container: Container) -> list[dict[str, object]]:
+    """The operation that mends a tag with a plus; what else is wrong only a person knows."""
+    mended = container.image.replace("+", "-")
+    if "+" not in container.image or REFERENCE.fullmatch(mended) is None:
+        return []
+    return [put(container.pods.obj, (*container.path, "image"), mended)]

@@ -1,0 +1,169 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""What must not be read or reached: secrets in plain sight, tokens nobody needs, folders and sockets of the node."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.written.examples import container as example
+from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
+from seatrial.rules.written.reading import items, mapping, strings, text
+from seatrial.rules.written.telling import put, tell
+from seatrial.world.world import World
+
+_ROOT = "Who writes there is root on the node."
+
+RULES = (
+    Rule("secret-in-env", "warning", "has a secret in plain sight among its variables", "Everybody who may read the manifest, the repository or the pod has it; and it cannot be rotated without a release.",
+         "Keep it in a Secret and refer to it with secretKeyRef.",
+         example("env: [{name: DB_PASSWORD, value: hunter2-but-longer}]"), example("env: [{name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: db, key: password}}}]")),
+    Rule("secret-in-arguments", "warning", "has a secret in plain sight among its arguments", "Arguments show in the manifest, in `ps` on the node and in every description of the pod.",
+         "Pass it by a variable with secretKeyRef, or by a file.",
+         example("args: ['--password=hunter2-but-longer']"), example("args: ['--password-file=/etc/api/password']")),
+    Rule("token-mounted", "note", "has the token of the default service account mounted", "Nothing in the pod asks for it, and whoever takes over the process can speak to the API server with it.",
+         "Set automountServiceAccountToken: false, or a service account of its own where it does speak to the API server.",
+         example("ports: []"), example("ports: []", pod="automountServiceAccountToken: false")),
+    Rule("service-account-old-field", "note", "names its service account by the old field", "serviceAccount is an alias that tools overlook; the two may differ after a merge.",
+         "Use serviceAccountName.",
+         example("ports: []", pod="serviceAccount: api\nautomountServiceAccountToken: false"), example("ports: []", pod="serviceAccountName: api")),
+    Rule("runtime-socket", "warning", "mounts the container runtime's socket", "Whoever can write to it starts privileged containers: it is root on the node.",
+         "Take it out; build images with a builder that needs no socket.",
+         example("volumeMounts: [{name: sock, mountPath: /var/run/docker.sock}]", pod="volumes: [{name: sock, hostPath: {path: /var/run/docker.sock}}]"),
+         example("volumeMounts: [{name: tmp, mountPath: /tmp}]", pod="volumes: [{name: tmp, emptyDir: {sizeLimit: 1Gi}}]")),
+    Rule("host-path-sensitive", "warning", "may write to the node's own folders", _ROOT,
+         "Use a volume of the cluster, or mount it with readOnly: true.",
+         example("volumeMounts: [{name: etc, mountPath: /host/etc}]", pod="volumes: [{name: etc, hostPath: {path: /etc}}]"),
+         example("volumeMounts: [{name: tmp, mountPath: /tmp}]", pod="volumes: [{name: tmp, emptyDir: {sizeLimit: 1Gi}}]")),
+    Rule("host-path", "warning", "mounts a folder of the node", "Its data stay on one node when the pod moves, and the baseline Pod Security profile refuses it.",
+         "Use a PersistentVolumeClaim, or an emptyDir.",
+         example("volumeMounts: [{name: data, mountPath: /data}]", pod="volumes: [{name: data, hostPath: {path: /srv/data}}]"),
+         example("volumeMounts: [{name: data, mountPath: /data}]", pod="volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]")),
+    Rule("volume-type", "note", "has a volume of a kind that the restricted profile refuses", "Inline disks and network file systems tie the pod to one place and carry their settings in every manifest; several kinds are gone from Kubernetes.",
+         "Use a PersistentVolumeClaim with a CSI driver.",
+         example("volumeMounts: [{name: data, mountPath: /data}]", pod="volumes: [{name: data, nfs: {server: files.example, path: /}}]"),
+         example("volumeMounts: [{name: data, mountPath: /data}]", pod="volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]")),
+)  # fmt: skip
+
+#: Names of variables that hold secrets, and those that only look like it.
+_SECRET = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?|ENCRYPTION_?KEY)(?:$|_(?:KEY|VALUE|BASE64)$)", re.IGNORECASE)  # fmt: skip
+_ARGUMENT = re.compile(r"--?[\w.-]*(?:password|passwd|secret|token|api-?key|private-?key|access-?key)=(.+)", re.IGNORECASE)
+_NO_SECRET = re.compile(
+    r"(?:^|[-_])(?:file|path|name|dir|url|uri|enabled|ttl|expiry|length|type|secret-name|public)(?:$|[-_=])", re.IGNORECASE
+)
+#: Credentials inside a URL: scheme://user:secret@host.
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE)
+_WELL_KNOWN = (
+    re.compile(r"AKIA[0-9A-Z]{16}"),
+    re.compile(r"gh[pousr]_[A-Za-z0-9]{36}"),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+)
+#: What stands where a secret will be put, or is none.
+_PLACEHOLDER = re.compile(
+    r"\$[({]|<|\{\{|^(?:true|false|yes|no|none|null|enabled|disabled|required|optional|auto|default|\d{1,4})$|^/|^file:|^vault:|^ref\+",
+    re.IGNORECASE,
+)
+SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "dockershim.sock", "podman.sock", "cri-dockerd.sock")
+SENSITIVE = ("/", "/etc", "/root", "/boot", "/bin", "/sbin", "/usr", "/lib", "/lib64", "/var/lib/kubelet", "/var/lib/docker",
+             "/var/lib/containerd", "/var/run", "/run", "/proc", "/dev")  # fmt: skip
+#: The volumes of the restricted profile (pod-security-admission, check_restrictedVolumes.go), and hostPath, which has rules of its own.
+RESTRICTED = frozenset(
+    [
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+        "hostPath",
+        "name",
+    ]
+)
+
+
+def looks_secret(name: str, given: str) -> bool:
+    """Whether a named text is a secret in plain sight."""
+    if not given or _PLACEHOLDER.search(given):
+        return False
+    if any(pattern.search(given) for pattern in _WELL_KNOWN):
+        return True
+    address = _URL.match(given)
+    if address and not _PLACEHOLDER.search(address[1]) and address[1] not in ("user", "password", "pass"):
+        return True
+    return bool(_SECRET.search(name)) and not _NO_SECRET.search(name) and " " not in given.strip()
+
+
+def entropy(given: str) -> float:
+    """Bits a character, as Shannon counts them: words have 3, random keys above 4."""
+    counts = Counter(given)
+    return -sum(n / len(given) * math.log2(n / len(given)) for n in counts.values()) if given else 0.0
+
+
+@check_containers(rules=RULES[:2])
+def in_plain_sight(world: World, container: Container) -> Iterator[Finding]:
+    """Secrets among variables and arguments; what is told is the name, never the value."""
+    for place, each in enumerate(items(container.spec, "env")):
+        name, given = text(each, "name"), text(each, "value")
+        if looks_secret(name, given):
+            at = (*container.path, "env", place, "value")
+            yield tell(
+                world, "secret-in-env", container.pods.obj, at, f"{name}: a value of {len(given)} characters", who=container.who
+            )
+    for field in ("command", "args"):
+        for place, argument in enumerate(strings(container.spec, field)):
+            found = _ARGUMENT.match(argument)
+            if found and not _PLACEHOLDER.search(found[1]) and not _NO_SECRET.search(argument.partition("=")[0]):
+                at = (*container.path, field, place)
+                words = f"{argument.partition('=')[0]}=…"
+                yield tell(world, "secret-in-arguments", container.pods.obj, at, words, who=container.who)
+
+
+@check_pods(rules=RULES[2:4])
+def accounts(world: World, pods: Pods) -> Iterator[Finding]:
+    """Service accounts and their tokens."""
+    spec, at = pods.spec, pods.spec_path
+    account = text(spec, "serviceAccountName") or text(spec, "serviceAccount")
+    if account in ("", "default") and spec.get("automountServiceAccountToken") is not False:
+        there = (*at, "automountServiceAccountToken")
+        default = world.find("ServiceAccount", text(pods.obj, "metadata", "namespace"), "default", "")
+        if default is None or default.get("automountServiceAccountToken") is not False:
+            words = f"serviceAccountName: {account or 'not set'}, automountServiceAccountToken: not false"
+            yield tell(world, "token-mounted", pods.obj, there, words, ops=[put(pods.obj, there, False)])
+    if "serviceAccount" in spec and "serviceAccountName" not in spec:
+        yield tell(world, "service-account-old-field", pods.obj, (*at, "serviceAccount"), f"serviceAccount: {account}")
+
+
+@check_pods(rules=RULES[4:])
+def of_the_node(world: World, pods: Pods) -> Iterator[Finding]:
+    """Volumes that are folders, sockets or disks of somewhere else."""
+    for place, volume in enumerate(items(pods.spec, "volumes")):
+        name, at = text(volume, "name"), (*pods.spec_path, "volumes", place)
+        path = text(mapping(volume, "hostPath"), "path")
+        if path:
+            may_write = _writers(pods, name)
+            if path.endswith(SOCKETS):
+                yield tell(world, "runtime-socket", pods.obj, at, f"hostPath: {path}")
+            elif may_write and (path.rstrip("/") or "/") in SENSITIVE:
+                yield tell(world, "host-path-sensitive", pods.obj, at, f"hostPath: {path}, writable in {', '.join(may_write)}")
+            else:
+                how = f"writable in {', '.join(may_write)}" if may_write else "read-only"
+                yield tell(world, "host-path", pods.obj, at, f"hostPath: {path}, {how}")
+        for source in volume:
+            if source not in RESTRICTED and volume[source] is not None:
+                yield tell(world, "volume-type", pods.obj, (*at, source), f"volume {name}: {source}")
+
+
+def _writers(pods: Pods, volume: str) -> list[str]:
+    """The containers that may write to a volume."""
+    return [
+        each.name
+        for each in pods.containers
+        for mount in items(each.spec, "volumeMounts")
+        if mount.get("name") == volume and mount.get("readOnly") is not True
+    ]

@@ -1,0 +1,63 @@
+"""Each rule's own examples, run: what is wrong is found, what is right is not, and a patch mends it without breaking more."""
+
+import pytest
+import yaml
+
+from seatrial.rules.finding import RULES
+from seatrial.rules.patching import applied
+from seatrial.rules.written import findings
+from seatrial.world.world import World
+
+WITH_EXAMPLES = sorted(rule.id for rule in RULES.values() if rule.wrong)
+
+
+def world_of(text):
+    return World(document for document in yaml.safe_load_all(text) if document)
+
+
+def counted(world):
+    """How often each rule is broken, by object."""
+    found = {}
+    for finding in findings(world):
+        key = (finding.rule, finding.refs[:1])
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLES)
+def test_the_wrong_example_is_found(rule):
+    found = [finding for finding in findings(world_of(RULES[rule].wrong)) if finding.rule == rule]
+    assert found, f"{rule} does not find its own example"
+    assert all(finding.title and finding.evidence and finding.fix and finding.cause for finding in found)
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLES)
+def test_the_right_example_is_not(rule):
+    assert RULES[rule].right, f"{rule} shows what is wrong, and not what is right"
+    assert rule not in {finding.rule for finding in findings(world_of(RULES[rule].right))}
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLES)
+def test_no_right_example_has_an_error_of_any_rule(rule):
+    assert not [finding.title for finding in findings(world_of(RULES[rule].right)) if finding.severity == "error"]
+
+
+@pytest.mark.parametrize("rule", WITH_EXAMPLES)
+def test_its_patch_mends_the_example_and_brings_nothing_new(rule):
+    world = world_of(RULES[rule].wrong)
+    before = counted(world)
+    for finding in findings(world):
+        if finding.rule != rule or not finding.patch:
+            continue
+        after = counted(applied(world, finding.patch))
+        key = (rule, finding.refs[:1])
+        assert after.get(key, 0) < before[key], f"after its own patch, {finding.title!r} is still found"
+        new = [key for key, times in after.items() if times > before.get(key, 0)]
+        assert not new, f"the patch of {finding.title!r} brings {new}"
+
+
+def test_every_rule_says_what_it_is_what_it_costs_and_what_to_do():
+    for rule in RULES.values():
+        assert rule.title and rule.costs and rule.fix and rule.severity in ("error", "warning", "note"), rule.id
+        assert not rule.title.endswith("."), f"{rule.id}: a title is no sentence"
+        assert len(rule.title) <= 90, f"{rule.id}: the title is too long to be read at a glance"
