@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 import apps
 import tools
@@ -74,7 +74,9 @@ def test_the_templates_yield_exactly_what_was_rendered(example, environment):
     assert example.yields(environment) == example.rendered(environment)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
+)
 @given(app=apps.apps())
 def test_the_templates_of_any_app_yield_exactly_what_was_rendered(app, tmp_path_factory):
     made = Chart(app, tmp_path_factory.mktemp("chart"), environments(app)[-1])

@@ -187,6 +187,13 @@ def _hosts(merger: Merger, context: Context, place: Place, variants: Variants) -
     return [_value("expose", "host")(merger, context, place, first)]
 
 
+def _remote_key(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """The name of a secret in the store of secrets: one for all its keys, or one for each where the store keeps single values."""
+    if all(value.endswith(f"/{context.name}") for value in variants.values()):
+        return _value("externalSecret", "key")(merger, context, place, variants)
+    return _value("externalSecret", "keys", place[-3].strip("[]"))(merger, context, place, variants)
+
+
 def _schedule(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     title = context.name.removeprefix(f"{context.owner}-")
     return _value("jobs", camel(title), "schedule")(merger, context, place, variants)
@@ -244,7 +251,7 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         (("Ingress",), "spec tls [certificate] secretName", _value("expose", "tlsSecret")),
         (("StatefulSet",), "spec volumeClaimTemplates * spec resources requests storage", _value("storage")),
         (("StatefulSet",), "spec volumeClaimTemplates * spec storageClassName", _value("storageClass")),
-        (("ExternalSecret",), "spec data * remoteRef key", _value("externalSecret", "key")),
+        (("ExternalSecret",), "spec data * remoteRef key", _remote_key),
         (("ResourceQuota",), "spec hard", _whole("quota")),
         (("CronJob",), "spec schedule", _schedule),
     )
