@@ -25,8 +25,9 @@ def test_conditions_are_read_as_templates_read_them(condition, true):
 
 
 def test_one_environment_scales_by_keda_and_others_do_not(tmp_path):
-    text = (ROOT / "examples" / "shop" / "seatrial.yaml").read_text()
-    keda = "production: {size: large, namespace: shop, platform: {autoscaling: keda, recommendations: vpa}}"
+    text = (ROOT / "tests" / "render" / "plain_shop.yaml").read_text()
+    queue = "services: {api: {scale: {on: [{list: todo, store: cache, target: 5}]}}}"
+    keda = f"production: {{size: large, namespace: shop, {queue}, platform: {{autoscaling: keda, recommendations: vpa}}}}"
     made = Chart(loads(text.replace("production: {size: large, namespace: shop}", keda)), tmp_path, "production")
     assert any(kind == "ScaledObject" for kind, _ in made.rendered("production"))
     for environment in made.worlds:

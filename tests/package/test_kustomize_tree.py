@@ -57,7 +57,7 @@ def test_each_overlay_of_any_app_is_exactly_what_was_rendered(app, tmp_path_fact
 
 @pytest.fixture(scope="module")
 def shop():
-    return worlds_of(load(ROOT / "examples" / "shop"))
+    return worlds_of(load(ROOT / "tests/render/plain_shop.yaml"))
 
 
 def test_the_same_objects_give_the_same_tree(shop):

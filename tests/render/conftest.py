@@ -45,8 +45,8 @@ class World:
 
 @pytest.fixture(scope="session")
 def shop():
-    """The shop in an environment, its secrets made up."""
-    app = load(ROOT / "examples" / "shop")
+    """The shop on a plain cluster in an environment, its secrets made up."""
+    app = load(Path(__file__).with_name("plain_shop.yaml"))
 
     def world(environment, **options):
         resolved = resolve(app, environment)

@@ -88,7 +88,7 @@ def _canary(app: ResolvedApp, at: Path_, name: str, service: Service, where: str
     if platform.monitoring == "none" and not platform.prometheus:
         message = f"{where} the canary of `{name}` has nothing to be judged by: no Prometheus reads its metrics"
         yield at, message, "add `monitoring: prometheus-operator` or `prometheus:` to the platform"
-    elif not service.metrics:
+    elif not service.metrics and platform.mesh == "none":  # in a mesh, proxies count its requests
         yield at, f"the canary of `{name}` has nothing to be judged by: it shows no metrics", "add `metrics: /metrics`"
     if canary.header and platform.mesh == "none" and platform.ingress not in ("gateway", "istio"):
         message = f"{where} nothing can lead requests with `{canary.header}` to the new version of `{name}`"

@@ -276,8 +276,7 @@ def _stuck(scope: Scope, name: str, service: Service, kubectl: str) -> Obj:
 
 
 def _scaling(scope: Scope, name: str, kubectl: str) -> Iterator[Obj]:
-    title = f"keda-hpa-{name}" if scope.app.platform.autoscaling == "keda" else name
-    at = f'namespace="{scope.app.namespace}",horizontalpodautoscaler="{title}"'
+    at = f'namespace="{scope.app.namespace}",horizontalpodautoscaler="{name}"'  # KEDA's HPA has that name, too
     status, spec = "kube_horizontalpodautoscaler_status", "kube_horizontalpodautoscaler_spec"
     yield _alert(
         "AutoscalerAtMax",
@@ -295,7 +294,7 @@ def _scaling(scope: Scope, name: str, kubectl: str) -> Iterator[Obj]:
         "warning",
         f"the autoscaler of {name} sees nothing",
         "its metrics cannot be read ({{ $value }} autoscaler).",
-        f"{kubectl} describe hpa {title}",
+        f"{kubectl} describe hpa {name}",
     )
 
 

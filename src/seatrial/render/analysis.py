@@ -4,11 +4,13 @@ A measurement says nothing while there were fewer than `canary.requests` request
 are false, and Argo Rollouts calls it inconclusive.  Two must have said something and one may fail, where there are three;
 a canary nobody asked anything pauses and waits for a person.  A counter that appears with its first error has no increase yet,
 so series younger than the window count in full.
+
+In Istio's mesh a service that shows no metrics is judged by what the proxies of its pods count of the requests to it.
 """
 
 from __future__ import annotations
 
-from seatrial.app.model import Canary, Check, Metrics
+from seatrial.app.model import Canary, Check, Metrics, Service
 from seatrial.render.scope import SERVICE, Scope
 from seatrial.world.objects import Obj
 
@@ -18,6 +20,17 @@ LEAST, MOST = 30, 300
 ERRORS = 10
 #: What a query may name, and where the Rollout has it from.
 ARGUMENTS = ("service", "namespace", "hash")
+
+
+#: What Istio's proxy counts of the requests to its pod, and where Prometheus reads it; its histogram is of milliseconds.
+PROXY = Metrics(requests="istio_requests_total", status="response_code", latency="istio_request_duration_milliseconds")
+PROXY_PORT, PROXY_PATH, PROXY_SIDE = 15090, "/stats/prometheus", 'reporter="destination"'
+
+
+def by_proxy(scope: Scope, service: Service) -> bool:
+    """Whether a canary is judged by what the proxies of its pods count."""
+    rolled = bool(service.canary) and scope.app.platform.rollouts == "argo-rollouts"
+    return rolled and not service.metrics and scope.app.platform.mesh == "istio"
 
 
 def pace(canary: Canary) -> tuple[int, int]:
@@ -40,17 +53,19 @@ def arguments(name: str) -> list[Obj]:
 def template(scope: Scope, name: str) -> Obj:
     """The AnalysisTemplate of a service that has a canary."""
     service = scope.app.services[name]
-    canary, metrics = service.canary or Canary(), service.metrics or Metrics()
+    proxied = by_proxy(scope, service)
+    canary, metrics = service.canary or Canary(), PROXY if proxied else service.metrics or Metrics()
+    side = [PROXY_SIDE] if proxied else []
     minimum, window = canary.requests or 50, f"{max(120, int(300 if canary.pause is None else canary.pause))}s"
     counter, status = metrics.requests or "http_requests_total", metrics.status or "status"
-    enough = f"({_total(_of(counter), window)} >= {minimum})"
-    good = _total(_of(counter, f'{status}!~"5.."'), window)
+    enough = f"({_total(_of(counter, *side), window)} >= {minimum})"
+    good = _total(_of(counter, *side, f'{status}!~"5.."'), window)
     asked = [("success-rate", f"({good} or vector(0)) / {enough}", ">=", (canary.success or 99.0) / 100)]
     if canary.latency:
         histogram = metrics.latency or "http_request_duration_seconds"
-        buckets = _total(_of(f"{histogram}_bucket"), window, "by (le) ")
-        some = f"({_total(_of(f'{histogram}_count'), window)} >= {minimum})"
-        asked.append(("latency-p99", f"histogram_quantile(0.99, {buckets}) and {some}", "<=", canary.latency))
+        buckets = _total(_of(f"{histogram}_bucket", *side), window, "by (le) ")
+        some = f"({_total(_of(f'{histogram}_count', *side), window)} >= {minimum})"
+        asked.append(("latency-p99", f"histogram_quantile(0.99, {buckets}) and {some}", "<=", canary.latency * (1000 if proxied else 1)))
     asked += [_check(title, check) for title, check in (canary.checks or {}).items()]
     platform = scope.app.platform
     address = platform.prometheus or f"http://prometheus-operated.{platform.monitoringNamespace}.svc:9090"

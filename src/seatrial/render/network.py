@@ -10,6 +10,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from seatrial.app.model import Service
+from seatrial.render.analysis import PROXY_PORT, by_proxy
 from seatrial.render.container import STORE_PORTS
 from seatrial.render.delivery import canary_service, routers
 from seatrial.render.gateway import class_of
@@ -152,7 +153,7 @@ def _ingress(scope: Scope, name: str) -> list[Obj]:
         rules.append({"from": callers, "ports": [_tcp(found.port)]})
     if found.expose and found.port and platform.ingress != "none":
         rules.append({"from": _entries(scope), "ports": [_tcp(found.port)]})
-    metrics = found.metrics and (found.metrics.port or found.port)
+    metrics = PROXY_PORT if by_proxy(scope, found) else found.metrics and (found.metrics.port or found.port)
     if metrics and platform.monitoring == "prometheus-operator":
         rules.append({"from": [_namespace(platform.monitoringNamespace or "monitoring")], "ports": [_tcp(metrics)]})
     return rules

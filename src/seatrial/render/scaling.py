@@ -1,6 +1,7 @@
 """What changes the number of a service's pods: an autoscaler, one that only recommends, and the budget that bounds a drain.
 
-An HPA or a ScaledObject of KEDA, never both, for KEDA makes an HPA of its own.  A VerticalPodAutoscaler changes nothing, so it
+An HPA or a ScaledObject of KEDA, never both, for KEDA makes an HPA of its own.  KEDA is for what an HPA cannot see, such as a
+queue, a query or a time of day: a service that is scaled by CPU and memory alone has an HPA there, too.  A VerticalPodAutoscaler changes nothing, so it
 does not fight them over CPU.  A budget allows one pod to go at a time, so it never blocks a drain at any number of replicas; a
 service that may have one replica has none, for any budget would either block or mean nothing.
 """
@@ -40,8 +41,13 @@ def autoscalers(scope: Scope, name: str) -> list[Obj]:
     service = scope.app.services[name]
     found: list[Obj] = []
     if service.scale and is_scaled(service, scope):
-        found += _keda(scope, name, service) if scope.app.platform.autoscaling == "keda" else [_hpa(scope, name, service)]
+        found += _keda(scope, name, service) if by_keda(scope, service) else [_hpa(scope, name, service)]
     return [*found, _recommender(scope, name)] if scope.app.platform.recommendations == "vpa" else found
+
+
+def by_keda(scope: Scope, service: Service) -> bool:
+    """Whether KEDA scales a service, and not a plain HPA."""
+    return scope.app.platform.autoscaling == "keda" and bool(_triggers(service))
 
 
 def _shares(service: Service) -> dict[str, int]:

@@ -9,6 +9,7 @@ in `alerts`, what is drawn in `dashboard`.
 from __future__ import annotations
 
 from seatrial.app.model import Service
+from seatrial.render import analysis
 from seatrial.render.scope import NAME, SERVICE, Scope
 from seatrial.world.objects import Obj
 
@@ -44,7 +45,11 @@ def _rolled(scope: Scope, service: Service) -> bool:
 def service_monitor(scope: Scope, name: str) -> Obj | None:
     """The monitor of a service: a ServiceMonitor, or a PodMonitor where its Services cannot tell its pods."""
     service = scope.app.services[name]
-    if not service.metrics or not monitored(scope):
+    if not monitored(scope):
+        return None
+    if analysis.by_proxy(scope, service):
+        return _pod_monitor(scope, name, {"portNumber": analysis.PROXY_PORT, "path": analysis.PROXY_PATH, "interval": INTERVAL})
+    if not service.metrics:
         return None
     apart = service.metrics.port and service.metrics.port != service.port
     endpoint = {"port": "metrics" if apart else "http", "path": service.metrics.path or "/metrics", "interval": INTERVAL}
@@ -52,8 +57,12 @@ def service_monitor(scope: Scope, name: str) -> Obj | None:
     if service.port and not _rolled(scope, service):
         spec: Obj = {"selector": selector, "endpoints": [endpoint]}
         return {"apiVersion": API, "kind": "ServiceMonitor", "metadata": meta(scope, name, name, SERVICE), "spec": spec}
-    spec = {"jobLabel": NAME}
-    if _rolled(scope, service):
+    return _pod_monitor(scope, name, endpoint)
+
+
+def _pod_monitor(scope: Scope, name: str, endpoint: Obj) -> Obj:
+    spec: Obj = {"jobLabel": NAME}
+    if _rolled(scope, scope.app.services[name]):
         spec["podTargetLabels"] = [HASH]
-    spec |= {"selector": selector, "podMetricsEndpoints": [endpoint]}
+    spec |= {"selector": {"matchLabels": scope.selector(name, SERVICE)}, "podMetricsEndpoints": [endpoint]}
     return {"apiVersion": API, "kind": "PodMonitor", "metadata": meta(scope, name, name, SERVICE), "spec": spec}
