@@ -100,7 +100,10 @@ class Served:
 
 @dataclass
 class Api:
-    """Requests to one cluster. Every call raises ClusterError (Refused when the cluster answered no)."""
+    """Requests to one cluster. Every call raises ClusterError (Refused when the cluster answered no).
+
+    `sleep` and `now` are seconds of a clock that does not jump.
+    """
 
     client: Client
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -149,7 +152,10 @@ class Api:
         except httpx2.HTTPError as error:
             raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE) from None
         if answer.status_code < 400:
-            return orjson.loads(answer.content) if answer.content else None
+            try:
+                return orjson.loads(answer.content) if answer.content else None
+            except orjson.JSONDecodeError:
+                raise ClusterError(f"{doing}: the answer is no JSON: does something else than a cluster answer here?") from None
         refused = Refused(doing, answer.status_code, _status(answer))
         if answer.status_code in _TRANSIENT:
             wait = answer.headers.get("Retry-After", "")

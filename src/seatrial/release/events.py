@@ -197,7 +197,10 @@ class Verify(Protocol):
 @dataclass(frozen=True, slots=True)
 class Evidence:
     folder: Path
-    page: Path | None  # the one HTML file
+    page: Path | None  # the one HTML file; None where the disk had no room for it
+
+    def as_json(self) -> dict[str, str]:
+        return {"folder": str(self.folder), "page": str(self.page or self.folder)}
 
 
 class SaveEvidence(Protocol):
@@ -245,7 +248,7 @@ class Result:
             "failedPhase": self.failed,
             "seconds": {phase: round(seconds, 3) for phase, seconds in self.phases.items()},
             "findings": [finding.as_json() for finding in self.findings],
-            "evidence": {"folder": str(self.evidence.folder), "page": str(self.evidence.page)} if self.evidence else None,
+            "evidence": self.evidence.as_json() if self.evidence else None,
             "plan": dict(self.summary),
             "next": list(self.next),
         }

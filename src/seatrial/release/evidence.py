@@ -12,6 +12,8 @@ import base64
 import html
 import json
 import os
+import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +24,7 @@ from seatrial.cluster.client import Client, ClusterError
 from seatrial.release.events import Event, Evidence, Redactor, Rollout, Verdict
 from seatrial.rules.alive.pods import containers, is_ready
 from seatrial.rules.finding import Finding
-from seatrial.world.objects import Obj, annotations_of, dig, group_of, name_of, namespace_of
+from seatrial.world.objects import Obj, annotations_of, dig, group_of, labels_of, name_of, namespace_of
 
 #: The version of the folder; `seatrial diagnose` reads this one.
 VERSION = "seatrial.dev/evidence/v1"
@@ -50,7 +52,10 @@ LOGS, LINES = 40, 500
 async def save_evidence(
     client: Client, rollout: Rollout, verdict: Verdict, events: Sequence[Event], *, redactor: Redactor, into: Path
 ) -> Evidence:
-    """See `events.SaveEvidence`. What cannot be read of the cluster is left out and named; OSError when nothing can be written."""
+    """See `events.SaveEvidence`. What cannot be read of the cluster, or written on a disk that is full, is left out and named.
+
+    Raises OSError when not even the finding could be written.
+    """
     folder = await asyncio.to_thread(_folder, into, rollout.release)
     api = Api(client, patience=5.0)
     objects, missing = await _objects(api, rollout)
@@ -65,8 +70,8 @@ async def save_evidence(
     }
     files["finding.json"] = redactor.text(files["finding.json"])
     page = _page(rollout, verdict, events, objects, logs, redactor)
-    await asyncio.to_thread(_write, folder, {**files, "index.html": page})
-    return Evidence(folder, folder / "index.html")
+    kept = await asyncio.to_thread(_write, folder, {**files, "index.html": page})
+    return Evidence(folder, folder / "index.html" if "index.html" in kept else None)
 
 
 def _folder(into: Path, release: str) -> Path:
@@ -82,15 +87,36 @@ def _folder(into: Path, release: str) -> Path:
     raise FileExistsError(17, "there is no name left for the evidence", str(into / stem))
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """The finding and the page first: on a disk that is full, they matter most."""
-    order = sorted(files, key=lambda name: (name not in ("finding.json", "index.html"), name))
-    for name in order:
-        path = folder / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """The names of what was written: the finding and the page first, for on a disk that is full they matter most.
+
+    A file is there whole or not at all. Raises OSError, and leaves no folder behind, when nothing could be written.
+    """
+    kept: list[str] = []
+    failed: OSError | None = None
+    for name in sorted(files, key=lambda name: (name not in ("finding.json", "index.html"), name)):
+        try:
+            write(folder / name, files[name])
+        except OSError as error:
+            failed = error
+        else:
+            kept.append(name)
+    if failed is not None and not kept:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise failed
+    return kept
+
+
+def write(path: Path, text: str) -> None:
+    """A new file that only its owner can read; none is left when it cannot be written whole."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(handle, "w", errors="replace") as file:
-            file.write(files[name])
+            file.write(text)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 async def _objects(api: Api, rollout: Rollout) -> tuple[list[Obj], list[str]]:
@@ -99,7 +125,8 @@ async def _objects(api: Api, rollout: Rollout) -> tuple[list[Obj], list[str]]:
     answers = await asyncio.gather(*(_list(api, *place) for place in places))
     missing = [answer for answer in answers if isinstance(answer, str)]
     found = [obj for answer in answers if not isinstance(answer, str) for obj in answer]
-    return [obj for obj in found if dig(obj, "type") != "helm.sh/release.v1"], missing
+    # Helm's records hold all values, compressed, where no mask finds them
+    return [obj for obj in found if labels_of(obj).get("owner") != "helm" and dig(obj, "type") != "helm.sh/release.v1"], missing
 
 
 async def _list(api: Api, resource: Resource, namespace: str) -> list[Obj] | str:
@@ -120,6 +147,7 @@ async def _logs(api: Api, objects: Sequence[Obj]) -> dict[str, str]:
                 wanted.append((pod, each.name, True))
     texts = await asyncio.gather(*(_log(api, *one) for one in wanted[:LOGS]))
     names = [f"{name_of(pod)}.{container}{'.previous' if previous else ''}" for pod, container, previous in wanted]
+    names = [re.sub(r"[^A-Za-z0-9.-]", "_", name) for name in names]  # a name is a path only where the cluster says so
     return {name: text for name, text in zip(names, texts, strict=False) if text}
 
 

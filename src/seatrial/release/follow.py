@@ -1,13 +1,13 @@
 """One watch a kind, for as long as a rollout takes: read, followed, and taken up again after whatever may happen to a connection.
 
 An end, a reset, 429 and 5xx are tried again from the version that was seen last; 410 reads everything anew and reports what has
-gone meanwhile.  A cluster that stays away for `AWAY` seconds is a ClusterError.
+gone meanwhile.  A cluster that stays away for `AWAY` seconds is a ClusterError, whatever it was asked last.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,14 @@ from seatrial.cluster.client import Client, ClusterError
 from seatrial.release.events import Clock
 from seatrial.world.objects import Obj, Ref, ref_of
 
-#: Seconds without any answer after which the cluster is given up; a watch's own length, and the pauses between two tries.
-AWAY, LENGTH, PAUSES = 60.0, 240, (0.1, 0.25, 0.5, 1.0, 2.0)
+#: Seconds without any answer after which the cluster is given up; a watch's own length, and how long it may be silent before
+#: it is taken up again (bookmarks come about once a minute, where they come); the pauses between two tries, and the longest one.
+AWAY, LENGTH, SILENCE, PAUSES, LONGEST = 60.0, 240, 90.0, (0.1, 0.25, 0.5, 1.0, 2.0), 15.0
 _TRANSIENT = frozenset({408, 410, 429, 500, 502, 503, 504})
 #: Answers that no other try changes: the kind is not served, or not for us.
 _NOT_OURS = frozenset({403, 404, 405})
+
+_NO_LIST = "the answer is no list of objects: does something else than a cluster answer here?"
 
 #: (ADDED | MODIFIED | DELETED, object)
 See = Callable[[str, Obj], None]
@@ -43,22 +46,24 @@ class Follower:
     namespace: str
     see: See
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     unread: str = ""  # why this kind cannot be followed
     _version: str = ""
+    _well: bool = False  # whether this try was answered at all
+    _heard: int = 0  # events so far
     _known: dict[Ref, Obj] = field(default_factory=dict)
 
     async def run(self) -> None:
         """For ever, or until the kind turns out not to be served (`unread`). Raises ClusterError when nobody answers."""
-        answered, tries = self.clock.monotonic(), 0
+        since, tries = self.clock.monotonic(), 0
         while True:
+            self._well, heard, wait = False, self._heard, 0.0
             try:
                 if not self._version:
                     await self._read()
                     self.ready.set()
-                answered, tries = self.clock.monotonic(), 0
                 await self._watch()
-                answered = self.clock.monotonic()
             except _EndedError as ended:
                 if ended.code in _NOT_OURS:
                     self.unread = ended.why
@@ -68,10 +73,14 @@ class Follower:
                     raise ClusterError(f"{self._doing}: {ended.why}") from None
                 if ended.anew:
                     self._version = ""
-                if self.clock.monotonic() - answered > AWAY:
+                since = self.clock.monotonic() if self._well else since
+                if self.clock.monotonic() - since > AWAY:
                     raise ClusterError(f"{self._doing}: no answer for {AWAY:.0f} s: {ended.why}") from None
-                await asyncio.sleep(ended.wait or PAUSES[min(tries, len(PAUSES) - 1)])
-                tries += 1
+                wait = ended.wait
+            # one that said something may be taken up at once; one that ends as soon as it begins would be asked without end
+            tries = 0 if self._heard > heard else tries + 1
+            if tries or wait:
+                await self.sleep(min(wait or PAUSES[min(tries, len(PAUSES)) - 1], LONGEST))
 
     @property
     def _doing(self) -> str:
@@ -89,44 +98,48 @@ class Follower:
                 raise _EndedError(str(error) or type(error).__name__) from None
             if answer.status_code >= 400:
                 raise _refused(answer.status_code, answer.content, answer.headers)
-            page = orjson.loads(answer.content)
-            for item in page.get("items") or ():
+            self._well = True
+            try:
+                page = orjson.loads(answer.content)
+                metadata, items = page.get("metadata") or {}, page.get("items") or ()
+            except (orjson.JSONDecodeError, AttributeError):
+                raise _EndedError(_NO_LIST) from None
+            for item in items:
                 obj = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **item}
                 found[ref_of(obj)] = obj
-            params = {"limit": "500", "continue": page["metadata"].get("continue") or ""}
+            params = {"limit": "500", "continue": metadata.get("continue") or ""}
             if not params["continue"]:
                 break
         for ref in [ref for ref in self._known if ref not in found]:
             self._tell("DELETED", self._known[ref])
         for obj in found.values():
             self._tell("ADDED", obj)
-        self._version = page["metadata"].get("resourceVersion") or ""
+        self._version = metadata.get("resourceVersion") or ""
 
     async def _watch(self) -> None:
         import httpx2
-        import orjson
 
         params = {"watch": "true", "resourceVersion": self._version, "allowWatchBookmarks": "true", "timeoutSeconds": str(LENGTH)}
-        patience = httpx2.Timeout(10.0, read=LENGTH + 30.0)
+        patience = httpx2.Timeout(10.0, read=SILENCE)
         try:
             async with self.client.http.stream(
                 "GET", self.resource.path(self.namespace), params=params, timeout=patience
             ) as answer:
                 if answer.status_code >= 400:
                     raise _refused(answer.status_code, await answer.aread(), answer.headers)
-                async for line in answer.aiter_lines():
+                self._well = True
+                async for line in lines(answer.aiter_bytes()):
                     if line:
-                        self._take(orjson.loads(line))
+                        self._take(_event(line))
         except httpx2.HTTPError as error:
             raise _EndedError(str(error) or type(error).__name__) from None
-        except orjson.JSONDecodeError:
-            raise _EndedError("the answer ended in the middle of an object") from None
 
     def _take(self, event: Obj) -> None:
         obj = event["object"]
         if event["type"] == "ERROR":
             code = int(obj.get("code") or 500)
             raise _EndedError(str(obj.get("message", "")), anew=True, code=code if code in _NOT_OURS else 0)
+        self._heard += 1
         self._version = obj["metadata"].get("resourceVersion") or self._version
         if event["type"] != "BOOKMARK":
             self._tell(event["type"], obj)
@@ -140,6 +153,39 @@ class Follower:
         else:
             self._known[ref] = obj
         self.see(change, obj)
+
+
+def _event(line: bytes) -> Obj:
+    """One event of a watch, as far as it must be whole to be read."""
+    import orjson
+
+    try:
+        event: Obj = orjson.loads(line)
+        if event["type"] == "ERROR" or isinstance(event["object"]["metadata"], dict):
+            return event
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        pass
+    raise _EndedError("the answer ended in the middle of an object")
+
+
+async def lines(pieces: AsyncIterator[bytes], longest: int | None = None) -> AsyncIterator[bytes]:
+    """The lines of a stream, by line feeds alone: JSON may hold what else Unicode takes for the end of a line.
+
+    One that is longer than `longest` bytes comes in parts.
+    """
+    rest = bytearray()
+    async for piece in pieces:
+        rest += piece
+        if b"\n" in piece:
+            *whole, last = rest.split(b"\n")
+            rest = last
+            for line in whole:
+                yield bytes(line)
+        while longest and len(rest) > longest:
+            yield bytes(rest[:longest])
+            del rest[:longest]
+    if rest:
+        yield bytes(rest)
 
 
 def _refused(code: int, body: bytes, headers: Any) -> _EndedError:

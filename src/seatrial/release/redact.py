@@ -19,6 +19,8 @@ MASK = "***"
 SHORTEST, WHOLE = 3, 6
 #: Characters of base64 that are enough to be known again.
 ENOUGH = 8
+#: In a stream: characters of a secret that is broken over lines, and lines that are held back at most.
+REACH, HELD = 4096, 500
 #: Words that are values of many keys and nobody's secret.
 PUBLIC = frozenset(
     {"true", "false", "yes", "none", "null", "off", "default", "admin", "root", "postgres", "localhost", "production"}
@@ -33,7 +35,9 @@ class Redactor:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
-        self._patterns: dict[str, None] = {}
+        self._patterns: dict[str, list[str]] = {}  # by their first characters: a text is searched once, not once a pattern
+        self._longest, self._starts = 0, set[str]()
+        self._clean: set[str] = set()  # short texts that were searched and had nothing in them: keys, kinds, names
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
@@ -41,16 +45,24 @@ class Redactor:
             for secret in _secrets(value):
                 if secret not in self._values:
                     self._values.add(secret)
-                    self._patterns.update(dict.fromkeys(_forms(secret)))
+                    self._clean.clear()
+                    for form in dict.fromkeys(_forms(secret)):
+                        self._patterns.setdefault(form[:SHORTEST], []).append(form)
+                        self._longest = max(self._longest, len(form))
+                        self._starts |= {form[:few] for few in range(1, SHORTEST) if len(form) >= ENOUGH}
 
     def preview(self, value: str) -> str:
         return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
 
     def text(self, text: str) -> str:
-        spans = list(self._spans(text))
-        if "\n" in text:  # a value may be broken over lines
-            spans += self._broken(text)
-        return _masked(text, spans)
+        if text in self._clean:
+            return text
+        shown = _masked(text, [*self._spans(text), *self._broken(text)])
+        if len(text) <= 80 and shown == text:
+            if len(self._clean) > 20_000:
+                self._clean.clear()
+            self._clean.add(text)
+        return shown
 
     def data(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -62,58 +74,74 @@ class Redactor:
         return value
 
     def lines(self) -> Lines:
-        """For a stream: lines in, lines out, a secret that is broken over two of them masked in both."""
+        """For a stream: lines in, lines out, a secret that is broken over several of them masked in each."""
         return Lines(self)
 
+    def after(self, before: str, text: str) -> str:
+        """A text masked as what follows another: also what of it ends a secret that began there."""
+        if not before:
+            return self.text(text)
+        whole = f"{before}\n{text}"
+        start = len(before) + 1
+        spans = [(max(begin, start), end) for begin, end in (*self._spans(whole), *self._broken(whole)) if end > start]
+        return _masked(text, [(begin - start, end - start) for begin, end in spans])
+
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        for pattern in self._patterns:
-            at = text.find(pattern)
-            while at >= 0:
-                end = at + len(pattern)
-                if len(pattern) >= WHOLE or _alone(text, at, end):
-                    yield at, end
-                at = text.find(pattern, at + 1)
+        found = self._patterns.get
+        for at in range(len(text) - SHORTEST + 1):
+            for pattern in found(text[at : at + SHORTEST], ()):
+                if text.startswith(pattern, at):
+                    end = at + len(pattern)
+                    if len(pattern) >= WHOLE or _alone(text, at, end):
+                        yield at, end
 
     def _broken(self, text: str) -> list[tuple[int, int]]:
         """Spans of secrets that go over the ends of lines, found in the text without them."""
+        if "\n" not in text:
+            return []
         kept = [index for index, letter in enumerate(text) if letter not in "\r\n"]
         joined = "".join(text[index] for index in kept)
-        spans = []
-        for start, end in self._spans(joined):
-            if end - start >= ENOUGH:
-                spans.append((kept[start], kept[end - 1] + 1))
-        return spans
+        spans = self._spans(joined)
+        return [(kept[start], kept[end - 1] + 1) for start, end in spans if end - start >= ENOUGH]
 
-    def opens(self, line: str) -> bool:
-        """Whether a secret may begin at the end of this line and go on in the next."""
-        tail = line[-max(map(len, self._patterns), default=0) :]
-        return any(_overlap(tail, pattern) for pattern in self._patterns if len(pattern) >= ENOUGH)
+    def opening(self, text: str) -> str:
+        """The end of a text with which a secret may begin, to go on in the next line; "" when none can."""
+        tail = text[-REACH:][-self._longest :]
+        found = self._patterns.get
+        for at in range(len(tail) - SHORTEST + 1):
+            for pattern in found(tail[at : at + SHORTEST], ()):
+                if ENOUGH <= len(pattern) > len(tail) - at and pattern.startswith(tail[at:]):
+                    return tail[at:]
+        return next((tail[-few:] for few in range(SHORTEST - 1, 0, -1) if tail[-few:] in self._starts), "")
 
 
 class Lines:
-    """Holds a line back while its end may be the beginning of a secret."""
+    """Holds a line back while its end may be the beginning of a secret: four characters of one say so.
+
+    Where fewer were shown already, the rest of it is masked.
+    """
 
     def __init__(self, redactor: Redactor) -> None:
-        self._redactor, self._held = redactor, list[str]()
+        self._redactor, self._held, self._before = redactor, list[str](), ""
 
     def feed(self, line: str) -> list[str]:
         """The lines that may be shown now."""
         self._held.append(line)
-        if len(self._held) < 8 and self._redactor.opens(line):
+        opening = self._redactor.opening(self._before + "".join(self._held))
+        if len(opening) > SHORTEST and len(self._held) < HELD:
             return []
-        return self.flush()
+        shown = self.flush()
+        self._before = opening
+        return shown
 
     def flush(self) -> list[str]:
         """What is held back, masked."""
         if not self._held:
             return []
         text, self._held = "\n".join(self._held), []
-        return self._redactor.text(text).split("\n")
-
-
-def _overlap(tail: str, pattern: str) -> bool:
-    """Whether the end of a text is a beginning (of four characters or more) of a pattern, and not all of it."""
-    return any(tail.endswith(pattern[:length]) for length in range(min(len(pattern) - 1, len(tail)), 3, -1))
+        shown = self._redactor.after(self._before, text)
+        self._before = ""
+        return shown.split("\n")
 
 
 def _masked(text: str, spans: list[tuple[int, int]]) -> str:

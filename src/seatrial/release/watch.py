@@ -8,8 +8,7 @@ are streamed, and what no object says (is there an autoscaler?) is asked when a 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from seatrial.cluster.api import Api, Resource
 from seatrial.cluster.client import Client, ClusterError
 from seatrial.release.events import Clock, Redactor, Rollout, Tell, Verdict
-from seatrial.release.follow import Follower
+from seatrial.release.follow import Follower, lines
 from seatrial.release.tree import new_pods
 from seatrial.release.verdict import WORKLOADS, Judge, Weights, merge
 from seatrial.rules.alive.pods import containers, is_ready
@@ -43,16 +42,27 @@ _STILL = frozenset({"", "policy", "networking.k8s.io", "rbac.authorization.k8s.i
 PACE, TREE = 0.05, 0.25
 #: Logs followed at once: of one workload, and in all. Lines kept of each.
 LOGS_EACH, LOGS_ALL, KEPT = 3, 30, 60
+#: Bytes of a line of a log that are shown as one.
+LONGEST_LINE = 16_384
 
 
 class Watcher:
     """See `events.Watcher`."""
 
     def __init__(
-        self, client: Client, rollout: Rollout, *, tell: Tell, redactor: Redactor, clock: Clock, weights: Weights | None = None
+        self,
+        client: Client,
+        rollout: Rollout,
+        *,
+        tell: Tell,
+        redactor: Redactor,
+        clock: Clock,
+        weights: Weights | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`sleep` is what pauses between two tries of a watch that broke."""
         self.client, self.rollout, self.judge = client, rollout, Judge(rollout, weights or Weights())
-        self._tell, self._redactor, self._clock = tell, redactor, clock
+        self._tell, self._redactor, self._clock, self._sleep = tell, redactor, clock, sleep
         self._dirty, self._tasks = asyncio.Event(), set[asyncio.Task[None]]()
         self._streams: dict[tuple[str, str, int], asyncio.Task[None]] = {}
         self._told: set[tuple[str, Ref]] = set()
@@ -136,7 +146,9 @@ class Watcher:
         ]
         for version, kinds in custom.items():
             resources += await self._custom(version, kinds)
-        return [Follower(self.client, resource, namespace, self._see, self._clock) for resource, namespace in resources]
+        return [
+            Follower(self.client, resource, namespace, self._see, self._clock, self._sleep) for resource, namespace in resources
+        ]
 
     async def _custom(self, version: str, kinds: set[tuple[str, str]]) -> list[tuple[Resource, str]]:
         """How the kinds of a group version are served; those that are not are Helm's to complain about."""
@@ -218,24 +230,24 @@ class Watcher:
         """The log of a container as it grows; what cannot be read is not worth a failure."""
         import httpx2
 
-        kept = deque[str](maxlen=KEPT)
-        lines: Any = self._redactor.lines() if hasattr(self._redactor, "lines") else None
+        masked: Any = self._redactor.lines() if hasattr(self._redactor, "lines") else None
         params = {"container": container, "follow": "true", "tailLines": str(KEPT)}
         path = f"/api/v1/namespaces/{namespace_of(pod)}/pods/{name_of(pod)}/log"
+
+        def told(shown: Sequence[str]) -> None:
+            for line in shown:
+                self._tell("log", ref_of(pod), pod=name_of(pod), container=container, line=line, hook=hook, previous=False)
+
         try:
             async with self.client.http.stream("GET", path, params=params, timeout=httpx2.Timeout(10.0, read=None)) as answer:
                 if answer.status_code < 400:
-                    async for line in answer.aiter_lines():
-                        kept.append(line)
-                        for shown in lines.feed(line) if lines else [self._redactor.text(line)]:
-                            self._tell(
-                                "log", ref_of(pod), pod=name_of(pod), container=container, line=shown, hook=hook, previous=False
-                            )
+                    async for raw in lines(answer.aiter_bytes(), LONGEST_LINE):
+                        line = raw.decode(errors="replace").rstrip("\r")
+                        told(masked.feed(line) if masked else [self._redactor.text(line)])
         except httpx2.HTTPError:
             pass
         finally:
-            for shown in lines.flush() if lines else ():
-                self._tell("log", ref_of(pod), pod=name_of(pod), container=container, line=shown, hook=hook, previous=False)
+            told(masked.flush() if masked else ())
 
     async def _read_logs(self, findings: Sequence[Finding]) -> None:
         """The ends of the logs of what has crashed, so that rules can read why."""
