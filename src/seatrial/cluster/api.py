@@ -173,8 +173,19 @@ class Api:
             raise
         return found
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Objects:
-        """The objects of a namespace, or of all; `labels` and `fields` are selectors as kubectl takes them."""
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        keep: Callable[[Obj], Obj] | None = None,
+    ) -> Objects:
+        """The objects of a namespace, or of all; `labels` and `fields` are selectors as kubectl takes them.
+
+        `keep` makes each object small as its page comes, where only a part is needed of many.
+        """
         doing = f"listing {resource.plural}" + (f" in {namespace}" if namespace else "")
         params = {"limit": "500"}
         params |= {"labelSelector": labels} if labels else {}
@@ -183,7 +194,8 @@ class Api:
         while True:
             answer = await self.request("GET", resource.path(namespace), doing=doing, params=params)
             head = {"apiVersion": resource.api_version, "kind": resource.kind}
-            found += [{**head, **item} for item in answer.get("items") or ()]
+            page = ({**head, **item} for item in answer.get("items") or ())
+            found += map(keep, page) if keep else page
             following = (answer.get("metadata") or {}).get("continue")
             if not following:
                 return found
@@ -223,8 +235,10 @@ class Api:
         return done
 
     async def may(self, verb: str, resource: Resource, namespace: str, name: str = "") -> bool:
-        """Whether we may do this (SelfSubjectAccessReview)."""
-        wanted = {"verb": verb, "group": resource.group, "resource": resource.plural}
+        """Whether we may do this (SelfSubjectAccessReview); a plural may name a subresource (`pods/log`)."""
+        plural, _, subresource = resource.plural.partition("/")
+        wanted = {"verb": verb, "group": resource.group, "resource": plural}
+        wanted |= {"subresource": subresource} if subresource else {}
         wanted |= {"namespace": namespace} if resource.namespaced else {}
         wanted |= {"name": name} if name else {}
         body = {

@@ -1,7 +1,7 @@
 """The plan of a release: what would be there, what is there now, and what that changes.
 
-`objects_of` reads what Helm rendered; `observe` asks the cluster, with a dry run where Helm applies on the server, so that
-its own defaults are no difference and fields that somebody else manages are known by name; `Plan` is what comes of it.
+`of_source` lets Helm render a source; `objects_of` reads what it rendered; `observe` asks the cluster, with a dry run where Helm
+applies on the server, so that its own defaults are no difference and fields that somebody else manages are known by name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import yaml
 
-from seatrial.cluster.api import Api, Refused, Resource, Served
+from seatrial.cluster.api import NAMESPACES, Api, Refused, Resource, Served
+from seatrial.cluster.helm import Helm, HelmError, version
 from seatrial.cluster.records import Record
-from seatrial.release.diff import FieldChange, compare, predicted, previewed
-from seatrial.release.events import ref_json
-from seatrial.release.sources import SourceError
+from seatrial.release.diff import FieldChange, compare, decoded, predicted, previewed
+from seatrial.release.events import Redactor, ref_json
+from seatrial.release.sources import Source, SourceError, texts
 from seatrial.world.objects import Obj, Ref, annotations_of, clone, name_of, namespace_of, ref_of
 
 Action = Literal["add", "change", "remove"]
@@ -36,6 +37,7 @@ class Change:
     action: Action
     ref: Ref
     fields: tuple[FieldChange, ...] = ()
+    refused: str = ""  # what the cluster said against it in the dry run
 
     @property
     def rolls(self) -> bool:
@@ -58,6 +60,7 @@ class Plan:
     live: Mapping[Ref, Obj]
     changes: tuple[Change, ...]
     previous: Record | None = field(default=None, repr=False)
+    before: frozenset[Ref] = frozenset()  # what the previous revision holds
 
     @property
     def summary(self) -> dict[str, int]:
@@ -98,6 +101,45 @@ def objects_of(text: str, namespace: str, served: Served) -> tuple[list[Obj], li
     return objects, hooks
 
 
+async def of_source(
+    api: Api,
+    served: Served,
+    helm: Helm,
+    source: Source,
+    found: Sequence[Record],
+    redactor: Redactor,
+    *,
+    whole: bool = False,
+) -> Plan:
+    """The plan of a source, where `found` are Helm's records of the release. The values of all Secrets are masked from here on.
+
+    Raises ClusterError, and SourceError for a chart that cannot be rendered.
+    """
+    try:
+        rendered = await helm.render(
+            source.release,
+            source.chart,
+            source.namespace,
+            values=source.values,
+            upgrade=bool(found),
+            version=served.version,
+            api_versions=sorted(served.group_versions),
+        )
+    except HelmError as error:
+        raise SourceError(f"the chart cannot be rendered: {redactor.text(str(error))}") from None
+    objects, hooks = objects_of(rendered, source.namespace, served)
+    redactor.add(secret_texts([*objects, *hooks]))
+    previous = next((one for one in reversed(found) if one.status == "deployed"), None)
+    by_server = version() >= (4, 0)
+    place = source.release, source.namespace
+    return await observe(api, served, *place, rendered, previous, redactor.preview, server_side=by_server, whole=whole)
+
+
+def secret_texts(objects: Iterable[Obj]) -> list[str]:
+    """What the Secrets among objects hold, as it is meant."""
+    return [text for obj in objects if obj["kind"] == "Secret" for text in texts(decoded(obj).get("data"))]
+
+
 async def observe(
     api: Api,
     served: Served,
@@ -108,15 +150,16 @@ async def observe(
     preview: Callable[[str], str],
     *,
     server_side: bool,
+    whole: bool = False,
 ) -> Plan:
-    """The plan of a rendered release. Raises ClusterError and SourceError."""
+    """The plan of a rendered release; with `whole` additions come with their fields. Raises ClusterError and SourceError."""
     objects, hooks = objects_of(rendered, namespace, served)
     before = objects_of(previous.manifest, namespace, served)[0] if previous else []
     known = {ref_of(obj): obj for obj in before}
-    live = await api.live(_places([*objects, *before, *hooks], served))
+    live, room = await asyncio.gather(api.live(_places([*objects, *before, *hooks], served)), _is_there(api, namespace))
     by_server = server_side and (previous is None or previous.server_side)
     changes = await asyncio.gather(
-        *(_change(api, served, (release, namespace), obj, live, known, by_server, preview) for obj in objects)
+        *(_change(api, served, (release, namespace), obj, live, known, by_server, room, preview) for obj in objects)
     )
     wanted = {_key(ref_of(obj)) for obj in objects}
     removed = [
@@ -124,8 +167,18 @@ async def observe(
         for obj in before
         if _key(ref_of(obj)) not in wanted and ref_of(obj) in live and annotations_of(obj).get(KEEP) != "keep"
     ]
-    found = (*(change for change in changes if change is not None), *removed)
-    return Plan(release, namespace, tuple(objects), tuple(hooks), live, found, previous)
+    made = {ref_of(obj): obj for obj in objects} if whole else {}
+    present = [change for change in changes if change is not None]
+    found = (*(_filled(change, made.get(change.ref), preview) for change in present), *removed)
+    return Plan(release, namespace, tuple(objects), tuple(hooks), live, found, previous, frozenset(known))
+
+
+async def _is_there(api: Api, namespace: str) -> bool:
+    """Whether there is a namespace in which new objects can be tried; one that we may not read is taken to be there."""
+    try:
+        return await api.get(NAMESPACES, "", namespace) is not None
+    except Refused:
+        return True
 
 
 def _key(ref: Ref) -> tuple[str, str, str, str]:
@@ -145,24 +198,33 @@ async def _change(
     live: Mapping[Ref, Obj],
     known: Mapping[Ref, Obj],
     by_server: bool,
+    room: bool,
     preview: Callable[[str], str],
 ) -> Change | None:
     ref, resource = ref_of(obj), served.of(obj)
     there = live.get(ref)
-    if there is None or resource is None:
+    if resource is None:
         return Change("add", ref)
     obj = _stamped(obj, release)
-    owners: Sequence[Mapping[str, str]] = ()
-    after: Obj | None = None
-    if by_server:
-        after, owners = await _tried(api, resource, obj)
+    if there is None:
+        return Change("add", ref, refused=(await _tried(api, resource, obj)).refused if room else "")
+    tried = await _tried(api, resource, obj) if by_server else _Tried()
+    after = tried.after
     if after is None:
         after = predicted(there, obj, known.get(ref))
     fields = compare(_folded(there, obj), after)
     fields = previewed(fields, preview) if obj["kind"] == "Secret" else fields
-    if not fields:
+    if not fields and not tried.refused:
         return None
-    return Change("change", ref, tuple(_owned(fields, owners)))
+    return Change("change", ref, tuple(_owned(fields, tried.owners)), tried.refused)
+
+
+def _filled(change: Change, obj: Obj | None, preview: Callable[[str], str]) -> Change:
+    """An addition with what it brings."""
+    if change.action != "add" or obj is None:
+        return change
+    fields = compare({key: obj[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name_of(obj)}}, obj)
+    return replace(change, fields=tuple(previewed(fields, preview) if obj["kind"] == "Secret" else fields))
 
 
 def _stamped(obj: Obj, release: tuple[str, str]) -> Obj:
@@ -180,17 +242,30 @@ def _folded(live: Obj, wanted: Obj) -> Obj:
     return {**live, "apiVersion": wanted["apiVersion"]}
 
 
-async def _tried(api: Api, resource: Resource, obj: Obj) -> tuple[Obj | None, Sequence[Mapping[str, str]]]:
-    """What the cluster says would come of it, and the fields that others manage; None where it does not say."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What the cluster says would come of an object (None where it does not say), the fields that others manage, its refusal."""
+
+    after: Obj | None = None
+    owners: Sequence[Mapping[str, str]] = ()
+    refused: str = ""
+
+
+#: Answers with which a cluster refuses an object for what it is.
+_REFUSALS = frozenset({400, 403, 422})
+
+
+async def _tried(api: Api, resource: Resource, obj: Obj) -> _Tried:
     owners: Sequence[Mapping[str, str]] = ()
     for force in (False, True):
         try:
-            return await api.apply(resource, clone(obj), manager=MANAGER, force=force, dry_run=True), owners
+            return _Tried(await api.apply(resource, clone(obj), manager=MANAGER, force=force, dry_run=True), owners)
         except Refused as refused:
             if refused.code != 409 or force:
-                return None, owners
+                said = refused.code in _REFUSALS and "dry run" not in refused.words  # a webhook that cannot be tried says nothing
+                return _Tried(None, owners, refused.words if said else "")
             owners = [{"field": str(c.get("field", "")), "message": str(c.get("message", ""))} for c in refused.causes]
-    return None, owners
+    return _Tried(None, owners)
 
 
 def _owned(fields: Sequence[FieldChange], owners: Sequence[Mapping[str, str]]) -> list[FieldChange]:

@@ -6,7 +6,7 @@ strategy allows at once.  The formulas follow the deployment and statefulset con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -64,7 +64,7 @@ def timeout(
     said = f"whole: {' + '.join(parts) or '0 s'} = {total:.0f} s"
     if whole > total:
         said += f", at least {LEAST:.0f} s"
-    return Timeout(whole, (*lines, said), shares, tuple(_deadlines(objects, shares)))
+    return Timeout(whole, (*lines, said), shares)
 
 
 def share_of(obj: Obj, live: Obj | None, factor: float) -> Share | None:
@@ -174,14 +174,12 @@ def _job(obj: Obj) -> float:
     return float(annotations_of(obj).get("seatrial.dev/timeout") or dig(obj, "spec.activeDeadlineSeconds", JOB))
 
 
-def _deadlines(objects: Iterable[Obj], shares: Sequence[Share]) -> Iterable[str]:
-    """Where Kubernetes gives a Deployment up sooner than its pods may take."""
+def late(objects: Iterable[Obj]) -> Iterator[tuple[Obj, float, list[str], float]]:
+    """Where Kubernetes gives a rollout up sooner than a pod of it may take: its seconds, their parts, and the deadline."""
     for obj in objects:
-        if obj["kind"] == "Deployment":
+        if obj["kind"] in ("Deployment", "Rollout"):
             deadline = float(dig(obj, "spec.progressDeadlineSeconds", 600))
-            ready, _ = pod_seconds(dig(obj, "spec.template.spec", {}))
-            if ready + float(dig(obj, "spec.minReadySeconds", 0)) > deadline:
-                yield (
-                    f"Deployment {obj['metadata']['name']}: a pod may take {ready:.0f} s to be ready, and Kubernetes gives up "
-                    f"after progressDeadlineSeconds {deadline:.0f}"
-                )
+            ready, words = pod_seconds(dig(obj, "spec.template.spec", {}))
+            hold = float(dig(obj, "spec.minReadySeconds", 0))
+            if ready + hold > deadline:
+                yield obj, ready + hold, words + ([f"minReadySeconds {hold:.0f}"] if hold else []), deadline

@@ -1,12 +1,19 @@
-"""Whether the cluster serves the kinds that are to be made, and whether we may make them."""
+"""Whether the cluster serves the kinds that are to be made, in versions that stay, and whether it takes the objects.
+
+An object that the cluster refused in a dry run is told in the cluster's own words, unless a table here knows better: fields that
+cannot be changed, each with the way out.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from seatrial.release.plan import Change
+from seatrial.release.preflight.rules import found
 from seatrial.release.preflight.target import Target
-from seatrial.rules.finding import Finding
-from seatrial.world.objects import dig, group_of, ref_of
+from seatrial.rules.finding import Fact, Finding
+from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, labels_of, name_of, ref_of
 
 
 def served(target: Target) -> Iterator[Finding]:
@@ -16,31 +23,165 @@ def served(target: Target) -> Iterator[Finding]:
         for obj in objects
         if obj["kind"] == "CustomResourceDefinition"
     }
-    missing: dict[tuple[str, str], list[str]] = {}
+    missing: dict[tuple[str, str], list[Obj]] = {}
     for obj in objects:
         if target.served.of(obj) is None and (group_of(obj), obj["kind"]) not in own:
-            missing.setdefault((obj["apiVersion"], obj["kind"]), []).append(obj["metadata"]["name"])
-    for (api_version, kind), names in missing.items():
-        group = api_version.rpartition("/")[0]
-        versions = target.served.versions_of(group, kind)
-        fix = f"write it as {versions[0]}" if versions else f"install what brings {kind}, or leave it out"
-        yield Finding(
-            "kind-not-served",
-            "error",
-            f"the cluster does not serve {kind} {api_version}, which {', '.join(names)} {'are' if names[1:] else 'is'}",
-            refs=tuple(ref_of(obj) for obj in objects if (obj["apiVersion"], obj["kind"]) == (api_version, kind)),
-            cause=f"it serves {kind} as {', '.join(versions)}" if versions else "its custom resource definition is not installed",
-            fix=fix,
+            missing.setdefault((obj["apiVersion"], obj["kind"]), []).append(obj)
+    for (api_version, kind), several in missing.items():
+        yield _not_served(target, api_version, kind, several)
+
+
+def _not_served(target: Target, api_version: str, kind: str, several: list[Obj]) -> Finding:
+    names = [name_of(obj) for obj in several]
+    versions = target.served.versions_of(group_of(several[0]), kind)
+    down = [one for one in target.served.unread if one.removeprefix("/apis/") == api_version]
+    fix = f"write it as {versions[0]}" if versions else f"install what brings {kind}, or leave it out"
+    cause = f"it serves {kind} as {', '.join(versions)}" if versions else "its custom resource definition is not installed"
+    if down:
+        cause, fix = f"{api_version} is registered, and the server behind it does not answer", "bring that server up"
+    return found(
+        "kind-not-served",
+        f"the cluster does not serve {kind} {api_version}, which {', '.join(names)} {'are' if names[1:] else 'is'}",
+        refs=[ref_of(obj) for obj in several],
+        cause=cause,
+        fix=fix,
+    )
+
+
+#: API version and kind -> what serves it no more ("" for nothing yet), and what to write instead.
+DEPRECATED = {
+    ("policy/v1beta1", "PodDisruptionBudget"): ("Kubernetes 1.25", "policy/v1"),
+    ("batch/v1beta1", "CronJob"): ("Kubernetes 1.25", "batch/v1"),
+    ("discovery.k8s.io/v1beta1", "EndpointSlice"): ("Kubernetes 1.25", "discovery.k8s.io/v1"),
+    ("autoscaling/v2beta1", "HorizontalPodAutoscaler"): ("Kubernetes 1.25", "autoscaling/v2"),
+    ("autoscaling/v2beta2", "HorizontalPodAutoscaler"): ("Kubernetes 1.26", "autoscaling/v2"),
+    ("extensions/v1beta1", "Ingress"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
+    ("networking.k8s.io/v1beta1", "Ingress"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
+    ("networking.k8s.io/v1beta1", "IngressClass"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
+    ("storage.k8s.io/v1beta1", "CSIStorageCapacity"): ("Kubernetes 1.27", "storage.k8s.io/v1"),
+    ("flowcontrol.apiserver.k8s.io/v1beta2", "FlowSchema"): ("Kubernetes 1.29", "flowcontrol.apiserver.k8s.io/v1"),
+    ("flowcontrol.apiserver.k8s.io/v1beta3", "FlowSchema"): ("Kubernetes 1.32", "flowcontrol.apiserver.k8s.io/v1"),
+    ("v1", "Endpoints"): ("", "discovery.k8s.io/v1 EndpointSlice"),
+    ("external-secrets.io/v1beta1", "ExternalSecret"): ("External Secrets 0.17", "external-secrets.io/v1"),
+    ("external-secrets.io/v1beta1", "SecretStore"): ("External Secrets 0.17", "external-secrets.io/v1"),
+    ("cert-manager.io/v1alpha2", "Certificate"): ("cert-manager 1.6", "cert-manager.io/v1"),
+}  # fmt: skip
+
+
+def deprecated(target: Target) -> Iterator[Finding]:
+    several: dict[tuple[str, str], list[Obj]] = {}
+    for obj in (*target.plan.objects, *target.plan.hooks):
+        key = obj["apiVersion"], obj["kind"]
+        if key in DEPRECATED and target.served.of(obj) is not None:  # one that is not served is told as that
+            several.setdefault(key, []).append(obj)
+    for (api_version, kind), objects in several.items():
+        gone, instead = DEPRECATED[api_version, kind]
+        names = ", ".join(name_of(obj) for obj in objects)
+        when = f"{gone} serves it no more" if gone else "it is deprecated"
+        yield found(
+            "api-deprecated",
+            f"{kind} {names} {'are' if objects[1:] else 'is'} written as {api_version}: {when}",
+            refs=[ref_of(obj) for obj in objects],
+            fix=f"write {instead}",
         )
 
 
-def permitted(target: Target) -> Iterator[Finding]:
-    for verb, resource in sorted(target.denied, key=lambda one: (one[1].plural, one[0])):
-        what = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-        yield Finding(
-            "not-permitted",
-            "error",
-            f"we may not {verb} {what} in {target.plan.namespace}",
-            cause="No role that is bound to us allows it.",
-            fix=f"ask for it: kubectl auth can-i {verb} {what} -n {target.plan.namespace} must say yes",
-        )
+# what the cluster does not take
+
+
+_STATEFUL = frozenset({
+    "replicas", "ordinals", "template", "updateStrategy", "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+    "revisionHistoryLimit",
+})  # fmt: skip
+_DELETE = "delete the object before the release: the release makes it anew"
+_ORPHAN = (
+    "kubectl delete {kind} {name} -n {namespace} --cascade=orphan before the release: the pods run on, and are taken up again"
+)
+#: kind -> fields that cannot be changed (patterns of their paths), and the way out (ValidateUpdate of pkg/registry/<group>).
+IMMUTABLE: dict[str, tuple[str, str]] = {
+    "Deployment": (r"spec\.selector\b.*", _DELETE),
+    "ReplicaSet": (r"spec\.selector\b.*", _DELETE),
+    "DaemonSet": (r"spec\.selector\b.*", _ORPHAN),
+    "StatefulSet": (rf"spec\.(?!({'|'.join(sorted(_STATEFUL))})\b).*", _ORPHAN),
+    "Job": (
+        r"spec\.(template|selector|completionMode|podFailurePolicy|successPolicy)\b.*",
+        _DELETE + "; or give it another name, or make it a hook",
+    ),
+    "Service": (r"spec\.(clusterIP|clusterIPs)\b.*", "leave spec.clusterIP out, or " + _DELETE),
+    "PersistentVolumeClaim": (r"spec\.(?!(resources|volumeAttributesClassName)\b).*", "make another claim and move the data"),
+    "StorageClass": (r"(provisioner|parameters|reclaimPolicy|volumeBindingMode)\b.*", "give the class another name"),
+    "PriorityClass": (r"value", "give the class another name"),
+    "RoleBinding": (r"roleRef\b.*", _DELETE),
+    "ClusterRoleBinding": (r"roleRef\b.*", _DELETE),
+    "Secret": (r"type", _DELETE),
+    "IngressClass": (r"spec\.controller", _DELETE),
+}  # fmt: skip
+#: Kinds whose content cannot be changed where they say `immutable: true`.
+_SEALED = re.compile(r"(data|binaryData|stringData|immutable)\b.*")
+
+
+def taken(target: Target) -> Iterator[Finding]:
+    """Objects that the cluster would refuse: by the fields that change, else by what it said in the dry run."""
+    for change in target.plan.changes:
+        fields = list(_fixed(target, change))
+        if fields:
+            yield _immutable(target, change, fields)
+        elif change.refused and not _is_permission(change.refused):
+            title = f"the cluster refuses {change.ref.kind} {change.ref.name}: {_words(change.refused)}"
+            yield found("object-refused", title, refs=(change.ref,), evidence=[Fact(change.refused, "dry run")])
+
+
+def _fixed(target: Target, change: Change) -> Iterator[str]:
+    live = target.plan.live.get(change.ref) or {}
+    pattern, _ = IMMUTABLE.get(change.ref.kind, (None, ""))
+    for field in change.fields:
+        sealed = live.get("immutable") and _SEALED.fullmatch(field.path)
+        if sealed or (pattern and re.fullmatch(pattern, field.path) and not _may_change(change.ref, field.path, live)):
+            yield field.path
+
+
+def _may_change(ref: Ref, path: str, live: Obj) -> bool:
+    """A Service may take an address when it had none by its type, and lose it so."""
+    return ref.kind == "Service" and dig(live, "spec.type") == "ExternalName"
+
+
+def _immutable(target: Target, change: Change, fields: list[str]) -> Finding:
+    kind, name = change.ref.kind, change.ref.name
+    way = IMMUTABLE.get(kind, ("", _DELETE + ", or give it another name"))[1]
+    values = [
+        Fact(f"{one.path}: {one.before!r} now, {one.after!r} wanted", str(change.ref))
+        for one in change.fields
+        if one.path in fields
+    ]
+    return found(
+        "field-immutable",
+        f"{kind} {name}: {', '.join(fields)} cannot be changed",
+        refs=(change.ref,),
+        evidence=values,
+        fix=way.format(kind=kind.lower(), name=name, namespace=target.plan.namespace),
+    )
+
+
+def _is_permission(words: str) -> bool:
+    return bool(re.search(r"cannot (patch|create|get|update) resource", words))  # told by another check
+
+
+def _words(refused: str) -> str:
+    """Without the name of the object that the sentence has already: `Service "web" is invalid: spec.ports: …`."""
+    return re.sub(r'^[\w.]+ "[^"]*" is (invalid|forbidden): ', "", refused)
+
+
+def ours(target: Target) -> Iterator[Finding]:
+    """Objects that are there and belong to somebody else: Helm refuses to adopt them (pkg/action/validate.go)."""
+    release, namespace = target.plan.release, target.plan.namespace
+    for obj in target.plan.objects:
+        live = target.plan.live.get(ref_of(obj))
+        if live is None or ref_of(obj) in target.plan.before:
+            continue
+        notes = annotations_of(live)
+        owner = notes.get("meta.helm.sh/release-name"), notes.get("meta.helm.sh/release-namespace")
+        if owner == (release, namespace) and labels_of(live).get("app.kubernetes.io/managed-by") == "Helm":
+            continue
+        whose = f"of release {owner[0]} in {owner[1]}" if owner[0] else "of no Helm release"
+        title = f"{obj['kind']} {name_of(obj)} is there already, and is {whose}"
+        yield found("not-ours", title, refs=(ref_of(obj),), evidence=[Fact(whose, f"{ref_of(obj)}, metadata.annotations")])

@@ -1,15 +1,23 @@
-"""What was observed of the target of a release: everything that the checks of a preflight read."""
+"""What was observed of the target of a release: everything that the checks of a preflight read.
+
+All of it is read side by side, no object twice; what we may not read is left out, and named, so that the checks that need it
+can say that they were not made.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from seatrial.cluster.api import LIMIT_RANGES, QUOTAS, Api, Refused, Resource, Served
+from seatrial.cluster.api import Api, Resource, Served
 from seatrial.cluster.records import Record
 from seatrial.release.plan import Plan
-from seatrial.world.objects import Obj
+from seatrial.release.preflight.pods import Load, loads
+from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of
+
+NODES, PODS = "nodes", "pods"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +31,73 @@ class Table:
 
 @dataclass(frozen=True)
 class Target:
-    """`denied` are the verbs on kinds that we may not do; `last` is Helm's latest record of the release."""
+    """`last` is Helm's latest record of the release; `wanted_namespace` the namespace as the release would make it.
+
+    `lists` holds what was listed, by resource id (`nodes`, `priorityclasses.scheduling.k8s.io`); `named` what was asked for by
+    name, None for what is not there; `denied` the verbs on kinds that we may not do, with why each is needed.
+    """
 
     served: Served
     plan: Plan
     last: Record | None = None
-    quotas: tuple[Obj, ...] = ()
-    limit_ranges: tuple[Obj, ...] = ()
-    denied: frozenset[tuple[str, Resource]] = frozenset()
+    namespace: Obj | None = None
+    wanted_namespace: Obj | None = None
+    lists: Mapping[str, Sequence[Obj]] = field(default_factory=dict)
+    named: Mapping[Ref, Obj | None] = field(default_factory=dict)
+    denied: Mapping[tuple[str, Resource], str] = field(default_factory=dict)
+    endpoints: Mapping[tuple[str, str], bool] = field(default_factory=dict)  # Services of webhooks, and whether any is ready
+    lock: Obj | None = None  # the Lease of the release
+    now: float = 0.0  # seconds since 1970
     force_conflicts: bool = False
     unread: Mapping[str, str] = field(default_factory=dict)  # what could not be asked, and why
 
     @staticmethod
-    async def observe(api: Api, served: Served, plan: Plan, last: Record | None, force_conflicts: bool = False) -> Target:
-        """Ask the cluster, side by side. Raises ClusterError; what we may not read is left out and named."""
-        unread: dict[str, str] = {}
+    async def observe(
+        api: Api,
+        served: Served,
+        plan: Plan,
+        last: Record | None,
+        force_conflicts: bool = False,
+        *,
+        namespace: Obj | None = None,
+        now: float | None = None,
+    ) -> Target:
+        """Ask the cluster. `namespace` is the one that the release makes. Raises ClusterError when it does not answer at all."""
+        from seatrial.release.preflight.asking import ask
 
-        async def read(resource: Resource) -> tuple[Obj, ...]:
-            try:
-                return tuple(await api.list(resource, plan.namespace))
-            except Refused as refused:
-                unread[resource.plural] = refused.words
-                return ()
+        answers = await ask(api, served, plan)
+        when = time.time() if now is None else now
+        return Target(
+            served, plan, last, wanted_namespace=namespace, force_conflicts=force_conflicts, now=when, **answers.as_fields()
+        )
 
-        quotas, ranges, denied = await asyncio.gather(read(QUOTAS), read(LIMIT_RANGES), _denied(api, served, plan))
-        return Target(served, plan, last, quotas, ranges, denied, force_conflicts, unread)
+    def of(self, resource: str) -> Sequence[Obj]:
+        """What was listed of a resource; nothing where it could not be."""
+        return self.lists.get(resource, ())
 
+    @property
+    def namespace_labels(self) -> dict[str, str]:
+        """The labels of the namespace when the release has made or changed it."""
+        wanted = (self.wanted_namespace or {}).get("metadata") or {}
+        name = {"kubernetes.io/metadata.name": self.plan.namespace}
+        return {**name, **(labels_of(self.namespace) if self.namespace else {}), **(wanted.get("labels") or {})}
 
-#: What each action on an object needs.
-_VERBS = {"add": ("create",), "change": ("patch",), "remove": ("delete",)}
+    @cached_property
+    def loads(self) -> list[Load]:
+        """The workloads of the release and what is live of them."""
+        nodes = len(self.of(NODES)) if NODES in self.lists else None
+        return loads(self.plan, self.of("limitranges"), self.of("priorityclasses.scheduling.k8s.io"), nodes)
 
-
-async def _denied(api: Api, served: Served, plan: Plan) -> frozenset[tuple[str, Resource]]:
-    wanted = {
-        (verb, resource): None
-        for change in plan.changes
-        if (resource := served.of_ref(change.ref)) is not None
-        for verb in _VERBS[change.action]
-    }
-    allowed = await asyncio.gather(*(api.may(verb, resource, plan.namespace) for verb, resource in wanted))
-    return frozenset(one for one, may in zip(wanted, allowed, strict=True) if not may)
+    def autoscaled(self) -> Iterator[tuple[Load, int]]:
+        """The workloads that an autoscaler of the release scales, with the most pods it may ask for."""
+        by_name = {(load.obj["kind"], name_of(load.obj)): load for load in self.loads}
+        for obj in self.plan.objects:
+            if obj["kind"] == "HorizontalPodAutoscaler":
+                target, most = dig(obj, "spec.scaleTargetRef", {}), dig(obj, "spec.maxReplicas", 0)
+            elif obj["kind"] == "ScaledObject":
+                target, most = dig(obj, "spec.scaleTargetRef", {}), dig(obj, "spec.maxReplicaCount", 100)
+            else:
+                continue
+            load = by_name.get((target.get("kind", "Deployment"), target.get("name", "")))
+            if load is not None:
+                yield load, int(most)

@@ -1,0 +1,226 @@
+"""What a preflight asks of a cluster, and how: lists and single objects side by side, none twice, each allowed to fail.
+
+Large answers are made small as they come: of the pods of a whole cluster only what the scheduler counts is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seatrial.cluster.api import LEASES, LIMIT_RANGES, NAMESPACES, NODES, QUOTAS, Api, Refused, Resource, Served
+from seatrial.cluster.records import PENDING, driver
+from seatrial.release.lock import name_of_lock
+from seatrial.release.plan import Plan
+from seatrial.release.preflight.permissions import Needed, needed
+from seatrial.release.preflight.references import Reference, references
+from seatrial.release.preflight.webhooks import asked, concerned
+from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of
+
+PODS = Resource("", "v1", "Pod", "pods", True)
+SERVICES = Resource("", "v1", "Service", "services", True)
+PRIORITIES = Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False)
+STORAGE = Resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", False)
+CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True)
+VOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes", False)
+VALIDATING = Resource(
+    "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False
+)
+MUTATING = Resource("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", False)
+SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True)
+DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments", True)
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
+
+#: Where cluster-autoscaler writes down how it is.
+AUTOSCALER = Ref("", "ConfigMap", "kube-system", "cluster-autoscaler-status")
+#: The parts of a pod's spec that the scheduler counts.
+_COUNTED = ("nodeName", "affinity", "overhead", "hostNetwork", "priority", "topologySpreadConstraints", "resources")
+
+
+@dataclass
+class Answers:
+    """See `Target` for what each holds."""
+
+    namespace: Obj | None = None
+    lists: dict[str, Sequence[Obj]] = field(default_factory=dict)
+    named: dict[Ref, Obj | None] = field(default_factory=dict)
+    denied: dict[tuple[str, Resource], str] = field(default_factory=dict)
+    endpoints: dict[tuple[str, str], bool] = field(default_factory=dict)
+    lock: Obj | None = None
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def as_fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+async def ask(api: Api, served: Served, plan: Plan) -> Answers:
+    """Everything. What is refused (403, 404) is in `unread`; raises ClusterError when the cluster does not answer."""
+    asking = _Asking(api, served, plan, Answers())
+    await asking.all()
+    return asking.answers
+
+
+@dataclass
+class _Asking:
+    api: Api
+    served: Served
+    plan: Plan
+    answers: Answers
+
+    async def all(self) -> None:
+        namespace = self.plan.namespace
+        places = [self._list(QUOTAS, namespace), self._list(LIMIT_RANGES, namespace)]
+        if any(load for load in self.plan.objects if dig(load, "spec.template.spec") or load["kind"] == "Pod"):
+            places += [self._list(NODES), self._pods(), self._list(SERVICES, namespace), self._list(CLAIMS, namespace)]
+            places += [self._list(PRIORITIES), self._volumes()]
+            places += [self._list(DEPLOYMENTS, "kube-system", keep=_named_only), self._one(CONFIG_MAPS, AUTOSCALER)]
+        places += [self._list(STORAGE)] if _stores(self.plan.objects) else []
+        await asyncio.gather(
+            self._namespace(), self._lock(), self._pending(), self._permissions(), self._webhooks(), self._references(), *places
+        )
+
+    # one thing each
+
+    async def _try(self, what: str, work: Awaitable[Any]) -> Any:
+        try:
+            return await work
+        except Refused as refused:
+            self.answers.unread[what] = refused.words
+            return None
+
+    async def _list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        keep: Callable[[Obj], Obj] | None = None,
+        labels: str = "",
+        fields: str = "",
+    ) -> None:
+        key = resource_key(resource)
+        if self.served.of({"apiVersion": resource.api_version, "kind": resource.kind}) is None:
+            return
+        found = await self._try(key, self.api.list(resource, namespace, labels=labels, fields=fields, keep=keep))
+        if found is not None:
+            self.answers.lists[key] = tuple(found)
+
+    async def _one(self, resource: Resource, ref: Ref) -> None:
+        found = await self._try(f"{resource.plural} {ref.name}", self.api.get(resource, ref.namespace, ref.name))
+        if f"{resource.plural} {ref.name}" not in self.answers.unread:
+            self.answers.named[ref] = found
+
+    async def _pods(self) -> None:
+        await self._list(PODS, fields="status.phase!=Succeeded,status.phase!=Failed", keep=counted)
+
+    async def _volumes(self) -> None:
+        """Volumes tie pods to nodes only through claims that are bound already."""
+        names = [claim for obj in self.plan.live.values() for claim in dig(obj, "spec.volumeClaimTemplates", [])]
+        if names or any(reference.kind == "PersistentVolumeClaim" for reference in references(self.plan)):
+            await self._list(VOLUMES)
+
+    async def _namespace(self) -> None:
+        found = await self._try("namespace", self.api.get(NAMESPACES, "", self.plan.namespace))
+        self.answers.namespace = found
+
+    async def _lock(self) -> None:
+        self.answers.lock = await self._try("lease", self.api.get(LEASES, self.plan.namespace, name_of_lock(self.plan.release)))
+
+    async def _pending(self) -> None:
+        """Helm's records of all releases of the namespace that are pending: few, where there are any."""
+        labels = f"owner=helm,status in ({','.join(sorted(PENDING))})"
+        found = await self._try("records", self.api.list(driver(), self.plan.namespace, labels=labels, keep=_labels_only))
+        self.answers.lists["pending"] = tuple(found or ())
+
+    async def _permissions(self) -> None:
+        """One question where we may do everything, else one for each verb and kind."""
+        namespace, every = self.plan.namespace, Resource("*", "*", "*", "*", True)
+        wanted = needed(self.plan, self.served)
+        if await self._try("permissions", self.api.may("*", every, namespace)):
+            cluster = [one for one in wanted if not one.resource.namespaced]
+            if not cluster or await self._try("permissions", self.api.may("*", Resource("*", "*", "*", "*", False), "")):
+                return
+            wanted = cluster
+        allowed = await asyncio.gather(*(self._may(one) for one in wanted))
+        for one, may in zip(wanted, allowed, strict=True):
+            if may is False:
+                self.answers.denied[one.verb, one.resource] = one.why
+
+    async def _may(self, one: Needed) -> bool | None:
+        found: bool | None = await self._try("permissions", self.api.may(one.verb, one.resource, one.namespace))
+        return found
+
+    async def _references(self) -> None:
+        """What the release refers to and neither brings nor was read with the plan."""
+        wanted: dict[Ref, Reference] = {}
+        for reference in references(self.plan):
+            if reference.ref not in self.plan.live:
+                wanted.setdefault(reference.ref, reference)
+        own = {(obj["kind"], namespace_of(obj), name_of(obj)) for obj in (*self.plan.objects, *self.plan.hooks)}
+        asked = []
+        for ref in wanted:
+            resource = self.served.of_ref(ref)
+            if resource is not None and (ref.kind, ref.namespace, ref.name) not in own and ref.kind not in _LISTED:
+                asked.append(self._one(resource, ref))
+        await asyncio.gather(*asked)
+
+    async def _webhooks(self) -> None:
+        """Webhook configurations, then whether anything stands behind the Services that they name."""
+        await asyncio.gather(self._list(VALIDATING), self._list(MUTATING))
+        seen = concerned(self.plan, self.served)
+        services = {
+            (service["namespace"], service["name"])
+            for resource in (VALIDATING, MUTATING)
+            for configuration in self.answers.lists.get(resource_key(resource), ())
+            for webhook in configuration.get("webhooks") or ()
+            if webhook.get("failurePolicy", "Fail") == "Fail" and (service := dig(webhook, "clientConfig.service"))
+            if any(asked(webhook, resource, operation) for resource, _, operation in seen)
+        }
+        await asyncio.gather(*(self._endpoints(*service) for service in sorted(services)))
+
+    async def _endpoints(self, namespace: str, name: str) -> None:
+        what = f"endpoints of Service {name} in {namespace}"
+        found = await self._try(what, self.api.list(SLICES, namespace, labels=f"kubernetes.io/service-name={name}"))
+        if found is not None:
+            self.answers.endpoints[namespace, name] = any(
+                dig(endpoint, "conditions.ready", True) for one in found for endpoint in one.get("endpoints") or ()
+            )
+
+
+#: Kinds that are listed whole, and so need not be asked for by name.
+_LISTED = frozenset({"PriorityClass", "StorageClass", "PersistentVolumeClaim"})
+
+
+def resource_key(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+def _stores(objects: Iterable[Obj]) -> bool:
+    return any(
+        obj["kind"] == "PersistentVolumeClaim" or dig(obj, "spec.volumeClaimTemplates") or "persistentVolumeClaim" in str(obj)
+        for obj in objects
+    )
+
+
+def counted(pod: Obj) -> Obj:
+    """A pod without what the scheduler does not count."""
+    spec: Mapping[str, Any] = pod.get("spec") or {}
+    metadata = {key: pod["metadata"][key] for key in _METADATA if key in pod["metadata"]}
+    lean: Obj = {key: spec[key] for key in _COUNTED if key in spec}
+    for kind in ("containers", "initContainers"):
+        if kind in spec:
+            lean[kind] = [{key: one[key] for key in _CONTAINER if key in one} for one in spec[kind]]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": lean, "status": {}}
+
+
+_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "ownerReferences")
+_CONTAINER = ("name", "resources", "ports", "restartPolicy")
+
+
+def _named_only(obj: Obj) -> Obj:
+    return {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": {"name": name_of(obj)}}
+
+
+def _labels_only(obj: Obj) -> Obj:
+    return {"metadata": {"name": name_of(obj), "labels": labels_of(obj)}}
