@@ -38,7 +38,8 @@ def _told(error: Exception) -> None:
     for module, name, code, before in _TOLD:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(error, kind):
-            _say(error, code, before)
+            refused = getattr(error, "code", 0) in (401, 403)  # it answered: we may not
+            _say(error, 10 if refused else code, before)
     if "seatrial.app" in sys.modules:
         from seatrial.cli.mistakes import told
 

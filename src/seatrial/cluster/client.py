@@ -18,7 +18,12 @@ Lines = list[str]
 
 
 class ClusterError(Exception):
-    """The cluster could not be asked, or refused; the message says which and what it said."""
+    """The cluster could not be asked, or refused; the message says which and what it said.
+
+    `code` is the HTTP status of its answer, 0 where there was none.
+    """
+
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +169,6 @@ def _whole(obj: Any, kind: Kind) -> Obj:
 
 
 def _said(doing: str, error: Any) -> ClusterError:
-    return ClusterError(f"{doing}: {error.status.message or error}")
+    told = ClusterError(f"{doing}: {error.status.message or error}")
+    told.code = int(error.status.code or 0)
+    return told

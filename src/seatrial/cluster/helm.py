@@ -111,6 +111,7 @@ class Helm:
             "description": description,
         }
         command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--create-namespace", "--values", "-"]
+        command += ["--reset-values"]  # without any, Helm would take those of the revision before
         command += ["--timeout", f"{int(timeout)}s", "--history-max", "10"]
         command += ["--description", description] if description else []
         command += ["--force-conflicts"] if force_conflicts and version() >= (4, 0) else []
@@ -139,7 +140,7 @@ class Helm:
         if binary() is None:  # the SDK renders with what the cluster says, whatever kinds it serves
             return await self._call((), request)
         stdin = json.dumps(request["values"])
-        command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--values", "-"]
+        command = ["upgrade", "--install", release, str(chart), "-n", namespace, "--values", "-", "--reset-values"]
         try:
             answer = json.loads(await self._call([*command, "--dry-run=server", "-o", "json"], request, stdin))
         except HelmError as error:
@@ -153,21 +154,30 @@ class Helm:
         command += [part for one in api_versions for part in ("--api-versions", one)]
         return await self._call(command, request, stdin, connect=False)
 
-    async def pull(self, chart: str, into: Path, version: str = "") -> Path:
-        """Fetch a chart (`oci://…`) into a folder; the path of its archive. `version` may be "" for the latest."""
-        request = {"call": "pull", "chart": chart, "into": str(into), "version": version, "namespace": "default"}
+    async def pull(self, chart: str, into: Path, version: str = "", *, plain_http: bool = False) -> Path:
+        """Fetch a chart (`oci://…`) into a folder; the path of its archive. `version` may be "" for the latest.
+
+        Who may is for Helm: `helm registry login` has said so. `plain_http` is for a registry without TLS.
+        """
+        request: dict[str, Any] = {"call": "pull", "chart": chart, "into": str(into), "version": version, "namespace": "default"}
+        request["plain_http"] = plain_http
         command = ["pull", chart, "--destination", str(into)] + (["--version", version] if version else [])
+        command += ["--plain-http"] if plain_http else []
         await self._call(command, request, connect=False)
         found = sorted(into.glob("*.tgz"))
         if not found:
             raise HelmError(f"{chart}: nothing was fetched")
         return found[-1]
 
-    async def rollback(self, release: str, namespace: str, revision: int, *, timeout: float = 300) -> None:
-        """Bring an older revision back, as a new one; hooks are waited for, other objects are not."""
+    async def rollback(self, release: str, namespace: str, revision: int, *, timeout: float = 300, description: str = "") -> None:
+        """Bring an older revision back, as a new one; hooks are waited for, other objects are not.
+
+        `description` is for the history, where Helm is new enough to be told.
+        """
         request = {"call": "rollback", "release": release, "namespace": namespace, "revision": revision, "timeout": int(timeout)}
         command = ["rollback", release, str(revision), "-n", namespace, "--timeout", f"{int(timeout)}s", "--history-max", "10"]
         command += ["--force-conflicts"] if version() >= (4, 0) else []
+        command += ["--description", description[:250]] if description and binary() and version() >= (4, 3) else []
         await self._call(command, request)
 
     def kill(self) -> None:

@@ -29,7 +29,7 @@ def upgrade(config: Any, request: Request) -> Any:
         config.history(request["release"])
     except HelmNotFoundError:
         return config.install(*arguments, create_namespace=True, **options)
-    return config.upgrade(*arguments, max_history=10, **options)
+    return config.upgrade(*arguments, max_history=10, reset_values=True, **options)
 
 
 def uninstall(config: Any, request: Request) -> Any:
@@ -49,7 +49,8 @@ def render(config: Any, request: Request) -> str:
 def pull(config: Any, request: Request) -> Any:
     import helm_python
 
-    return helm_python.pull(request["chart"], destination=request["into"], version=request["version"] or None)
+    options = {"destination": request["into"], "version": request["version"] or None, "plain_http": request["plain_http"]}
+    return helm_python.pull(request["chart"], **options)
 
 
 def rollback(config: Any, request: Request) -> Any:

@@ -70,12 +70,12 @@ class Follower:
                     self.ready.set()
                     return
                 if ended.code and ended.code not in _TRANSIENT:
-                    raise ClusterError(f"{self._doing}: {ended.why}") from None
+                    raise _told(f"{self._doing}: {ended.why}", ended.code) from None
                 if ended.anew:
                     self._version = ""
                 since = self.clock.monotonic() if self._well else since
                 if self.clock.monotonic() - since > AWAY:
-                    raise ClusterError(f"{self._doing}: no answer for {AWAY:.0f} s: {ended.why}") from None
+                    raise _told(f"{self._doing}: no answer for {AWAY:.0f} s: {ended.why}", 0) from None
                 wait = ended.wait
             # one that said something may be taken up at once; one that ends as soon as it begins would be asked without end
             tries = 0 if self._heard > heard else tries + 1
@@ -98,12 +98,12 @@ class Follower:
                 raise _EndedError(str(error) or type(error).__name__) from None
             if answer.status_code >= 400:
                 raise _refused(answer.status_code, answer.content, answer.headers)
+            self._well = True
             try:
                 page = orjson.loads(answer.content)
                 metadata, items = page.get("metadata") or {}, page.get("items") or ()
             except (orjson.JSONDecodeError, AttributeError):
                 raise _EndedError(_NO_LIST) from None
-            self._well = True
             for item in items:
                 obj = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **item}
                 found[ref_of(obj)] = obj
@@ -153,6 +153,12 @@ class Follower:
         else:
             self._known[ref] = obj
         self.see(change, obj)
+
+
+def _told(words: str, code: int) -> ClusterError:
+    error = ClusterError(words)
+    error.code = code
+    return error
 
 
 def _event(line: bytes) -> Obj:

@@ -1,8 +1,9 @@
 """Who releases: a Lease in the namespace, with owner, host, start and heartbeat.
 
 The lock is taken before anything is changed and renewed while the release goes on.  A second release is refused with the owner's
-name, or waits; one whose heartbeat has stopped is taken over, with a warning.  Its annotations say in which phase it is, so that
-a later run knows what an earlier one left.
+name, or waits; one whose heartbeat has stopped is taken over, with a warning.  Clocks of two hosts may differ, so a heartbeat
+that looks old is watched for a moment before it is believed dead, unless the owner was a process of this machine and is gone.
+The lease's annotations say in which phase it is, so that a later run knows what an earlier one left.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import getpass
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from seatrial.cluster.api import LEASES, Api, Refused
@@ -24,7 +26,10 @@ from seatrial.world.objects import Obj, annotations_of, dig
 
 #: Seconds between two heartbeats, and without one after which the owner counts as dead.
 BEAT, DEAD = 5.0, 20
-OWNER, HOST, PHASE = "seatrial.dev/owner", "seatrial.dev/host", "seatrial.dev/phase"
+#: Seconds between two looks at a lock that is waited for; for which a heartbeat that looks old is watched; beyond which no
+#: difference between two clocks explains its age.
+LOOK, DOUBT, SURE = 1.0, BEAT + 1.0, 3600.0
+OWNER, HOST, PHASE, PROCESS = "seatrial.dev/owner", "seatrial.dev/host", "seatrial.dev/phase", "seatrial.dev/process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,10 @@ class Holder:
     since: str
     beat: str
     phase: str
+    process: str = ""
 
     def __str__(self) -> str:
-        return f"{self.owner} on {self.host}, since {self.since}"
+        return f"{self.owner} on {self.host}, since {self.since.partition('.')[0].replace('T', ' ').removesuffix('Z')} UTC"
 
 
 class Locked(ClusterError):  # noqa: N818 - an answer, not a fault of ours
@@ -52,6 +58,13 @@ class Locked(ClusterError):  # noqa: N818 - an answer, not a fault of ours
 
 def name_of_lock(release: str) -> str:
     return f"seatrial-{release}"
+
+
+async def holder_now(api: Api, namespace: str, release: str, now: float) -> tuple[Holder | None, bool]:
+    """Who holds the lock of a release, and whether they are alive by their heartbeat. `now` in seconds since 1970."""
+    lease = await api.get(LEASES, namespace, name_of_lock(release))
+    holder = holder_of(lease)
+    return holder, bool(lease and holder and not is_dead(lease, now) and not is_gone(holder.process))
 
 
 def holder_of(lease: Obj | None) -> Holder | None:
@@ -67,17 +80,21 @@ def holder_of(lease: Obj | None) -> Holder | None:
         dig(lease, "spec.acquireTime", "?"),
         dig(lease, "spec.renewTime", ""),
         notes.get(PHASE, ""),
+        notes.get(PROCESS, ""),
     )
+
+
+def age_of(lease: Obj, now: float) -> float:
+    """Seconds since the last heartbeat, by two clocks that may differ; infinite where none can be read."""
+    try:
+        return now - datetime.fromisoformat(dig(lease, "spec.renewTime", "")).timestamp()
+    except ValueError:
+        return float("inf")
 
 
 def is_dead(lease: Obj, now: float) -> bool:
     """Whether a heartbeat is older than the lease promises; `now` in seconds since 1970."""
-    beat = dig(lease, "spec.renewTime", "")
-    try:
-        last = datetime.fromisoformat(beat).timestamp()
-    except ValueError:
-        return True
-    return now - last > float(dig(lease, "spec.leaseDurationSeconds", DEAD))
+    return age_of(lease, now) > float(dig(lease, "spec.leaseDurationSeconds", DEAD))
 
 
 def whoami() -> tuple[str, str]:
@@ -88,11 +105,44 @@ def whoami() -> tuple[str, str]:
     return user or "unknown", socket.gethostname()
 
 
-class Lock:
-    """The lock of one release in one namespace; held between `take` and `give`."""
+def this_process(pid: int | str = "self") -> str:
+    """A process as no other ever was: boot, PID namespace, PID and start; "" where the system does not say."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = Path("/proc/self/ns/pid").readlink()
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()  # after the name, which may hold anything; proc(5): 22 is starttime
+    return f"{boot}/{space}/{stat.partition(' ')[0]}/{fields[19]}"
 
-    def __init__(self, api: Api, namespace: str, release: str, now: Callable[[], float]) -> None:
+
+def is_gone(process: str) -> bool:
+    """Whether a process of this machine, as `this_process` names it, has ended; one of another machine is not known to have."""
+    here = this_process()
+    if not here or not process or here.split("/")[:2] != process.split("/")[:2]:
+        return False
+    return this_process(process.split("/")[2]) != process
+
+
+class Lock:
+    """The lock of one release in one namespace; held between `take` and `give`.
+
+    `lost` is called once, with whoever has it now, when it turns out to be somebody else's while we hold it.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        release: str,
+        now: Callable[[], float],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lost: Callable[[Holder | None], None] = lambda holder: None,
+    ) -> None:
         self._api, self._namespace, self._name, self._now = api, namespace, name_of_lock(release), now
+        self._sleep, self._lost = sleep, lost
         self.owner, self.host = whoami()
         self.identity = f"{self.owner}@{self.host}-{uuid.uuid4().hex[:8]}"
         self._phase = ""
@@ -103,27 +153,47 @@ class Lock:
     def held(self) -> bool:
         return self._beating is not None
 
-    async def take(self) -> Holder | None:
-        """Take the lock; the dead holder it was taken from, or None. Raises Locked and ClusterError."""
-        for _ in range(3):  # somebody may be quicker between reading and writing
+    async def take(self, patience: float = 0.0, waits: Callable[[Holder], None] = lambda holder: None) -> Holder | None:
+        """Take the lock; the dead holder it was taken from, or None.
+
+        Waits for up to `patience` seconds; `waits` hears for whom at each look. Raises Locked and ClusterError.
+        """
+        waited, same, known = 0.0, 0.0, ""
+        while True:
             lease = await self._api.get(LEASES, self._namespace, self._name)
             holder = holder_of(lease)
-            if lease and holder and not is_dead(lease, self._now()):
+            if lease is None or holder is None or self._believed_dead(lease, holder, same):
+                if await self._taken(lease):
+                    return holder
+                continue  # somebody was quicker
+            doubted = is_dead(lease, self._now())
+            if waited >= patience and not doubted:
                 raise Locked(holder)
-            self._since = _stamp(self._now())
-            try:
-                if lease is None:
-                    await self._api.create(LEASES, self._lease({}))
-                else:
-                    await self._api.replace(LEASES, self._lease(lease))
-            except Refused as refused:
-                if refused.code == 409:
-                    continue
-                raise
-            self._beating = asyncio.ensure_future(self._beat())
-            return holder
-        lease = await self._api.get(LEASES, self._namespace, self._name)
-        raise Locked(holder_of(lease) or Holder("?", "somebody", "?", "?", "", ""))
+            waits(holder)
+            await self._sleep(LOOK)
+            waited += LOOK
+            beat = f"{holder.identity} {holder.beat}"
+            same, known = (same + LOOK if beat == known else 0.0), beat
+
+    def _believed_dead(self, lease: Obj, holder: Holder, same: float) -> bool:
+        """Whether nobody renews a lock any more; `same` is for how long we have seen the same heartbeat."""
+        if is_gone(holder.process) or same >= float(dig(lease, "spec.leaseDurationSeconds", DEAD)):
+            return True
+        return is_dead(lease, self._now()) and (same >= DOUBT or age_of(lease, self._now()) > SURE)
+
+    async def _taken(self, lease: Obj | None) -> bool:
+        self._since = _stamp(self._now())
+        try:
+            if lease is None:
+                await self._api.create(LEASES, self._lease({}))
+            else:
+                await self._api.replace(LEASES, self._lease(lease))
+        except Refused as refused:
+            if refused.code == 409:
+                return False
+            raise
+        self._beating = asyncio.ensure_future(self._beat())
+        return True
 
     async def phase(self, phase: str) -> None:
         """Write down how far the release is. A cluster that cannot be asked now hears of it with the next heartbeat."""
@@ -145,18 +215,26 @@ class Lock:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(BEAT)
+            await self._sleep(BEAT)
             with contextlib.suppress(ClusterError):
-                await self._renew()
+                if not await self._renew():
+                    return
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
+        """Renew what is ours; one that was deleted is made again. Whether it is ours still."""
         lease = await self._api.get(LEASES, self._namespace, self._name)
-        if lease and dig(lease, "spec.holderIdentity") == self.identity:
+        if lease is None:
+            await self._api.create(LEASES, self._lease({}))
+        elif dig(lease, "spec.holderIdentity") == self.identity:
             await self._api.replace(LEASES, self._lease(lease))
+        else:
+            self._lost(holder_of(lease))
+            return False
+        return True
 
     def _lease(self, lease: Obj) -> Obj:
         metadata: dict[str, Any] = dict(lease.get("metadata") or {"name": self._name, "namespace": self._namespace})
-        notes = {OWNER: self.owner, HOST: self.host, PHASE: self._phase}
+        notes = {OWNER: self.owner, HOST: self.host, PHASE: self._phase, PROCESS: this_process()}
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,

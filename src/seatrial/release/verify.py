@@ -44,7 +44,7 @@ async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, 
         finding = await check if check else None
         if finding:
             return _failed(finding, tell)
-    world = await _world(api, rollout)
+    world = await world_of(api, rollout)
     before, end = _restarts(world, rollout), _settled_at(world, rollout, clock.monotonic(), settle)
     if end > clock.monotonic():
         tell("step", text=f"watching for restarts for {end - clock.monotonic():.0f} s")
@@ -56,14 +56,14 @@ async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, 
         if left <= 0:
             return Verdict("succeeded", "Released", "everything runs in its new version, and holds")
         await asyncio.sleep(min(LOOK, left))
-        world = await _world(api, rollout)
+        world = await world_of(api, rollout)
 
 
 def _settled_at(world: World, rollout: Rollout, now: float, settle: float) -> float:
     """When the last of the new pods has been ready for so long; one that was not watched counts from now."""
     since = [
         rollout.ready.get(str(dig(pod, "metadata.uid")), now)
-        for obj in _workloads(rollout)
+        for obj in workloads_of(rollout)
         if (live := world.get(ref_of(obj))) is not None
         for pod in new_pods(world, live)
         if is_ready(pod)
@@ -77,13 +77,13 @@ def _failed(finding: Finding, tell: Tell) -> Verdict:
     return Verdict("doomed", reason, finding.title, (finding,), finding.refs)
 
 
-def _workloads(rollout: Rollout) -> list[Obj]:
+def workloads_of(rollout: Rollout) -> list[Obj]:
     return [o for o in rollout.objects if o.get("kind") in WORKLOADS and "helm.sh/hook" not in annotations_of(o)]
 
 
-async def _world(api: Api, rollout: Rollout) -> World:
+async def world_of(api: Api, rollout: Rollout) -> World:
     """The workloads of the rollout with their pods, as they are now."""
-    found = _workloads(rollout)
+    found = workloads_of(rollout)
     world = World()
     for namespace in sorted({namespace_of(obj) or rollout.namespace for obj in found}):
         kinds = {str(obj["kind"]) for obj in found}
@@ -100,7 +100,7 @@ def _restarts(world: World, rollout: Rollout) -> dict[tuple[str, str], int]:
     """(uid of a pod, container) -> how often it has been started again."""
     return {
         (str(dig(pod, "metadata.uid")), each.name): int(each.status.get("restartCount", 0))
-        for obj in _workloads(rollout)
+        for obj in workloads_of(rollout)
         if (live := world.get(ref_of(obj))) is not None
         for pod in new_pods(world, live)
         for each in containers(pod)
@@ -108,7 +108,7 @@ def _restarts(world: World, rollout: Rollout) -> dict[tuple[str, str], int]:
 
 
 def _restarted(world: World, rollout: Rollout, before: dict[tuple[str, str], int]) -> Finding | None:
-    for obj in _workloads(rollout):
+    for obj in workloads_of(rollout):
         live = world.get(ref_of(obj))
         for pod in new_pods(world, live) if live is not None else ():
             for each in containers(pod):
@@ -127,7 +127,7 @@ def _restarted(world: World, rollout: Rollout, before: dict[tuple[str, str], int
 
 def _regressed(world: World, rollout: Rollout) -> Finding | None:
     """A workload that was complete and is no longer."""
-    for obj in _workloads(rollout):
+    for obj in workloads_of(rollout):
         live = world.get(ref_of(obj))
         if live is None or live["kind"] in ("Job", "Pod"):
             continue
@@ -155,7 +155,7 @@ async def _endpoints(api: Api, rollout: Rollout, clock: Clock) -> Finding | None
 
 async def _bare_service(api: Api, rollout: Rollout) -> Obj | None:
     services = [o for o in rollout.objects if o.get("kind") == "Service" and dig(o, "spec.selector")]
-    templates = [o for o in _workloads(rollout) if dig(o, "spec.replicas", 1)]
+    templates = [o for o in workloads_of(rollout) if dig(o, "spec.replicas", 1)]
     world = World({"kind": "Template", "metadata": {"name": f"{number}", "namespace": namespace_of(o) or rollout.namespace,
                    "labels": dig(o, "spec.template.metadata.labels", {})}} for number, o in enumerate(templates))  # fmt: skip
     for namespace in sorted({namespace_of(service) or rollout.namespace for service in services}):

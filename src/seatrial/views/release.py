@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - lines of output
 """How a release looks: a live tree in a terminal, a line for each change elsewhere, JSON lines on request."""
 
 from __future__ import annotations
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from seatrial.release.events import Event
 from seatrial.views import stream as streams
+from seatrial.views.plan import changes, summary
 from seatrial.views.stream import MARKS, Appended, Picture, View
 
 if TYPE_CHECKING:
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 #: Rows a tree in a terminal has room for; those that are settled give way first.
 ROOM = 24
+
+#: state of the lock -> what is said of it.
+LOCK = {
+    "waiting": "waiting for {who}, who releases here",
+    "followed": "{who} is releasing: following",
+    "left": "{who} has left it: no heartbeat any more",
+    "lost": "the lock is lost to {who}: stopping",
+}
 
 Row = Mapping[str, Any]
 
@@ -133,14 +141,13 @@ def words(event: Event) -> list[str]:
         case "timeout":
             return [str(said.get("text", "")), *(f"  {line}" for line in said.get("lines", ()))]
         case "plan":
-            return [f"  {change['action']:<9} {change['ref']['kind']} {change['ref']['name']}" for change in said.get("changes", ())
-                    if isinstance(change.get("ref"), dict)]  # fmt: skip
+            return [summary(said.get("summary", {})), *changes(said.get("changes", ()))]
         case "table":
             return [str(said.get("title", "")), *_columns(said.get("columns", ()), said.get("rows", ()))]
         case "finding":
             return finding_lines(said)
-        case "lock" if said.get("state") != "held":
-            return [f"lock {said.get('state')}: {said.get('holder', '')} on {said.get('host', '')}"]
+        case "lock" if said.get("state") in LOCK:
+            return [LOCK[said["state"]].format(who=f"{said.get('holder', '')} on {said.get('host', '')}")]
         case "hook":
             name = event.ref.name if event.ref else ""
             return [f"hook {name} ({said.get('hook', '')}) {said.get('state', '')}"]
