@@ -260,7 +260,7 @@ class Session:
     ) -> None:
         """Ask the target; a pending record is mended where that is wished. Raises Stop for any error, and Locked."""
         last = self.records[-1] if self.records else None
-        target = await Target.observe(self.api, served, plan, last, force)
+        target = await Target.observe(self.api, served, plan, last, force, namespace=namespace, now=self.parts.clock.time())
         tables, findings = check(target)
         for table in tables:
             self.tell("table", title=table.title, columns=list(table.columns), rows=[list(row) for row in table.rows])
