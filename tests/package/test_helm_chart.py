@@ -14,6 +14,7 @@ import tools
 from seatrial.app import environments, load, resolve
 from seatrial.package.files import write
 from seatrial.package.helm import chart, secret_values
+from seatrial.package.helm.reference import rows
 from seatrial.render import render, values
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def example(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    return Chart(load(ROOT / "examples" / "shop"), tmp_path_factory.mktemp("shop"), "production")
+    return Chart(load(ROOT / "tests/render/plain_shop.yaml"), tmp_path_factory.mktemp("shop"), "production")
 
 
 def test_helm_accepts_the_chart(example):
@@ -169,3 +170,22 @@ def test_the_templates_read_as_a_persons(shop):
 
 def test_the_same_app_gives_the_same_chart(shop):
     assert chart("shop", shop.worlds, base="production") == shop.files
+
+
+def test_the_readme_says_what_each_value_is_for_and_each_can_be_set(example):
+    environments = [name.removeprefix("values-").removesuffix(".yaml") for name in example.files if name.startswith("values-")]
+    values = {name: yaml.safe_load(example.files[f"values-{name}.yaml"]) for name in environments}
+    table = rows({"production": yaml.safe_load(example.files["values.yaml"]), **values}, "production", {})
+    assert len(table) > 10
+    arguments = []
+    for row in table:
+        assert row.words, f"{row.path} is explained"
+        assert f"| `{row.path}` | {row.type} |" in example.files["README.md"]
+        arguments += ["--set-json", f"{row.path}={json.dumps(row.example or 'given')}"]
+    assert "kind: " in helm("template", str(example.folder / "chart"), *arguments)
+
+
+def test_what_environments_cannot_say_in_a_value_stays_in_the_templates(example):
+    lines = sum(text.count("\n") for path, text in example.files.items() if path.startswith("values") and "schema" not in path)
+    assert lines < 300, "values are what a person would set"
+    assert "alert" not in example.files["values.yaml"]

@@ -1,16 +1,17 @@
 """Objects as YAML that a person reads: keys in their order, block style, quotes only where a parser would misread the text.
 
 What is written means the same in YAML 1.1 and 1.2, for kubectl, Helm and PyYAML alike.  The Helm packager puts nodes of its own
-into the data (`Inline`, `Namespaced`, `Nested`, `Spread`, `When`), which become template actions; literal text that looks like
-one is escaped.
+into the data (`Inline`, `Namespaced`, `Nested`, `Spread`, `When`, `Cases`), which become template actions; literal text that
+looks like one is escaped.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, ClassVar
 
 
@@ -30,13 +31,15 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Namespaced:
-    """A text with a mark wherever the namespace of the release is to stand."""
+    """A text with marks wherever the namespace of the release, or the name of its environment, is to stand."""
 
     MARK: ClassVar[str] = "\ue000"
+    ENVIRONMENT: ClassVar[str] = "\ue001"
     text: str
 
     def written(self, lines: Iterator[str]) -> Iterator[str]:
-        return (line.replace(self.MARK, "{{ .Release.Namespace }}") for line in lines)
+        for line in lines:
+            yield line.replace(self.MARK, "{{ .Release.Namespace }}").replace(self.ENVIRONMENT, "{{ .Values.environment }}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,20 @@ class When:
 
     condition: str
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Values of which the first whose condition holds is there; the condition of the last may be "", for all the rest."""
+
+    cases: tuple[tuple[str, Any], ...]
+
+    def written(self, indent: str, lines: Callable[[Any], Iterator[str]]) -> Iterator[str]:
+        for number, (condition, value) in enumerate(self.cases):
+            word = ("else if" if number else "if") if condition else "else"
+            yield f"{indent}{{{{- {word} {condition}".rstrip() + " }}"
+            yield from lines(value)
+        yield f"{indent}{{{{- end }}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +120,29 @@ def document(obj: Mapping[str, Any], template: bool = False) -> str:
 
 def _lines(value: Any, indent: str, template: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _entry(scalar(key, template), child, indent, template)
+        named = [(scalar(key, template), child) for key, child in value.items()]
+        yield from _together(named, indent, lambda one: _entry(one[0], one[1], indent, template))
     else:
-        for child in value:
-            yield from _item(child, indent, template)
+        yield from _together([("", child) for child in value], indent, lambda one: _item(one[1], indent, template))
+
+
+def _together(parts: Sequence[tuple[str, Any]], indent: str, lines: Callable[[tuple[str, Any]], Iterator[str]]) -> Iterator[str]:
+    """The lines of entries or items; neighbours under one condition stand under it together."""
+    for condition, found in groupby(parts, lambda part: part[1].condition if isinstance(part[1], When) else ""):
+        if condition:
+            yield f"{indent}{{{{- if {condition} }}}}"
+            for key, value in found:
+                yield from lines((key, value.value))
+            yield f"{indent}{{{{- end }}}}"
+        else:
+            for part in found:
+                yield from lines(part)
 
 
 def _entry(key: str, value: Any, indent: str, template: bool) -> Iterator[str]:
     """`key: value`, at an indentation."""
-    if isinstance(value, When):
-        yield f"{indent}{{{{- if {value.condition} }}}}"
-        yield from _entry(key, value.value, indent, template)
-        yield f"{indent}{{{{- end }}}}"
+    if isinstance(value, Cases):
+        yield from value.written(indent, lambda one: _entry(key, one, indent, template))
     elif isinstance(value, Inline):
         yield f"{indent}{key}: {value.text}"
     elif isinstance(value, Namespaced):
@@ -142,10 +169,8 @@ def _entry(key: str, value: Any, indent: str, template: bool) -> Iterator[str]:
 
 def _item(value: Any, indent: str, template: bool) -> Iterator[str]:
     """`- value`; a map begins on the line of the dash."""
-    if isinstance(value, When):
-        yield f"{indent}{{{{- if {value.condition} }}}}"
-        yield from _item(value.value, indent, template)
-        yield f"{indent}{{{{- end }}}}"
+    if isinstance(value, Cases):
+        yield from value.written(indent, lambda one: _item(one, indent, template))
     elif isinstance(value, Inline):
         yield f"{indent}- {value.text}"
     elif isinstance(value, Namespaced):

@@ -8,8 +8,9 @@ from typing import Any
 
 from seatrial.package.emit import Nested, document
 from seatrial.package.files import FileTree
-from seatrial.package.helm import lifts, texts
-from seatrial.package.helm.merge import COMPONENT, Context, Merger, Values, Variants, in_order
+from seatrial.package.helm import conditions, lifts, texts
+from seatrial.package.helm.merge import COMPONENT, ENVIRONMENT, Context, Merger, Values, Variants, expression, in_order
+from seatrial.package.helm.reference import readme
 from seatrial.package.helm.schema import values_schema
 from seatrial.package.paths import Key, paths
 from seatrial.world.objects import Obj, group_of, labels_of, name_of, namespace_of
@@ -32,22 +33,48 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     for group, own in {context.prefix for context in merger.contexts if context.prefix}:
         for part in merger.values.values():  # a template may ask for a key of it where an environment says nothing
             part.setdefault(group, {}).setdefault(own, {})
+    _settle(merger.values, "".join(templates.values()))
     values = {environment: texts.ordered(own) for environment, own in merger.values.items()}
     files = {"Chart.yaml": texts.chart_file(name, version, _version(worlds))}
     files["values.yaml"] = texts.values_file(name, base, values[base])
     files |= values_files(values, base)
-    files["values.schema.json"] = values_schema(values)
+    files["values.schema.json"] = values_schema(values, merger.about)
+    spaces = {environment: space or f"{name}-{environment}" for environment, space in merger.namespaces.items()}
+    files["README.md"] = readme(name, values, base, merger.about, spaces)
     files["templates/_helpers.tpl"] = texts.helpers(name, merger.common, _labels_of(worlds[base]))
-    files["templates/NOTES.txt"] = texts.notes(name, values)
+    files["templates/NOTES.txt"] = texts.notes(name, values, worlds)
     files[".helmignore"] = "namespaces/\n"
     files |= {f"namespaces/{environment}.yaml": text for environment, text in _namespaces(worlds)}
-    return files | templates
+    return files | dict(sorted(merger.files.items())) | templates
+
+
+def _settle(values: Mapping[str, Values], used: str) -> None:
+    """Take out what no template asks for, and put in what one asks for and an environment does not say."""
+    for environment, part in values.items():
+        for group in ("monitoring", "telemetry"):
+            if group in part and f".Values.{group}." not in used:
+                del part[group]
+        words = {key: word for key, word in part.pop("platform", {}).items() if f".Values.platform.{key} " in used}
+        if words:
+            part["platform"] = words
+        owners: list[tuple[str, ...]] = [(), *((group, own) for group in ("services", "stores") for own in part.get(group, ()))]
+        for keys in (("ingress",), *((*owner, "serviceAccount") for owner in owners)):
+            if f"{expression(keys)}." in used:  # a template may look into a map that an environment has nothing in
+                _below(part, keys[:-1]).setdefault(keys[-1], {})
+        if ENVIRONMENT in used:
+            part["environment"] = environment
+
+
+def _below(values: Values, keys: Sequence[str]) -> Values:
+    for key in keys:
+        values = values[key]
+    return values
 
 
 def _merger(name: str, worlds: Mapping[str, Sequence[Obj]], known: Mapping[str, Values]) -> Merger:
-    empty: dict[str, Values] = {environment: {} for environment in worlds}
     namespaces = {environment: _namespace(world) for environment, world in worlds.items()}
-    return Merger(name, _common(worlds), lifts.lift, lifts.condition, empty, namespaces=namespaces, known=known)
+    own = conditions.features(worlds)
+    return Merger(name, _common(worlds), lifts.lift, conditions.conditions, own, namespaces=namespaces, known=known)
 
 
 def _namespace(world: Sequence[Obj]) -> str:
@@ -119,7 +146,6 @@ def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]
 def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
     """The path and text of each template, objects in the order of the base environment."""
     found: dict[str, dict[Key, Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
-    uneven = _uneven(found)
     files = paths({key: obj for own in found.values() for key, obj in own.items()})
     for key in in_order([list(own) for own in found.values()]):
         there = {environment: own[key] for environment, own in found.items() if key in own}
@@ -127,16 +153,8 @@ def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[
         if first["kind"] == "Namespace":
             continue
         context = Context.of(first, list(there))
-        if uneven:
-            context.monitoring = context.path("monitoring", "enabled")
         merger.contexts.append(context)
         yield f"templates/{files[key]}.yaml", _template(merger, context, there, complete=len(there) == len(worlds))
-
-
-def _uneven(found: Mapping[str, Mapping[Key, Obj]]) -> bool:
-    """Whether an environment monitors some of the services that others monitor, and not the rest."""
-    monitored = [frozenset(name for _, kind, name in own if kind == "ServiceMonitor") for own in found.values()]
-    return len({names for names in monitored if names}) > 1
 
 
 def _key(obj: Obj) -> Key:
@@ -154,18 +172,16 @@ def _template(merger: Merger, context: Context, there: Variants, complete: bool)
 
 def _guard(merger: Merger, context: Context, there: Variants) -> str:
     """The condition of an object that not every environment has; where no other value decides, one is made for it."""
-    condition = lifts.guard(context)
-    flags = (context.monitoring, context.path("migrate"))
-    if condition and condition not in flags and not merger.fits(condition, there, merger.values):
-        condition = ""
-    if condition and condition not in (context.monitoring, context.path("migrate")):
-        return condition
-    if condition == context.path("migrate"):
-        keys: tuple[str, ...] = (*context.prefix, "migrate")
-    elif condition:
-        keys = tuple(condition.removeprefix(".Values.").split("."))
-    else:
-        keys = merger.flag(context)
+    candidates = conditions.guards(context)
+    if context.component == "migration" and context.kind == "Job":
+        return _flagged(merger, (*context.prefix, "migrate"), there)
+    if found := merger.fitting(candidates, there, merger.values):
+        return found
+    named = (*context.prefix, "monitoring", "enabled") if context.kind == "ServiceMonitor" else merger.flag(context)
+    return _flagged(merger, named, there)  # others ask whether a service is monitored, by that name
+
+
+def _flagged(merger: Merger, keys: tuple[str, ...], there: Variants) -> str:
     return merger.lift(keys, {environment: environment in there for environment in merger.values})
 
 

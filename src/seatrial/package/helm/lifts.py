@@ -7,10 +7,10 @@ the template instead.  Places inside a pod template begin with `pod`, whichever 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from seatrial.package.emit import Inline, Nested, Spread
+from seatrial.package.emit import Cases, Inline, Nested, Spread
 from seatrial.package.helm.merge import COMPONENT, NAME, Context, Merger, Place, Variants, camel, expression
 
 Row = Callable[[Merger, Context, Place, Variants], Any]
@@ -18,14 +18,14 @@ Row = Callable[[Merger, Context, Place, Variants], Any]
 INSTANCE = "app.kubernetes.io/instance"
 VERSION = "app.kubernetes.io/version"
 
-_PODS = ("Deployment", "Rollout", "StatefulSet", "Job", "CronJob")
+PODS = ("Deployment", "Rollout", "StatefulSet", "Job", "CronJob")
 _TEMPLATES = (("spec", "jobTemplate", "spec", "template"), ("spec", "template"))
 
 
 def place_of(context: Context, place: Place) -> str:
     """A place as one text, with what lies in a pod template counted from there: `pod.spec.containers.[api].image`."""
     for template in _TEMPLATES:
-        if context.kind in _PODS and place[: len(template)] == template:
+        if context.kind in PODS and place[: len(template)] == template:
             return " ".join(("pod", *place[len(template) :]))
     return " ".join(place)
 
@@ -37,8 +37,8 @@ def lift(merger: Merger, context: Context, place: Place, variants: Variants) -> 
         return _labels(merger, variants)
     if place[-1:] == (INSTANCE,):
         return Inline("{{ .Release.Name }}")
-    for kinds, pattern, row in ROWS:
-        if (not kinds or context.kind in kinds) and pattern.fullmatch(where):
+    for kinds, known, row in ROWS:
+        if (not kinds or context.kind in kinds) and known.fullmatch(where):
             return row(merger, context, place, variants)
     return None
 
@@ -103,16 +103,14 @@ def image_parts(image: str) -> dict[str, str]:
 def _resources(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     """The resources of a component's containers; a container that has others keeps them to itself."""
     keys = (*context.prefix, "resources")
-    for environment, value in variants.items():
-        part: Any = merger.values.get(environment, {})
-        for key in keys:
-            part = part.get(key) if isinstance(part, dict) else None
-        if part is not None and part != value:
-            return None
+    if any(said_otherwise(merger.values.get(environment), keys, value) for environment, value in variants.items()):
+        return None
     return Nested(f"toYaml {merger.lift(keys, variants)}")
 
 
 def _config(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    if not context.prefix:  # a dashboard
+        return None
     path = merger.lift((*context.prefix, "config"), variants)
     return Spread((f"{{{{- range $key, $value := {path} }}}}", "{{ $key }}: {{ $value | quote }}", "{{- end }}"))
 
@@ -151,17 +149,63 @@ def _environment(merger: Merger, context: Context, place: Place, variants: Varia
 
 
 def _variable(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
-    """A variable that differs between environments."""
+    """A variable that differs between environments. A container for which it differs in another way keeps it to itself."""
+    keys = (*context.prefix, "env", place[-2].strip("[]"))
+    if len(set(variants.values())) == 1 or merger.placed(variants) is not None:
+        return None
+    if any(said_otherwise(merger.values.get(env), keys, own) for env, own in variants.items()):
+        return None
+    return _value(*keys[len(context.prefix) :])(merger, context, place, variants)
+
+
+def said_otherwise(values: Any, keys: Sequence[str], value: Any) -> bool:
+    """Whether the values say something else at these keys already."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values is not None and values != value
+
+
+def _differing(*keys: str) -> Row:
+    """A value of the component where environments have different ones; a literal elsewhere."""
+
+    def row(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+        if all(value == next(iter(variants.values())) for value in variants.values()) and len(variants) == len(merger.values):
+            return None
+        if isinstance(next(iter(variants.values())), (dict, list)):
+            return Nested(f"toYaml {merger.lift((*context.prefix, *keys), variants)}")
+        return _value(*keys)(merger, context, place, variants)
+
+    return row
+
+
+def _spread(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """Whether spreading over zones (or nodes) is a rule or a wish, where that is different."""
     if len(set(variants.values())) == 1:
         return None
-    return _value("env", place[-2].strip("[]"))(merger, context, place, variants)
+    return _value("spread", place[-2].strip("[]").rpartition("/")[2])(merger, context, place, variants)
+
+
+def _store_type(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """A store that is in the cluster here and elsewhere there: its host tells."""
+    if context.component != "store" or set(variants.values()) != {"ExternalName", "ClusterIP"}:
+        return None
+    return Cases(((context.path("host"), "ExternalName"), ("", "ClusterIP")))
+
+
+def _share(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """The share of CPU or memory that KEDA aims at: the same value as the HPA's, which is a number there."""
+    kind = place[-3].strip("[]")
+    if kind not in ("cpu", "memory"):
+        return None
+    shares = {environment: int(value) for environment, value in variants.items()}
+    return Inline(f"{{{{ {merger.lift((*context.prefix, 'scale', kind), shares)} | quote }}}}")
 
 
 def _checksum(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
-    return Inline(f"{{{{ toJson {_summed(context, place[-1])} | sha256sum }}}}")
+    return Inline(f"{{{{ toJson {summed(context, place[-1])} | sha256sum }}}}")
 
 
-def _summed(context: Context, annotation: str) -> str:
+def summed(context: Context, annotation: str) -> str:
     """The values a checksum is of."""
     if annotation == "checksum/collector":  # the text of its one file
         return f'(index {context.path("config")} "collector.yaml")'
@@ -194,6 +238,13 @@ def _remote_key(merger: Merger, context: Context, place: Place, variants: Varian
     return _value("externalSecret", "keys", place[-3].strip("[]"))(merger, context, place, variants)
 
 
+def _one_host(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """The host of a route from outside; those inside the mesh are called by other names."""
+    if any(len(hosts) != 1 or "." not in hosts[0] or hosts[0].endswith(".local") for hosts in variants.values()):
+        return None
+    return _hosts(merger, context, place, variants)
+
+
 def _schedule(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     title = context.name.removeprefix(f"{context.owner}-")
     return _value("jobs", camel(title), "schedule")(merger, context, place, variants)
@@ -218,13 +269,13 @@ def migration_helper(context: Context) -> str:
     return f"{context.prefix[-1]}.migration"
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
     """A place with `*` for one step and `**` for any number of characters."""
     return re.compile(re.escape(text).replace(r"\*\*", ".*").replace(r"\*", r"\S+").replace(r"\ ", " "))
 
 
 ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
-    (kinds, _pattern(place), row)
+    (kinds, pattern(place), row)
     for kinds, place, row in (
         ((), "metadata namespace", lambda *_: Inline("{{ .Release.Namespace }}")),
         (("RoleBinding",), "subjects * namespace", _own_namespace),
@@ -237,7 +288,15 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         ((), "pod spec containers * env * value", _variable),
         ((), "pod spec containers * env own * value", _variable),
         ((), "pod metadata annotations checksum/**", _checksum),
-        (("Deployment", "Rollout", "StatefulSet"), "spec replicas", _value("replicas")),
+        ((), "pod spec nodeSelector", _differing("nodeSelector")),
+        ((), "pod spec affinity", _differing("affinity")),
+        ((), "pod spec topologySpreadConstraints * whenUnsatisfiable", _spread),
+        (("Deployment", "Rollout"), "spec replicas", _value("replicas")),
+        (("ScaledObject",), "spec minReplicaCount", _value("scale", "min")),
+        (("ScaledObject",), "spec maxReplicaCount", _value("scale", "max")),
+        (("ScaledObject",), "spec triggers * metadata value", _share),
+        (("Service",), "spec type", _store_type),
+        (("Service",), "spec externalName", _value("host")),
         (("ConfigMap",), "data", _config),
         (("Secret",), "stringData *", _secret),
         (("HorizontalPodAutoscaler",), "spec minReplicas", _value("scale", "min")),
@@ -252,77 +311,10 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         (("StatefulSet",), "spec volumeClaimTemplates * spec resources requests storage", _value("storage")),
         (("StatefulSet",), "spec volumeClaimTemplates * spec storageClassName", _value("storageClass")),
         (("ExternalSecret",), "spec data * remoteRef key", _remote_key),
+        (("ServiceAccount",), "metadata annotations", _differing("serviceAccount", "annotations")),
+        (("VirtualService",), "spec hosts", _one_host),
+        (("HTTPRoute",), "spec hostnames", _one_host),
         (("ResourceQuota",), "spec hard", _whole("quota")),
         (("CronJob",), "spec schedule", _schedule),
     )
 ]
-
-
-# -- conditions ----------------------------------------------------------------------------------------------------------
-
-
-def condition(context: Context, place: Place) -> str:
-    """Under which condition something is there that not every environment has; "" where only its own value can say."""
-    where = place_of(context, place)
-    for kinds, pattern, row in CONDITIONS:
-        if context.kind in kinds and pattern.fullmatch(where):
-            return row(context, place)
-    return ""
-
-
-def guard(context: Context) -> str:
-    """Under which condition an object is there that not every environment has."""
-    row = GUARDS.get(context.kind)
-    return row(context) if row else ""
-
-
-def _several(context: Context) -> str:
-    """Whether there is ever more than one pod."""
-    return f"or {context.path('scale')} (gt (int {context.path('replicas')}) 1)"
-
-
-def _always_several(context: Context) -> str:
-    """Whether there is never less than two pods."""
-    return f'gt (int (dig "scale" "min" (default 1 {context.path("replicas")}) {context.path()})) 1'
-
-
-def _entered(context: Context, controller: str) -> str:
-    """Whether the world comes in by this ingress controller."""
-    return f'and {context.path("expose")} (eq .Values.ingress.className "{controller}")'
-
-
-def _certified(context: Context) -> str:
-    """Whether somebody issues the certificate of an Ingress."""
-    return f"and {context.path('expose', 'tlsSecret')} .Values.ingress.issuer"
-
-
-CONDITIONS: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[Context, Place], str]]] = [
-    (kinds, _pattern(place), row)
-    for kinds, place, row in (
-        (("Deployment", "Rollout"), "spec replicas", lambda context, _: f"not {context.path('scale')}"),
-        (("Deployment", "Rollout"), "pod spec topologySpreadConstraints", lambda context, _: _several(context)),
-        (_PODS, "pod metadata annotations checksum/**", lambda context, place: _summed(context, place[-1])),
-        (("Secret",), "stringData *", lambda context, place: f'hasKey {context.path("secrets")} "{place[-1]}"'),
-        (("HorizontalPodAutoscaler",), "spec metrics [cpu]", lambda context, _: context.path("scale", "cpu")),
-        (("HorizontalPodAutoscaler",), "spec metrics [memory]", lambda context, _: context.path("scale", "memory")),
-        (("Ingress",), "spec tls", lambda context, _: context.path("expose", "tlsSecret")),
-        (("Ingress",), "metadata annotations cert-manager.io/cluster-issuer", lambda context, _: _certified(context)),
-        (("Deployment", "Rollout"), "metadata annotations seatrial.dev/migration", lambda context, _: context.path("migrate")),
-        (("StatefulSet",), "spec volumeClaimTemplates", lambda context, _: context.path("storage")),
-        (("StatefulSet",), "spec volumeClaimTemplates * spec storageClassName", lambda c, _: c.path("storageClass")),
-        (("StatefulSet",), "pod spec volumes [data]", lambda context, _: f"not {context.path('storage')}"),
-        (("NetworkPolicy",), "spec ingress **'monitoring'**", lambda context, _: context.monitoring),
-        (("NetworkPolicy",), "spec ingress **'ingress-nginx'**", lambda context, _: _entered(context, "nginx")),
-        (("NetworkPolicy",), "spec ingress **'traefik'**", lambda context, _: _entered(context, "traefik")),
-    )
-]
-
-GUARDS: dict[str, Callable[[Context], str]] = {
-    "HorizontalPodAutoscaler": lambda context: context.path("scale"),
-    "PodDisruptionBudget": _always_several,
-    "Ingress": lambda context: context.path("expose"),
-    "Secret": lambda context: context.path("secrets"),
-    "ConfigMap": lambda context: context.path("config"),
-    "ServiceMonitor": lambda context: context.monitoring,
-    "Job": lambda context: context.path("migrate"),
-}

@@ -1,8 +1,9 @@
 """The same object as it is in several environments, merged into one template and the values that tell them apart.
 
 `Merger` walks the variants of an object side by side.  At each place a table (`lifts`) may say that the value belongs into
-values.yaml, under a name a person would give it; what is equal everywhere else stays literal; what differs and is in no table
-gets a value named after its place, so that the template is right whatever the environments change.
+values.yaml, under a name a person would give it; what is equal everywhere else stays literal.  What differs and is in no table
+gets a value named after its place if it is small enough for a person to set; the rest stays in the template, and the value
+`environment` says which of it is there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seatrial.package.emit import Inline, Namespaced, Nested, When
+from seatrial.package.emit import Cases, Inline, Namespaced, Nested, When
 from seatrial.package.helm.truth import holds
 from seatrial.world.objects import Obj, group_of, labels_of, name_of
 
@@ -37,7 +38,6 @@ class Context:
     component: str
     prefix: tuple[str, ...]  # ("services", "api")
     environments: tuple[str, ...]  # those that have the object
-    monitoring: str = ".Values.monitoring.enabled"  # whether its metrics are read
 
     @classmethod
     def of(cls, obj: Obj, environments: Sequence[str]) -> Context:
@@ -69,12 +69,39 @@ def camel(name: str) -> str:
 RESERVED = frozenset(
     {"image", "replicas", "scale", "resources", "config", "env", "secrets", "expose", "jobs", "storage", "storageClass", "quota"}
     | {"services", "stores", "ingress", "monitoring", "global", "name", "value", "spec", "enabled"}
-    | {"migrate", "externalSecret"}
+    | {
+        "migrate",
+        "externalSecret",
+        "environment",
+        "platform",
+        "telemetry",
+        "affinity",
+        "nodeSelector",
+        "spread",
+        "host",
+        "serviceAccount",
+    }
 )
 
+#: The value that says which environment a release is.
+ENVIRONMENT = ".Values.environment"
+#: A text of more lines than this, where environments have different ones, is a file of the chart.
+LONG = 20
+
 #: How texts say a namespace: as a label in a query, in the name of a service; and at last, as a word of its own.
-_SURE = r"(?<=namespace=\")NAME(?=\")|(?<=namespace=\\\")NAME(?=\\\")|(?<=\.)NAME(?=\.svc\b)"
-NAMESPACE = (_SURE, r"(?<![A-Za-z0-9-])NAME(?![A-Za-z0-9-])")
+_SURE = "|".join(
+    (
+        r"(?<=namespace=\")NAME(?=\")",
+        r"(?<=namespace=\\\")NAME(?=\\\")",
+        r"(?<=\.)NAME(?=\.svc\b)",
+        r"(?<=kubectl -n )NAME(?= )",
+        r"(?<=k8s\.namespace\.name=)NAME(?=,|$)",
+    )
+)
+_ENVIRONMENT = r"(?<=deployment\.environment\.name=)NAME(?=,|$)"
+NAMESPACE = (_SURE, r"(?<![A-Za-z0-9-])NAME(?![A-Za-z0-9-])", r"(?<![A-Za-z0-9-])NAME(?![A-Za-z0-9])")
+
+_MARKS = f"[{Namespaced.MARK}{Namespaced.ENVIRONMENT}]"
 
 #: A lift answers with a node, or with None where it does not apply.
 Lift = Callable[["Merger", Context, Place, Variants], Any]
@@ -87,13 +114,15 @@ class Merger:
     chart: str
     common: frozenset[str]  # the labels that every object has
     lifts: Callable[[Merger, Context, Place, Variants], Any]
-    conditions: Callable[[Context, Place], str]
+    conditions: Callable[[Context, Place], Sequence[str]]
     values: dict[str, Values] = field(default_factory=dict)
     images: dict[tuple[str, ...], Variants] = field(default_factory=dict)
     names: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     contexts: list[Context] = field(default_factory=list)
     namespaces: Mapping[str, str] = field(default_factory=dict)  # that of each environment
     known: Mapping[str, Values] = field(default_factory=dict)  # the values as an earlier merge of the same objects found them
+    about: dict[tuple[str, ...], str] = field(default_factory=dict)  # what a value that is in no table stands for
+    files: dict[str, str] = field(default_factory=dict)  # long texts that templates read
 
     def lift(self, keys: Sequence[str], variants: Variants) -> str:
         """Put a value into the values of each environment that has it, and return the expression that reads it."""
@@ -105,9 +134,21 @@ class Merger:
         return expression(keys)
 
     def condition(self, context: Context, place: Place, there: Iterable[str], among: Iterable[str]) -> str:
-        """The condition that the tables have for a place, if it holds in those environments that have it and in no other."""
-        found = self.conditions(context, place)
-        return found if not found or self.fits(found, there, among) else ""
+        """The first condition that the tables have for a place and that holds in the environments that have it, and no other."""
+        return self.fitting(self.conditions(context, place), there, among)
+
+    def fitting(self, conditions: Iterable[str], there: Iterable[str], among: Iterable[str]) -> str:
+        present, all_of_them = list(there), list(among)
+        return next((one for one in conditions if one and self.fits(one, present, all_of_them)), "")
+
+    def environments(self, there: Iterable[str], among: Iterable[str]) -> str:
+        """The condition that the release is one of these environments; `among` are those that it can be here."""
+        present = set(there)
+        own = [f'"{name}"' for name in self.values if name in present]
+        others = [f'"{name}"' for name in self.values if name in set(among) - present]
+        if len(own) == 1:
+            return f"eq {ENVIRONMENT} {own[0]}"
+        return f"ne {ENVIRONMENT} {others[0]}" if len(others) == 1 else f"has {ENVIRONMENT} (list {' '.join(own)})"
 
     def fits(self, condition: str, there: Iterable[str], among: Iterable[str]) -> bool:
         present = set(there)
@@ -123,23 +164,27 @@ class Merger:
             return self._map(context, place, variants)
         if all(isinstance(value, list) for value in found):
             return self._list(context, place, variants)
-        placed = self._placed(variants)
+        placed = self.placed(variants)
         if placed is not None:
             return placed
         if all(value == found[0] for value in found):
             return found[0]
         return self._generic(context, place, variants)
 
-    def _placed(self, variants: Variants) -> Any:
+    def placed(self, variants: Variants) -> Any:
         """A text that names the namespace it is in, where it says so, or where that is all that tells environments apart."""
-        if not all(isinstance(value, str) and Namespaced.MARK not in value for value in variants.values()):
+        if not all(isinstance(value, str) and not re.search(_MARKS, value) for value in variants.values()):
             return None
-        for pattern in NAMESPACE:
+        differ = len(set(variants.values())) > 1
+        for pattern in NAMESPACE if differ else NAMESPACE[:1]:
             marked = set()
             for environment, value in variants.items():
                 name = re.escape(self.namespaces.get(environment, ""))
-                marked.add(re.sub(pattern.replace("NAME", name), Namespaced.MARK, value) if name else value)
-            if len(marked) == 1 and Namespaced.MARK in (text := marked.pop()):
+                text = re.sub(pattern.replace("NAME", name), Namespaced.MARK, value) if name else value
+                if differ:
+                    text = re.sub(_ENVIRONMENT.replace("NAME", re.escape(environment)), Namespaced.ENVIRONMENT, text)
+                marked.add(text)
+            if len(marked) == 1 and re.search(_MARKS, text := marked.pop()):
                 return Namespaced(text)
         return None
 
@@ -164,8 +209,12 @@ class Merger:
             children = self.node(context, place, {**there, **lacking})
             inner = list(children.values() if isinstance(children, dict) else children)
             return When(_any(child.condition for child in inner), children)
-        path = self.lift(self._generic_keys(context, place), there)
-        return When(path, self._read(path, next(iter(there.values()))))
+        first = next(iter(there.values()))
+        differs = any(value != first for value in there.values()) and all(is_small(value) for value in there.values())
+        if differs and self.lifts(self, context, place, there) is None and self.placed(there) is None:
+            path = self.lift(self._generic_keys(context, place), there)
+            return When(path, self._read(path, first))
+        return When(self.environments(there, among), self.node(context, place, there))
 
     def _all_conditional(self, context: Context, place: Place, there: Variants, among: Variants) -> bool:
         """Whether everything in a map or list has a condition of its own, so that it can be taken for empty where it lacks."""
@@ -180,30 +229,42 @@ class Merger:
         return all(self.condition(context, (*place, part), having, among) for part, having in parts.items())
 
     def _list(self, context: Context, place: Place, variants: Variants) -> Any:
-        """Item by item where items have identities that stand in the same order everywhere, else as a whole."""
-        names = {environment: [identity(item) for item in value] for environment, value in variants.items()}
+        """Item by item where items stand in the same order everywhere, else as a whole."""
+        names = {environment: identities(value) for environment, value in variants.items()}
         whole = in_order(list(names.values()))
-        ordered = all([name for name in whole if name in own] == own for own in names.values())
-        distinct = all(len(set(own)) == len(own) for own in names.values())
-        if not (ordered and distinct):
-            return self._equal_or_generic(context, place, variants)
-        partial = [name for name in whole if any(name not in own for own in names.values())]
-        having = {name: [env for env, own in names.items() if name in own] for name in partial}
-        if any(not self.condition(context, (*place, f"[{name}]"), having[name], variants) for name in partial):
-            return self._equal_or_generic(context, place, variants)
+        if any([name for name in whole if name in own] != own for own in names.values()):
+            return self._generic(context, place, variants)
         return [self._item(context, place, name, names, variants) for name in whole]
 
     def _item(self, context: Context, place: Place, name: str, names: Mapping[str, list[str]], variants: Variants) -> Any:
         there = {env: value[names[env].index(name)] for env, value in variants.items() if name in names[env]}
         return self._optional(context, (*place, f"[{name}]"), there, variants)
 
-    def _equal_or_generic(self, context: Context, place: Place, variants: Variants) -> Any:
-        found = list(variants.values())
-        return found[0] if all(value == found[0] for value in found) else self._generic(context, place, variants)
-
     def _generic(self, context: Context, place: Place, variants: Variants) -> Any:
-        path = self.lift(self._generic_keys(context, place), variants)
-        return self._read(path, next(iter(variants.values())))
+        if all(is_small(value) for value in variants.values()):
+            path = self.lift(self._generic_keys(context, place), variants)
+            return self._read(path, next(iter(variants.values())))
+        texts = [value for value in variants.values() if isinstance(value, str)]
+        if len(texts) == len(self.values) and all(text.count("\n") > LONG for text in texts):
+            own = f"files/{context.name}"
+            self.files |= {f"{own}/{environment}/{place[-1]}": text for environment, text in variants.items()}
+            return Inline(f'{{{{ .Files.Get (printf "{own}/%s/{place[-1]}" {ENVIRONMENT}) | toJson }}}}')
+        return self._cases(context, place, variants)
+
+    def _cases(self, context: Context, place: Place, variants: Variants) -> Any:
+        """Each form under the environments that have it; that of the base stands first, and the last needs no condition."""
+        forms: list[tuple[Any, list[str]]] = []
+        for environment, value in variants.items():
+            same = next((own for form, own in forms if form == value), None)
+            if same is None:
+                forms.append((value, [environment]))
+            else:
+                same.append(environment)
+        found = []
+        for number, (value, own) in enumerate(forms, 1):
+            condition = "" if number == len(forms) else self.environments(own, variants)
+            found.append((condition, value if len(forms) == 1 else self.node(context, place, dict.fromkeys(own, value))))
+        return Cases(tuple(found)) if len(found) > 1 else found[0][1]
 
     def _generic_keys(self, context: Context, place: Place) -> tuple[str, ...]:
         """A name for a value in no table: as much of the end of its place as tells it apart from all others."""
@@ -213,6 +274,7 @@ class Merger:
             name = words[-length][:1].lower() + words[-length][1:]
             name += "".join(word[:1].upper() + word[1:] for word in words[len(words) - length + 1 :])
             if name not in RESERVED and not name[:1].isdigit() and self.takes((*context.prefix, name), own):
+                self.about[*context.prefix, name] = f"`{'.'.join(place)}` of {context.kind} {context.name}"
                 return (*context.prefix, name)
         raise AssertionError(f"no name for {place} of {context.kind} {context.name}")
 
@@ -241,10 +303,31 @@ def _any(conditions: Any) -> str:
     return found[0] if len(found) == 1 else "or " + " ".join(f"({one})" if " " in one else one for one in found)
 
 
+def is_small(value: Any) -> bool:
+    """Whether a person would set a value: a word, a number, a few of them."""
+    if isinstance(value, str):
+        return len(value) <= 80 and not re.search(r"[\s{(]", value)
+    if isinstance(value, (dict, list)):
+        items = list(value.values() if isinstance(value, dict) else value)
+        return len(items) <= 6 and not any(isinstance(item, (dict, list)) for item in items)
+    return True
+
+
+def identities(items: Sequence[Any]) -> list[str]:
+    """The identity of each item; one that is there already gets a number."""
+    found: list[str] = []
+    seen: dict[str, int] = {}
+    for item in items:
+        name = identity(item)
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return found
+
+
 def identity(item: Any) -> str:
     """What tells an item of a list from its neighbours: its name, the metric or limit it is of, or all of it."""
     if isinstance(item, dict):
-        for key in ("name", "secretKey", "type"):
+        for key in ("name", "secretKey", "alert", "record", "topologyKey", "type"):
             if isinstance(item.get(key), str) and not isinstance(item.get("resource"), dict):
                 return str(item[key])
         if isinstance(item.get("metadata"), dict):

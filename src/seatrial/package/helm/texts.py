@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seatrial.package.emit import document
-from seatrial.package.helm.merge import Values
+from seatrial.package.helm.merge import Values, expression
+from seatrial.package.helm.reference import words
+from seatrial.world.objects import Obj
 
 #: The keys of a service's values in the order a person looks for them; others follow as they come.
 ORDER = ("image", "replicas", "scale", "resources", "config", "env", "secrets", "expose", "jobs", "storage", "storageClass")
 #: What stands first in the whole of the values.
-FIRST = ("services", "stores", "ingress", "monitoring", "quota")
+FIRST = ("environment", "services", "stores", "ingress", "platform", "monitoring", "telemetry", "quota")
 
 
 def ordered(values: Values) -> Values:
@@ -36,34 +38,31 @@ def chart_file(name: str, version: str, app_version: str) -> str:
     return document(chart)
 
 
-#: What a part of the values is, said above it in values.yaml.
-COMMENTS = {
-    "services": "What the team runs.",
-    "stores": "Databases and caches that run in the cluster.",
-    "ingress": "How the world comes in.",
-    "monitoring": "Whether the Prometheus operator reads the services' metrics.",
-    "quota": "The most the namespace may hold: every service at its most replicas, twice while it is rolled.",
-    "scale": "Between how many replicas, and at which share of the requests (percent) it grows.",
-    "config": "Variables that may be seen by everybody. Changing one rolls the pods.",
-    "secrets": "Never here: pass these in a values file of their own.",
-}
+#: Values that have words above them in values.yaml, the first time they stand there.
+COMMENTED = ("scale", "config", "secrets", "host", "externalSecret", "spread", "env")
 
 
 def values_file(name: str, base: str, values: Values) -> str:
-    head = f"# What {name} is made of in {base}; values-ENV.yaml says what other environments change.\n"
+    head = (
+        f"# What {name} is made of in {base}; values-ENV.yaml says what other environments change. README.md has every value.\n\n"
+    )
     return head + _commented(document(values) if values else "{}\n")
 
 
 def _commented(text: str) -> str:
-    """YAML with a comment above the keys that have one."""
+    """YAML with words above the keys that have some: all of the first level, and some below a service or store."""
     lines: list[str] = []
     told: set[str] = set()
+    keys: list[str] = []
     for line in text.splitlines():
-        key = line.strip().removesuffix(":")
         indent = len(line) - len(line.lstrip())
-        if line.endswith(":") and key in COMMENTS and key not in told and indent == (0 if key in FIRST else 4):
-            told.add(key)
-            lines += ["", f"# {COMMENTS[key]}"] if indent == 0 else [f"{' ' * indent}# {COMMENTS[key]}"]
+        keys = [*keys[: indent // 2], line.strip().partition(":")[0]]
+        said = words(keys, {}) if indent in (0, 4) and not line.lstrip().startswith("-") else ""
+        if indent == 0:
+            lines += ["", f"# {said}"] if said else [""]
+        elif said and keys[-1] in COMMENTED and keys[-1] not in told:
+            told.add(keys[-1])
+            lines.append(f"    # {said}")
         lines.append(line)
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -214,14 +213,24 @@ def guarded(text: str, condition: str) -> str:
     return f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n" if condition else text
 
 
-def notes(name: str, values: Mapping[str, Values]) -> str:
-    """What Helm prints after an installation."""
-    services = {key for own in values.values() for key in own.get("services", {})}
-    lines = [f"{name} is released as {{{{ .Release.Name }}}} in {{{{ .Release.Namespace }}}}.", ""]
-    for key in sorted(services):
-        if any("expose" in own.get("services", {}).get(key, {}) for own in values.values()):
-            path = f".Values.services.{key}.expose"
-            lines += [f"{{{{- with {path} }}}}", "  https{{ if not .tlsSecret }}{{ end }}://{{ .host }}", "{{- end }}"]
-    lines += ["", "  kubectl -n {{ .Release.Namespace }} get pods", ""]
-    text = "\n".join(lines)
-    return text.replace("https{{ if not .tlsSecret }}{{ end }}", "http{{ if .tlsSecret }}s{{ end }}")
+def notes(name: str, values: Mapping[str, Values], worlds: Mapping[str, Sequence[Obj]]) -> str:
+    """What Helm prints after an installation: where the app is, whether it is there yet, and how to look."""
+    lines = [f"{name} {{{{ .Chart.AppVersion }}}} is released as {{{{ .Release.Name }}}} in {{{{ .Release.Namespace }}}}."]
+    services = list(dict.fromkeys(key for own in values.values() for key in own.get("services", {})))
+    exposed = [key for key in services if any(own["services"].get(key, {}).get("expose") for own in values.values())]
+    safe = sorted(env for env, world in worlds.items() if any(obj["kind"] == "Gateway" and "tls" in str(obj) for obj in world))
+    https = " ".join([".tlsSecret", *(['(ne $.Values.platform.ingress "ingress")'] if _differs(values) and safe else [])])
+    for key in exposed:
+        scheme = f"http{{{{ if {https if ' ' not in https else f'or {https}'} }}}}s{{{{ end }}}}"
+        if safe and not _differs(values):
+            scheme = "https"
+        lines += ["", f"{{{{- with {expression(('services', key, 'expose'))} }}}}", f"  {scheme}://{{{{ .host }}}}", "{{- end }}"]
+    lines += ["", "Its pods, and what went on:", "", "  kubectl -n {{ .Release.Namespace }} get pods"]
+    lines += ["  kubectl -n {{ .Release.Namespace }} get events --sort-by=.lastTimestamp", ""]
+    lines += ["Back to the release before:", "", "  helm rollback {{ .Release.Name }} -n {{ .Release.Namespace }} --wait", ""]
+    return "\n".join(lines)
+
+
+def _differs(values: Mapping[str, Values]) -> bool:
+    """Whether environments let the world in by different ways."""
+    return any("ingress" in own.get("platform", {}) for own in values.values())

@@ -17,6 +17,7 @@ _WORDS: dict[str, Callable[..., Any]] = {
     "or": lambda *found: next((value for value in found if value), found[-1]),
     "gt": lambda one, two: one > two,
     "eq": lambda one, two: one == two,
+    "ne": lambda one, two: one != two,
     "int": lambda value: int(value or 0),
     "default": lambda fallback, value: value or fallback,
     "index": lambda part, *keys: _at(part, keys),
