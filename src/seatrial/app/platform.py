@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from seatrial.app.parts import Part
-from seatrial.app.values import AgeKey, Count, GatewayName, Identity, LabelText, Name, Namespace, Region, Text, Url
+from seatrial.app.values import AgeKey, Count, GatewayName, Identity, LabelText, Name, Namespace, NodeLabel, Region, Text, Url
 
 
 class Platform(Part):
@@ -68,5 +68,5 @@ class Platform(Part):
     """The region of the cloud."""
     zones: Count | None = None
     """How many zones the nodes are in. From two on, replicas are spread over them as a rule and not only as a wish."""
-    nodes: dict[LabelText, LabelText] | None = None
-    """The labels of the nodes on which the app may run."""
+    nodes: dict[LabelText, NodeLabel] | None = None
+    """The labels of the nodes on which the app may run; `true` for any value, `false` for nodes without such a label."""

@@ -124,10 +124,19 @@ Query = Annotated[str, text("a query", r"[\s\S]*\S[\s\S]*", "in PromQL", 4000)]
 Text = Annotated[str, text("a text", r"[^\s](?:[^\n\0]*[^\s])?", "one line", 253)]
 Region = Annotated[str, text("a region", r"[a-z0-9]+(?:-[a-z0-9]+)*", "such as eu-central-1", 63, "eu-central-1")]
 GatewayName = Annotated[str, text("a gateway", rf"{_LABEL}/{_DNS}", "as namespace/name", 317, "infra/public")]
-LabelText = Annotated[
-    str,
-    text("a label", r"(?:[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?)?", "as Kubernetes has them: letters, digits, dashes", 317),
-]
+
+
+def _node_label(value: Any) -> Any:
+    """The value of a node's label, or whether there is such a label."""
+    return value if isinstance(value, bool) else _label_text(value)
+
+
+_LABEL_TEXT = text(
+    "a label", r"(?:[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?)?", "as Kubernetes has them: letters, digits, dashes", 317
+)
+LabelText = Annotated[str, _LABEL_TEXT]
+_label_text = _LABEL_TEXT.check
+NodeLabel = Annotated[str | bool, Reads(_node_label, {"type": ["string", "boolean"], "examples": ["linux", False]})]
 AgeKey = Annotated[str, text("a public key of age", r"age1[02-9ac-hj-np-z]{58}", "it begins with age1", 62)]
 Bucket = Annotated[
     str,

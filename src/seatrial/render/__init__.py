@@ -13,11 +13,13 @@ from seatrial.app.resolve import ResolvedApp, resolve
 from seatrial.render import (
     alerts,
     analysis,
+    authorization,
     cloudnative,
     collector,
     config,
     dashboard,
     delivery,
+    entry,
     gateway,
     gitops,
     identity,
@@ -65,7 +67,10 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     yield namespace.quota(scope)
     yield namespace.limit_range(scope)
     yield network.default_deny(scope)
+    yield from entry.policies(scope)
     yield from mesh.peer_authentications(scope)
+    yield from authorization.policies(scope)
+    yield from gateway.certificates(scope)
     yield gateway.gateway(scope)
     yield mesh.gateway(scope)
     for name in own:

@@ -65,7 +65,9 @@ def template(scope: Scope, name: str) -> Obj:
         histogram = metrics.latency or "http_request_duration_seconds"
         buckets = _total(_of(f"{histogram}_bucket", *side), window, "by (le) ")
         some = f"({_total(_of(f'{histogram}_count', *side), window)} >= {minimum})"
-        asked.append(("latency-p99", f"histogram_quantile(0.99, {buckets}) and {some}", "<=", canary.latency * (1000 if proxied else 1)))
+        asked.append(
+            ("latency-p99", f"histogram_quantile(0.99, {buckets}) and {some}", "<=", canary.latency * (1000 if proxied else 1))
+        )
     asked += [_check(title, check) for title, check in (canary.checks or {}).items()]
     platform = scope.app.platform
     address = platform.prometheus or f"http://prometheus-operated.{platform.monitoringNamespace}.svc:9090"

@@ -7,8 +7,9 @@ another, with the Kubernetes API and with the store of backups, whose addresses 
 from __future__ import annotations
 
 from seatrial.app.model import StoreKeys
-from seatrial.render.container import STORE_PORTS, is_operated, node_selector, resources
+from seatrial.render.container import STORE_PORTS, is_operated, placement, resources
 from seatrial.render.identity import annotations_of
+from seatrial.render.peers import EVERYWHERE, dns, namespace, tcp
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
 from seatrial.world.objects import Obj
 
@@ -57,7 +58,7 @@ def _cluster(scope: Scope, name: str, store: StoreKeys) -> Obj:
             "enablePodAntiAffinity": True,
             "podAntiAffinityType": "preferred",
             "topologyKey": "kubernetes.io/hostname",
-            **node_selector(scope),
+            **placement(scope).get("affinity", {}),
         },
     }
     if platform.mesh == "istio":  # the operator talks with its instances itself, and by TLS
@@ -84,12 +85,6 @@ def _backups(place: str) -> Obj:
 
 
 def _policy(scope: Scope, name: str) -> Obj:
-    def tcp(*ports: int) -> list[Obj]:
-        return [{"protocol": "TCP", "port": port} for port in ports]
-
-    def space(namespace: str) -> Obj:
-        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-
     port, mine = STORE_PORTS["postgres"], {"podSelector": {"matchLabels": pods_of(name)}}
     callers: list[Obj] = []
     for caller in scope.app.callers(name):
@@ -97,14 +92,13 @@ def _policy(scope: Scope, name: str) -> Obj:
         parts = [SERVICE, *([JOB] if service.jobs else []), *([MIGRATION] if service.migrate else [])]
         callers += [{"podSelector": {"matchLabels": scope.selector(caller, part)}} for part in parts]
     ingress: list[Obj] = [{"from": callers, "ports": tcp(port)}] if callers else []
-    ingress += [{"from": [mine, space(OPERATOR_NAMESPACE)], "ports": tcp(port, STATUS_PORT)}]
+    ingress += [{"from": [mine, namespace(OPERATOR_NAMESPACE)], "ports": tcp(port, STATUS_PORT)}]
     if scope.app.platform.monitoring == "prometheus-operator":
-        ingress.append({"from": [space(scope.app.platform.monitoringNamespace or "monitoring")], "ports": tcp(METRICS_PORT)})
-    dns = space("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+        ingress.append({"from": [namespace(scope.app.platform.monitoringNamespace or "monitoring")], "ports": tcp(METRICS_PORT)})
     egress = [
-        {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, *tcp(53)]},
+        dns(),
         {"to": [mine], "ports": tcp(port, STATUS_PORT)},
-        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": tcp(443, 6443)},
+        {"to": [EVERYWHERE], "ports": tcp(443, 6443)},
     ]
     spec = {**mine, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": egress}
     return {

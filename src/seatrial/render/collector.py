@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from seatrial.app.model import Profile
-from seatrial.render.container import container_security, memory_limit, pod_security, resources
+from seatrial.render.container import container_security, memory_limit, placement, pod_annotations, pod_security, resources
+from seatrial.render.peers import dns, namespace, sidecar, tcp
 from seatrial.render.scope import COMPONENT, INSTANCE, JOB, MIGRATION, NAME, SERVICE, Scope, checksum
 from seatrial.render.telemetry import API, INTERVAL, monitored
 from seatrial.render.tracing import COLLECTOR, COLLECTOR_COMPONENT, PORTS, RESOURCE, own, traced
@@ -58,7 +59,7 @@ def collector(scope: Scope) -> Iterator[Obj]:
         yield _monitor(scope)
 
 
-def _meta(scope: Scope, name: str = COLLECTOR) -> Obj:
+def metadata(scope: Scope, name: str = COLLECTOR) -> Obj:
     return {"name": name, "namespace": scope.app.namespace, "labels": {**_own_labels(scope), **scope.common()}}
 
 
@@ -67,7 +68,7 @@ def _own_labels(scope: Scope) -> dict[str, str]:
 
 
 def _account(scope: Scope) -> Obj:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(scope), "automountServiceAccountToken": False}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(scope), "automountServiceAccountToken": False}
 
 
 def config() -> dict[str, Any]:
@@ -109,13 +110,13 @@ def _text() -> str:
 
 
 def _config_map(scope: Scope) -> Obj:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(scope), "data": {"collector.yaml": _text()}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(scope), "data": {"collector.yaml": _text()}}
 
 
 def _service(scope: Scope) -> Obj:
     ports = [{"name": name, "port": port, "targetPort": name} for name, port in PORTS.items() if name != "health"]
     spec = {"type": "ClusterIP", "selector": selector(scope), "ports": ports}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": _meta(scope), "spec": spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata(scope), "spec": spec}
 
 
 def _memory(scope: Scope) -> Obj:
@@ -143,6 +144,7 @@ def _deployment(scope: Scope) -> Obj:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(10001),
+        **placement(scope),
         "containers": [main],
         "volumes": [{"name": "config", "configMap": {"name": COLLECTOR}}],
     }
@@ -156,7 +158,7 @@ def _deployment(scope: Scope) -> Obj:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _meta(scope),
+        "metadata": metadata(scope),
         "spec": {
             "replicas": REPLICAS,
             "selector": {"matchLabels": selector(scope)},
@@ -169,12 +171,13 @@ def _deployment(scope: Scope) -> Obj:
 def _mesh(scope: Scope) -> Mapping[str, str]:
     """Prometheus is outside of the mesh: what it reads is let through as it is."""
     ports = ",".join(str(PORTS[name]) for name in ("metrics", "telemetry"))
-    return {"traffic.sidecar.istio.io/excludeInboundPorts": ports} if scope.app.platform.mesh == "istio" else {}
+    found = pod_annotations(scope)
+    return {**found, "traffic.sidecar.istio.io/excludeInboundPorts": ports} if found else {}
 
 
 def _budget(scope: Scope) -> Obj:
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": selector(scope)}, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
-    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": _meta(scope), "spec": spec}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(scope), "spec": spec}
 
 
 def _resource(scope: Scope) -> Obj:
@@ -190,23 +193,24 @@ def _resource(scope: Scope) -> Obj:
         "securityContext": container_security(),
         "podDisruptionBudget": {"maxUnavailable": 1},
     }
+    spec |= placement(scope)
     if _mesh(scope):
         spec["podAnnotations"] = dict(_mesh(scope))
     ports = [{"name": "telemetry", "port": PORTS["telemetry"], "protocol": "TCP"}]
     spec |= {"ports": ports, "config": config()}
     kind = "OpenTelemetryCollector"
-    return {"apiVersion": "opentelemetry.io/v1beta1", "kind": kind, "metadata": _meta(scope, RESOURCE), "spec": spec}
+    return {"apiVersion": "opentelemetry.io/v1beta1", "kind": kind, "metadata": metadata(scope, RESOURCE), "spec": spec}
 
 
 def _monitor(scope: Scope) -> Obj:
     """Pods, not Services: the operator makes several of these with the same labels."""
-    metadata = _meta(scope)
-    metadata["labels"] |= scope.app.platform.monitoringLabels or {}
+    found = metadata(scope)
+    found["labels"] |= scope.app.platform.monitoringLabels or {}
     read = [
         {"targetPort": PORTS[name], "interval": INTERVAL, "honorLabels": name == "metrics"} for name in ("metrics", "telemetry")
     ]
     spec = {"jobLabel": NAME, "selector": {"matchLabels": selector(scope)}, "podMetricsEndpoints": read}
-    return {"apiVersion": API, "kind": "PodMonitor", "metadata": metadata, "spec": spec}
+    return {"apiVersion": API, "kind": "PodMonitor", "metadata": found, "spec": spec}
 
 
 def _policies(scope: Scope) -> Iterator[Obj]:
@@ -219,23 +223,19 @@ def _policies(scope: Scope) -> Iterator[Obj]:
             {"key": COMPONENT, "operator": "In", "values": [SERVICE, JOB, MIGRATION]},
         ],
     }
-    otlp = [{"protocol": "TCP", "port": PORTS[name]} for name in ("otlp-grpc", "otlp-http")]
+    otlp = tcp(PORTS["otlp-grpc"], PORTS["otlp-http"])
     ingress: list[Obj] = [{"from": [{"podSelector": whom}], "ports": otlp}]
     if monitored(scope):
-        where = {"kubernetes.io/metadata.name": scope.app.platform.monitoringNamespace or "monitoring"}
-        read = [{"protocol": "TCP", "port": PORTS[name]} for name in ("metrics", "telemetry")]
-        ingress.append({"from": [{"namespaceSelector": {"matchLabels": where}}], "ports": read})
+        where = namespace(scope.app.platform.monitoringNamespace or "monitoring")
+        ingress.append({"from": [where], "ports": tcp(PORTS["metrics"], PORTS["telemetry"])})
     mine = {"podSelector": {"matchLabels": selector(scope)}}
-    dns = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
-    names = {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+    meshed = sidecar(scope)
+    receiving: Obj = {**mine, "policyTypes": ["Ingress", "Egress"], "ingress": ingress} | ({"egress": meshed} if meshed else {})
     for title, spec in (
-        (COLLECTOR, {**mine, "policyTypes": ["Ingress", "Egress"], "ingress": ingress}),
+        (COLLECTOR, receiving),
         (
             f"{COLLECTOR}-senders",
-            {"podSelector": whom, "policyTypes": ["Egress"], "egress": [names, {"to": [mine], "ports": otlp}]},
+            {"podSelector": whom, "policyTypes": ["Egress"], "egress": [dns(), {"to": [mine], "ports": otlp}]},
         ),
     ):
-        yield {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _meta(scope, title), "spec": spec}
+        yield {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata(scope, title), "spec": spec}

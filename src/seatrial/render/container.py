@@ -164,13 +164,28 @@ def pod_spec(scope: Scope, name: str, service: ServiceKeys, containers: list[Obj
         "automountServiceAccountToken": bool(service.permissions),
         "enableServiceLinks": False,
         "securityContext": pod_security(service.user or 10001),
-        **node_selector(scope, service),
+        **placement(scope, service),
         "containers": containers,
         "volumes": [*scratch_volumes(folders(service)), *secrets.mounted(scope, name)[0]],
     }
 
 
-def node_selector(scope: Scope, service: ServiceKeys | None = None) -> Obj:
-    """The nodes that pods may run on: those of the platform, and of these the service's own."""
+def placement(scope: Scope, service: ServiceKeys | None = None) -> Obj:
+    """The nodes that pods may run on, as an affinity: those of the platform, and of these the service's own."""
     labels = {**(scope.app.platform.nodes or {}), **((service.nodes if service else None) or {})}
-    return {"nodeSelector": labels} if labels else {}
+    if not labels:
+        return {}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [_expression(key, value) for key, value in labels.items()]}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
+
+
+def _expression(key: str, value: str | bool) -> Obj:
+    if isinstance(value, bool):
+        return {"key": key, "operator": "Exists" if value else "DoesNotExist"}
+    return {"key": key, "operator": "In", "values": [value]}
+
+
+def pod_annotations(scope: Scope) -> dict[str, str]:
+    """Annotations of all pods. In the mesh, the proxy starts before the first init container and ends after the last container:
+    so a migration can wait for its store, a Job ends when its process does, and a request in flight still gets out."""
+    return {"sidecar.istio.io/nativeSidecar": "true"} if scope.app.platform.mesh == "istio" else {}

@@ -41,11 +41,42 @@ def gateway(scope: Scope) -> Obj | None:
     if platform.ingress != "gateway" or platform.gateway or not found:
         return None
     listeners = [listener for host, (first, tls) in found.items() for listener in _listeners(host, first, tls)]
-    metadata: Obj = {"name": scope.app.name, "namespace": scope.app.namespace, "labels": scope.common()}
-    if platform.issuer and any(tls for _, tls in found.values()):
-        metadata["annotations"] = {"cert-manager.io/cluster-issuer": platform.issuer}
+    metadata = {"name": scope.app.name, "namespace": scope.app.namespace, "labels": scope.common()}
     spec = {"gatewayClassName": class_of(scope), "listeners": listeners}
     return {"apiVersion": API, "kind": "Gateway", "metadata": metadata, "spec": spec}
+
+
+def certificates(scope: Scope) -> list[Obj]:
+    """What asks cert-manager for the certificates of the app's own Gateway, one for each host."""
+    if not gateway(scope) or not scope.app.platform.issuer:
+        return []
+    found = hosts(scope).items()
+    return [certificate(scope, certificate_of(scope, first), host, first) for host, (first, tls) in found if tls]
+
+
+def certificate_of(scope: Scope, name: str) -> str:
+    """The Certificate, and its Secret, of the host that a service has: a Gateway has one for each host, an Ingress its own."""
+    expose = scope.app.services[name].expose
+    of = hosts(scope)[expose.host or ""][0] if expose and scope.app.platform.ingress == "gateway" else name
+    return f"{of}-tls"
+
+
+def certificate(scope: Scope, title: str, host: str, of: str) -> Obj:
+    spec = {
+        "secretName": title,
+        "dnsNames": [host],
+        "privateKey": {"rotationPolicy": "Always"},
+        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": scope.app.platform.issuer},
+    }
+    return {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": scope.meta(title, of, SERVICE), "spec": spec}
+
+
+def solved_here(scope: Scope) -> bool:
+    """Whether cert-manager may answer an ACME server from the app's namespace, which it does for its Ingresses and Gateway."""
+    platform = scope.app.platform
+    if not platform.issuer or platform.gateway or platform.ingress not in ("nginx", "traefik", "gateway"):
+        return False
+    return any(service.port and service.expose and secured(scope, service) for service in scope.app.services.values())
 
 
 def _listeners(host: str, first: str, tls: bool) -> list[Obj]:

@@ -14,8 +14,17 @@ which at that moment is still that of the version before.
 from __future__ import annotations
 
 from seatrial.app.model import Job, Service
-from seatrial.render.container import container, container_security, pod_labels, pod_spec, resources, secret_variable, store_host
-from seatrial.render.scope import JOB, MIGRATION, Scope, checksum
+from seatrial.render.container import (
+    container,
+    container_security,
+    pod_annotations,
+    pod_labels,
+    pod_spec,
+    resources,
+    secret_variable,
+    store_host,
+)
+from seatrial.render.scope import JOB, MIGRATION, Scope, checksum, without_empty
 from seatrial.render.store import image, ready_command
 from seatrial.world.objects import Obj
 
@@ -77,8 +86,9 @@ def _waits(scope: Scope, service: Service) -> list[Obj]:
 def _template(scope: Scope, name: str, service: Service, component: str, main: Obj, restart: str) -> Obj:
     spec = pod_spec(scope, name, service, [main])
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
+    metadata = without_empty({"labels": pod_labels(scope, name, component), "annotations": pod_annotations(scope)})
     return {
-        "metadata": {"labels": pod_labels(scope, name, component)},
+        "metadata": metadata,
         "spec": {**head, "restartPolicy": restart, **spec},
     }
 

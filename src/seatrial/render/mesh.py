@@ -14,8 +14,6 @@ from seatrial.render.scope import SERVICE, STORE, Scope
 from seatrial.world.objects import Obj
 
 API, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
-#: Where istiod and the gateways of the usual installations are.
-NAMESPACES = ("istio-system", "istio-ingress")
 #: A server that cannot be reached is left alone for a while; what the process itself answers is no reason to.
 OUTLIERS = {
     "consecutive5xxErrors": 0,

@@ -2,36 +2,25 @@
 
 Everything is denied in the namespace, both ways.  Then each service may ask DNS and what it calls, and each callee admits its
 callers: a policy at one end alone would let nothing through.  What the world may reach admits the ingress controller, what has
-metrics the monitoring.  A URL outside of the cluster opens its port to all public addresses, for policies know no names.
+metrics the monitoring.  What is reached outside of the app is in `reach`, the pods of gateways in `entry`.
 """
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from seatrial.app.model import Service
+from seatrial.render import entry, reach
 from seatrial.render.analysis import PROXY_PORT, by_proxy
 from seatrial.render.container import STORE_PORTS
 from seatrial.render.delivery import canary_service, routers
-from seatrial.render.gateway import class_of
-from seatrial.render.mesh import NAMESPACES as ISTIO
+from seatrial.render.entry import INGRESS_NAMESPACE
+from seatrial.render.peers import EVERYWHERE, dns, namespace, sidecar, tcp
 from seatrial.render.scaling import is_asked_by_keda
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
 from seatrial.render.store import kind_of, pods_of
 from seatrial.world.objects import Obj
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
-
-#: Where controllers and monitoring run when they are installed as their documentation says.
-INGRESS_NAMESPACE = {"nginx": "ingress-nginx", "traefik": "traefik"}
-#: Where the controllers of a class of Gateways run.
-GATEWAY_NAMESPACE = {"nginx": "nginx-gateway", "eg": "envoy-gateway-system", "traefik": "traefik"}
 #: Where KEDA asks from how long a list is.
 KEDA_NAMESPACE = "keda"
-GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-
-#: Addresses that are not public, and so never those of a URL outside.
-PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 
 
 def services(scope: Scope, name: str) -> list[Obj]:
@@ -109,9 +98,9 @@ def store_policy(scope: Scope, name: str) -> Obj | None:
         for component in _calling(scope.app.services[caller])
     ]
     if is_asked_by_keda(scope, name):
-        callers.append(_namespace(KEDA_NAMESPACE))
-    ingress = [{"from": callers, "ports": [_tcp(port)]}] if callers else []
-    return _policy(scope, name, name, STORE, {"matchLabels": pods_of(scope, name)}, ingress, _sidecar(scope))
+        callers.append(namespace(KEDA_NAMESPACE))
+    ingress = [{"from": callers, "ports": tcp(port)}] if callers else []
+    return _policy(scope, name, name, STORE, {"matchLabels": pods_of(scope, name)}, ingress, sidecar(scope))
 
 
 def _calling(found: Service) -> list[str]:
@@ -133,14 +122,6 @@ def _policy(scope: Scope, title: str, of: str, component: str, selector: Obj, in
     }
 
 
-def _tcp(port: int) -> Obj:
-    return {"protocol": "TCP", "port": port}
-
-
-def _namespace(name: str) -> Obj:
-    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}}
-
-
 def _ingress(scope: Scope, name: str) -> list[Obj]:
     found, platform = scope.app.services[name], scope.app.platform
     rules: list[Obj] = []
@@ -150,49 +131,23 @@ def _ingress(scope: Scope, name: str) -> list[Obj]:
         for component in _calling(scope.app.services[caller])
     ]
     if callers and found.port:
-        rules.append({"from": callers, "ports": [_tcp(found.port)]})
+        rules.append({"from": callers, "ports": tcp(found.port)})
     if found.expose and found.port and platform.ingress != "none":
-        rules.append({"from": _entries(scope), "ports": [_tcp(found.port)]})
+        rules.append({"from": entry.entries(scope), "ports": tcp(found.port)})
     metrics = PROXY_PORT if by_proxy(scope, found) else found.metrics and (found.metrics.port or found.port)
     if metrics and platform.monitoring == "prometheus-operator":
-        rules.append({"from": [_namespace(platform.monitoringNamespace or "monitoring")], "ports": [_tcp(metrics)]})
+        rules.append({"from": [namespace(platform.monitoringNamespace or "monitoring")], "ports": tcp(metrics)})
     return rules
 
 
-def _entries(scope: Scope) -> list[Obj]:
-    """Where requests of the world come from: the namespace of the controller, or of the Gateway, or the pods of our own one."""
-    platform = scope.app.platform
-    if platform.ingress in INGRESS_NAMESPACE:
-        return [_namespace(INGRESS_NAMESPACE[platform.ingress])]
-    classes = ISTIO if platform.ingress == "istio" or class_of(scope) == "istio" else [GATEWAY_NAMESPACE.get(class_of(scope), "")]
-    names = dict.fromkeys([*((platform.gateway or "").split("/")[:1]), *classes])
-    found = [_namespace(name) for name in names if name]
-    if platform.ingress == "gateway" and not platform.gateway:
-        found.append({"podSelector": {"matchLabels": {GATEWAY_NAME: scope.app.name}}})
-    return found
-
-
 def _egress(scope: Scope, found: Service) -> list[Obj]:
-    """DNS, then a rule for each call, and for the API server where the service may ask it."""
-    rules = [_outside(_port_of(call.url)) if call.url else _inside(scope, call.name) for call in found.calls or ()]
+    """DNS, then a rule for each call, and for whatever else the service asks: a cloud, a collector, the API server."""
+    rules = [reach.to_url(call.url) if call.url else _inside(scope, call.name) for call in found.calls or ()]
+    rules += [*reach.identities(scope, found), *reach.collectors(scope, found)]
     if found.permissions:  # the API server's address is not known, and policies see the one behind its Service
-        rules.append({"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [_tcp(443), _tcp(6443)]})
-    sidecar = _sidecar(scope)
-    return sidecar + rules if sidecar or not rules else [_dns(), *rules]
-
-
-def _sidecar(scope: Scope) -> list[Obj]:
-    """What every pod in the mesh asks for: names, and istiod for its identity and configuration."""
-    if scope.app.platform.mesh != "istio":
-        return []
-    return [_dns(), {"to": [_namespace(ISTIO[0])], "ports": [_tcp(15012)]}]
-
-
-def _dns() -> Obj:
-    """The cluster's DNS, and the cache of it that some nodes have at a fixed address."""
-    pods = _namespace("kube-system") | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
-    to = [pods, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
-    return {"to": to, "ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]}
+        rules.append({"to": [EVERYWHERE], "ports": tcp(443, 6443)})
+    meshed = sidecar(scope)
+    return meshed + rules if meshed or not rules else [dns(), *rules]
 
 
 def _inside(scope: Scope, name: str) -> Obj:
@@ -202,15 +157,6 @@ def _inside(scope: Scope, name: str) -> Obj:
     else:
         port, component = STORE_PORTS[kind_of(store)], STORE
         if store.host:  # managed databases often have private addresses
-            return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [_tcp(port)]}
+            return {"to": [EVERYWHERE], "ports": tcp(port)}
     labels = scope.selector(name, component) if store is None else pods_of(scope, name)
-    return {"to": [{"podSelector": {"matchLabels": labels}}], "ports": [_tcp(port or 0)]}
-
-
-def _outside(port: int) -> Obj:
-    return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": PRIVATE}}], "ports": [_tcp(port)]}
-
-
-def _port_of(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    return {"to": [{"podSelector": {"matchLabels": labels}}], "ports": tcp(port or 0)}

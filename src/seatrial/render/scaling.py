@@ -1,7 +1,9 @@
 """What changes the number of a service's pods: an autoscaler, one that only recommends, and the budget that bounds a drain.
 
 An HPA or a ScaledObject of KEDA, never both, for KEDA makes an HPA of its own.  KEDA is for what an HPA cannot see, such as a
-queue, a query or a time of day: a service that is scaled by CPU and memory alone has an HPA there, too.  A VerticalPodAutoscaler changes nothing, so it
+queue, a query or a time of day: a service that is scaled by CPU and memory alone has an HPA there, too.
+
+A VerticalPodAutoscaler changes nothing, so it
 does not fight them over CPU.  A budget allows one pod to go at a time, so it never blocks a drain at any number of replicas; a
 service that may have one replica has none, for any budget would either block or mean nothing.
 """

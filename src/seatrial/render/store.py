@@ -16,7 +16,8 @@ from seatrial.render.container import (
     STORE_PORTS,
     container_security,
     is_operated,
-    node_selector,
+    placement,
+    pod_annotations,
     pod_security,
     resources,
     scratch_mounts,
@@ -53,7 +54,8 @@ def stateful_set(scope: Scope, name: str) -> Obj | None:
     if store.host:
         return None
     labels = {**scope.selector(name, STORE), **scope.common()}
-    template: Obj = {"metadata": without_empty({"labels": labels, "annotations": store_checksum(scope, name)})}
+    annotations = {**store_checksum(scope, name), **pod_annotations(scope)}
+    template: Obj = {"metadata": without_empty({"labels": labels, "annotations": annotations})}
     template["spec"] = _pod(scope, name, store)
     spec: Obj = {
         "serviceName": f"{name}-pods",
@@ -102,7 +104,7 @@ def _pod(scope: Scope, name: str, store: StoreKeys) -> Obj:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": pod_security(USER) | {"fsGroupChangePolicy": "OnRootMismatch"},
-        **node_selector(scope),
+        **placement(scope),
         "containers": [without_empty(container)],
         "volumes": [*volumes, *scratch_volumes(scratch), *secrets.mounted(scope, name)[0]],
     }

@@ -11,7 +11,7 @@ from math import ceil
 from seatrial.app.model import Service
 from seatrial.render import delivery
 from seatrial.render.config import checksums
-from seatrial.render.container import container, pod_labels, pod_spec
+from seatrial.render.container import container, pod_annotations, pod_labels, pod_spec
 from seatrial.render.jobs import migration
 from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, Scope
 from seatrial.world.objects import Obj, name_of
@@ -28,9 +28,9 @@ def workload(scope: Scope, name: str) -> Obj:
         "metadata": {"labels": pod_labels(scope, name, SERVICE)},
         "spec": _pod(scope, name, service),
     }
-    sums = checksums(scope, name)
-    if sums:
-        template["metadata"]["annotations"] = sums
+    annotated = {**checksums(scope, name), **pod_annotations(scope)}
+    if annotated:
+        template["metadata"]["annotations"] = annotated
     calls = [call.name or call.url or "" for call in service.calls or ()]
     annotations = {CALLS.replace("/", "__"): ",".join(calls)} if calls else {}
     migrates = migration(scope, name)
@@ -90,7 +90,8 @@ def _pod(scope: Scope, name: str, service: Service) -> Obj:
     ending = {"terminationGracePeriodSeconds": ceil(service.grace or 30) + (drain if service.port else 0)}
     spread = _spread(scope, name) if replicas(service, scope)[1] > 1 else {}
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
-    return {**head, **ending, "securityContext": spec.pop("securityContext"), **affinity(scope, name), **spread, **spec}
+    placed = {"affinity": spec.pop("affinity")} if "affinity" in spec else {}
+    return {**head, **ending, "securityContext": spec.pop("securityContext"), **placed, **spread, **spec}
 
 
 def ports(service: Service) -> list[Obj]:
@@ -126,7 +127,8 @@ def _asks(service: Service, first: str, second: str) -> Obj:
 def _spread(scope: Scope, name: str) -> Obj:
     """Over zones and nodes, each version for itself. Zones are a rule where there are several: any number of replicas can be
     spread over them with a skew of one, and a zone whose nodes are lost does not count. Else it is a wish."""
-    zoned = (scope.app.platform.zones or 1) > 1 and ZONE not in _nodes(scope, name)
+    pinned = ZONE in (scope.app.platform.nodes or {}) or ZONE in (scope.app.services[name].nodes or {})
+    zoned = (scope.app.platform.zones or 1) > 1 and not pinned
     return {"topologySpreadConstraints": [_constraint(scope, name, ZONE, zoned), _constraint(scope, name, HOST, False)]}
 
 
@@ -139,16 +141,3 @@ def _constraint(scope: Scope, name: str, key: str, rule: bool) -> Obj:
         "matchLabelKeys": [delivery.HASH[delivery.target(scope, name)["kind"]]],
         **({"nodeTaintsPolicy": "Honor"} if rule else {}),
     }
-
-
-def _nodes(scope: Scope, name: str) -> dict[str, str]:
-    return {**(scope.app.platform.nodes or {}), **(scope.app.services[name].nodes or {})}
-
-
-def affinity(scope: Scope, name: str) -> Obj:
-    """The nodes on which a service's pods may run, where the file names their labels."""
-    wanted = [{"key": key, "operator": "In", "values": [value]} for key, value in _nodes(scope, name).items()]
-    if not wanted:
-        return {}
-    terms = {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
-    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
