@@ -16,7 +16,7 @@ import yaml
 
 from seatrial.cluster.api import NAMESPACES, Api, Refused, Resource, Served
 from seatrial.cluster.helm import Helm, HelmError, version
-from seatrial.cluster.records import Record
+from seatrial.cluster.records import Record, base_of
 from seatrial.release.diff import FieldChange, compare, decoded, predicted, previewed
 from seatrial.release.events import Redactor, ref_json
 from seatrial.release.sources import Source, SourceError, texts
@@ -61,6 +61,7 @@ class Plan:
     changes: tuple[Change, ...]
     previous: Record | None = field(default=None, repr=False)
     before: frozenset[Ref] = frozenset()  # what the previous revision holds
+    place: Obj | None = None  # the namespace, where it is there and can be read
 
     @property
     def summary(self) -> dict[str, int]:
@@ -129,7 +130,7 @@ async def of_source(
         raise SourceError(f"the chart cannot be rendered: {redactor.text(str(error))}") from None
     objects, hooks = objects_of(rendered, source.namespace, served)
     redactor.add(secret_texts([*objects, *hooks]))
-    previous = next((one for one in reversed(found) if one.status == "deployed"), None)
+    previous = base_of(found)
     by_server = version() >= (4, 0)
     place = source.release, source.namespace
     return await observe(api, served, *place, rendered, previous, redactor.preview, server_side=by_server, whole=whole)
@@ -156,7 +157,7 @@ async def observe(
     objects, hooks = objects_of(rendered, namespace, served)
     before = objects_of(previous.manifest, namespace, served)[0] if previous else []
     known = {ref_of(obj): obj for obj in before}
-    live, room = await asyncio.gather(api.live(_places([*objects, *before, *hooks], served)), _is_there(api, namespace))
+    live, (place, room) = await asyncio.gather(api.live(_places([*objects, *before, *hooks], served)), _place(api, namespace))
     by_server = server_side and (previous is None or previous.server_side)
     changes = await asyncio.gather(
         *(_change(api, served, (release, namespace), obj, live, known, by_server, room, preview) for obj in objects)
@@ -170,15 +171,16 @@ async def observe(
     made = {ref_of(obj): obj for obj in objects} if whole else {}
     present = [change for change in changes if change is not None]
     found = (*(_filled(change, made.get(change.ref), preview) for change in present), *removed)
-    return Plan(release, namespace, tuple(objects), tuple(hooks), live, found, previous, frozenset(known))
+    return Plan(release, namespace, tuple(objects), tuple(hooks), live, found, previous, frozenset(known), place)
 
 
-async def _is_there(api: Api, namespace: str) -> bool:
-    """Whether there is a namespace in which new objects can be tried; one that we may not read is taken to be there."""
+async def _place(api: Api, namespace: str) -> tuple[Obj | None, bool]:
+    """The namespace, and whether new objects can be tried in it; one that we may not read is taken to be there."""
     try:
-        return await api.get(NAMESPACES, "", namespace) is not None
+        found = await api.get(NAMESPACES, "", namespace)
     except Refused:
-        return True
+        return None, True
+    return found, found is not None
 
 
 def _key(ref: Ref) -> tuple[str, str, str, str]:

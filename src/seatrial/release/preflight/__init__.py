@@ -45,16 +45,22 @@ def _objects(target: Target) -> str:
     return f"{len(target.plan.objects) + len(target.plan.hooks)} objects of {len(kinds)} kinds"
 
 
+def _counted(target: Target, resource: str, word: str) -> str:
+    """`2 quotas`, `no quota`."""
+    number = len(target.of(resource))
+    return f"{number or 'no'} {word}{'s' if number > 1 else ''}"
+
+
 CHECKS: tuple[Check, ...] = (
     Check("release", (releases.check, releases.fields), ("lease", "records", "namespace")),
     Check("kinds", (apis.served, apis.deprecated), (), _objects),
     Check("objects", (apis.taken, apis.ours)),
     Check("permissions", (permissions.check,), ("permissions",)),
-    Check("quota", (quota.check,), ("resourcequotas",)),
-    Check("limits", (admission.limited,), ("limitranges",)),
-    Check("pod security", (admission.secure,), ("namespace",)),
-    Check("nodes", (nodes.check,), ("nodes", "pods")),
-    Check("references", (references.check,), ("persistentvolumeclaims", "priorityclasses.scheduling.k8s.io")),
+    Check("quota", (quota.check,), ("resourcequotas",), lambda target: _counted(target, "resourcequotas", "quota")),
+    Check("limits", (admission.limited,), ("limitranges",), lambda target: _counted(target, "limitranges", "limit range")),
+    Check("pod security", (admission.secure,), ("namespace",), admission.level),
+    Check("nodes", (nodes.check,), ("nodes", "pods"), nodes.summary),
+    Check("references", (references.check,), ("priorityclasses.scheduling.k8s.io",), references.summary),
     Check("webhooks", (webhooks.check,), webhooks.CONFIGURATIONS),
     Check("images", (images.check,), (), images.summary),
     Check("deadlines", (deadlines.check,)),
@@ -95,4 +101,6 @@ def _unread(one: Check, target: Target) -> list[str]:
     return [f"{key.partition('.')[0]}: {target.unread[key]}" for key in keys]
 
 
-_NAMED = frozenset({"secrets", "configmaps", "serviceaccounts", "services", "ingressclasses", "runtimeclasses", "deployments"})
+_NAMED = frozenset(
+    {"secrets", "configmaps", "serviceaccounts", "services", "ingressclasses", "runtimeclasses", "persistentvolumeclaims"}
+)

@@ -46,6 +46,11 @@ def secure(target: Target) -> Iterator[Finding]:
             )
 
 
+def level(target: Target) -> str:
+    """What the namespace enforces: `restricted:latest`."""
+    return str(pod_security.policy_of(target.namespace_labels)[0].enforce)
+
+
 def _pods(target: Target) -> Iterator[tuple[Obj, Obj]]:
     """Everything that makes pods in the release, with a pod of it."""
     for obj in (*target.plan.objects, *target.plan.hooks):

@@ -20,10 +20,8 @@ from seatrial.release.preflight.webhooks import asked, concerned
 from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of
 
 PODS = Resource("", "v1", "Pod", "pods", True)
-SERVICES = Resource("", "v1", "Service", "services", True)
 PRIORITIES = Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False)
 STORAGE = Resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", False)
-CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True)
 VOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes", False)
 VALIDATING = Resource(
     "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False
@@ -73,8 +71,7 @@ class _Asking:
         namespace = self.plan.namespace
         places = [self._list(QUOTAS, namespace), self._list(LIMIT_RANGES, namespace)]
         if any(load for load in self.plan.objects if dig(load, "spec.template.spec") or load["kind"] == "Pod"):
-            places += [self._list(NODES), self._pods(), self._list(SERVICES, namespace), self._list(CLAIMS, namespace)]
-            places += [self._list(PRIORITIES), self._volumes()]
+            places += [self._list(NODES), self._pods(), self._list(PRIORITIES)]
             places += [self._list(DEPLOYMENTS, "kube-system", keep=_named_only), self._one(CONFIG_MAPS, AUTOSCALER)]
         places += [self._list(STORAGE)] if _stores(self.plan.objects) else []
         await asyncio.gather(
@@ -114,15 +111,10 @@ class _Asking:
     async def _pods(self) -> None:
         await self._list(PODS, fields="status.phase!=Succeeded,status.phase!=Failed", keep=counted)
 
-    async def _volumes(self) -> None:
-        """Volumes tie pods to nodes only through claims that are bound already."""
-        names = [claim for obj in self.plan.live.values() for claim in dig(obj, "spec.volumeClaimTemplates", [])]
-        if names or any(reference.kind == "PersistentVolumeClaim" for reference in references(self.plan)):
-            await self._list(VOLUMES)
-
     async def _namespace(self) -> None:
-        found = await self._try("namespace", self.api.get(NAMESPACES, "", self.plan.namespace))
-        self.answers.namespace = found
+        """The namespace, where it was not read with the plan."""
+        name = self.plan.namespace
+        self.answers.namespace = self.plan.place or await self._try("namespace", self.api.get(NAMESPACES, "", name))
 
     async def _lock(self) -> None:
         self.answers.lock = await self._try("lease", self.api.get(LEASES, self.plan.namespace, name_of_lock(self.plan.release)))
@@ -164,6 +156,12 @@ class _Asking:
             if resource is not None and (ref.kind, ref.namespace, ref.name) not in own and ref.kind not in _LISTED:
                 asked.append(self._one(resource, ref))
         await asyncio.gather(*asked)
+        claims = [
+            *self.answers.named.values(),
+            *(obj for ref, obj in self.plan.live.items() if ref in wanted or ref.kind == _CLAIM),
+        ]
+        bound = {dig(obj, "spec.volumeName") for obj in claims if obj and obj["kind"] == _CLAIM} - {None, ""}
+        await asyncio.gather(*(self._one(VOLUMES, Ref("", "PersistentVolume", "", name)) for name in sorted(bound)))
 
     async def _webhooks(self) -> None:
         """Webhook configurations, then whether anything stands behind the Services that they name."""
@@ -189,7 +187,8 @@ class _Asking:
 
 
 #: Kinds that are listed whole, and so need not be asked for by name.
-_LISTED = frozenset({"PriorityClass", "StorageClass", "PersistentVolumeClaim"})
+_LISTED = frozenset({"PriorityClass", "StorageClass"})
+_CLAIM = "PersistentVolumeClaim"
 
 
 def resource_key(resource: Resource) -> str:

@@ -47,9 +47,10 @@ def check(target: Target) -> Iterator[Finding | Table]:
         victims = game.victims(load)
         facts += [Fact(f"{victims} pods of lower priority may have to go for it")] if victims else []
         count = "1 pod" if missing == 1 else f"{missing} pods"
+        where = "would not fit on its node" if load.obj["kind"] == "DaemonSet" else "would fit on no node"
         yield found(
             "node-room",
-            f"{count} of {load} would fit on no node: {words.rstrip('.')}",
+            f"{count} of {load} {where}: {words.rstrip('.')}",
             refs=(load.ref,),
             evidence=facts,
             severity="warning" if adds or victims else "error",
@@ -67,6 +68,14 @@ def autoscaler(target: Target) -> str:
         return "cluster-autoscaler"
     names = [name_of(obj) for obj in target.of("deployments.apps")]
     return "cluster-autoscaler" if any("cluster-autoscaler" in name for name in names) else ""
+
+
+def summary(target: Target) -> str:
+    """How many nodes there are, and who adds others."""
+    number = len(target.of(NODES))
+    return (
+        f"{number} node{'' if number == 1 else 's'}, {autoscaler(target) or 'nothing'} adds more" if NODES in target.lists else ""
+    )
 
 
 @dataclass
@@ -195,9 +204,10 @@ class Game:
                 continue
             spec["affinity"] = {**(spec.get("affinity") or {}), "nodeAffinity": _only(name_of(node))}
             if words := self._placer.place(pod):
-                stuck.append(f"{name_of(node)}: {words}")
+                why = self._placer.refused.get(name_of(node))
+                stuck.append(f"{name_of(node)}: {', '.join(why.reasons) if why else words}")
         if stuck:
-            yield load, len(stuck), _shortage(stuck[0])
+            yield load, len(stuck), stuck[0]
 
     def _pod(self, load: Load) -> Obj:
         self._count += 1
@@ -267,19 +277,13 @@ def _only(node: str) -> Obj:
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
 
 
-def _shortage(words: str) -> str:
-    """Of a pod that is for one node only, what that node is short of."""
-    name, _, said = words.partition(": ")
-    reasons = [part for part in said.partition(": ")[2].rstrip(".").split(", ") if "node affinity" not in part]
-    return f"{name}: {', '.join(part.lstrip('0123456789 ') for part in reasons)}"
-
-
 def _shelf(target: Target) -> Shelf:
     """What the plugins look up. A claim that is not bound yet is taken for one that is bound where its pod goes."""
     namespace = target.plan.namespace
-    claims = {name_of(claim): claim for claim in target.of("persistentvolumeclaims")}
-    for obj in target.plan.objects:
-        if obj["kind"] == "PersistentVolumeClaim":
+    known = [*target.plan.live.values(), *(obj for obj in target.named.values() if obj), *target.plan.objects]
+    claims: dict[str, Obj] = {}
+    for obj in known:
+        if obj["kind"] == "PersistentVolumeClaim" and namespace_of(obj) == namespace:
             claims.setdefault(name_of(obj), obj)
     for load in target.loads:
         for volume in load.new["spec"].get("volumes") or ():
@@ -288,14 +292,12 @@ def _shelf(target: Target) -> Shelf:
                 claims.setdefault(name, {"metadata": {"name": name, "namespace": namespace}, "spec": {}})
     shelved = [one if dig(one, "spec.volumeName") else _anywhere(one, namespace) for one in claims.values()]
     anywhere = {"metadata": {"name": _ANYWHERE}, "volumeBindingMode": "WaitForFirstConsumer"}
-    wanted = [obj for obj in target.plan.objects if obj["kind"] == "Service"]
-    services = {name_of(obj): obj for obj in (*target.of("services"), *wanted)}
     return Shelf(
         {
             "persistentvolumeclaims": shelved,
-            "persistentvolumes": target.of("persistentvolumes"),
+            "persistentvolumes": [obj for obj in known if obj["kind"] == "PersistentVolume"],
             "storageclasses.storage.k8s.io": [anywhere],
-            "services": [obj for obj in services.values() if dig(obj, "spec")],
+            "services": [obj for obj in target.plan.objects if obj["kind"] == "Service" and dig(obj, "spec")],
             "namespaces": [target.namespace] if target.namespace else [],
         }
     )

@@ -5,10 +5,10 @@ Follows pkg/scheduler/schedule_one.go.  Who decides among equals, and what is do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seatrial.world.objects import Obj
-from seatrial.world.scheduling.framework import Cycle, Hopeless, Plugin, fit_error, reasons_of
+from seatrial.world.scheduling.framework import Cycle, Hopeless, Plugin, Refusal, fit_error, reasons_of
 from seatrial.world.scheduling.plugins import default_plugins
 from seatrial.world.scheduling.shelf import Store
 from seatrial.world.scheduling.state import ClusterState, NodeInfo, pod_info
@@ -49,14 +49,19 @@ def best(plugins: Sequence[Plugin], cycle: Cycle, nodes: list[NodeInfo]) -> list
 
 
 class Placer:
-    """Places pods one after another onto nodes as they are at one moment; equals are taken in the order of the nodes."""
+    """Places pods one after another onto nodes as they are at one moment; equals are taken in the order of the nodes.
+
+    `refused` says of the last pod why which node would not do.
+    """
 
     def __init__(self, state: ClusterState, store: Store) -> None:
         self.state, self._store, self._plugins = state, store, default_plugins()
+        self.refused: Mapping[str, Refusal] = {}
 
     def place(self, pod: Obj) -> str:
         """Put a pod where the scheduler would; "" when it has a node now, else why none will do, in the scheduler's words."""
         cycle = Cycle(pod_info(pod), self.state, self._store)
+        self.refused = cycle.refused
         nodes = self.state.in_turns()
         if not nodes:
             return "no nodes available to schedule pods"
