@@ -156,10 +156,7 @@ class _Asking:
             if resource is not None and (ref.kind, ref.namespace, ref.name) not in own and ref.kind not in _LISTED:
                 asked.append(self._one(resource, ref))
         await asyncio.gather(*asked)
-        claims = [
-            *self.answers.named.values(),
-            *(obj for ref, obj in self.plan.live.items() if ref in wanted or ref.kind == _CLAIM),
-        ]
+        claims = [*self.answers.named.values(), *self.plan.live.values()]
         bound = {dig(obj, "spec.volumeName") for obj in claims if obj and obj["kind"] == _CLAIM} - {None, ""}
         await asyncio.gather(*(self._one(VOLUMES, Ref("", "PersistentVolume", "", name)) for name in sorted(bound)))
 

@@ -72,10 +72,10 @@ def autoscaler(target: Target) -> str:
 
 def summary(target: Target) -> str:
     """How many nodes there are, and who adds others."""
+    if NODES not in target.lists:
+        return ""
     number = len(target.of(NODES))
-    return (
-        f"{number} node{'' if number == 1 else 's'}, {autoscaler(target) or 'nothing'} adds more" if NODES in target.lists else ""
-    )
+    return f"{number} node{'' if number == 1 else 's'}, {autoscaler(target) or 'nothing'} adds more"
 
 
 @dataclass
