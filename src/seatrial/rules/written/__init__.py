@@ -5,24 +5,40 @@
 
 from seatrial.rules.written import (
     availability,
+    configuration,
     containers,
     images,
+    jobs,
+    naming,
+    networking,
+    policies,
     probing,
+    rbac,
     resources,
     runtimes,
+    scaling,
     secrets,
     security,
+    versions,
 )
 from seatrial.rules.written.asking import findings
 
 __all__ = [
     "availability",
+    "configuration",
     "containers",
     "findings",
     "images",
+    "jobs",
+    "naming",
+    "networking",
+    "policies",
     "probing",
+    "rbac",
     "resources",
     "runtimes",
+    "scaling",
     "secrets",
     "security",
+    "versions",
 ]
