@@ -7,13 +7,14 @@ long, whether the old version serves, and whether something that is still under 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 import seatrial.rules.alive  # noqa: F401 - enters the rules into their table
 from seatrial.release.events import Rollout, Verdict
 from seatrial.release.tree import Row, new_pods, new_replicaset, old_pods, row_of
 from seatrial.rules.alive.pods import is_going, is_ready
+from seatrial.rules.causes import merge
 from seatrial.rules.finding import Finding, look_at
 from seatrial.world.objects import Obj, Ref, annotations_of, clone, dig, ref_of
 from seatrial.world.world import World
@@ -245,15 +246,3 @@ def reason_of(finding: Finding) -> str:
 def _rank(finding: Finding) -> int:
     topic = finding.rule.partition("-")[0]
     return _RANK.index(topic) if topic in _RANK else len(_RANK)
-
-
-def merge(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for what strikes several pods of a workload in the same way; the pods are all named."""
-    kept: dict[tuple[object, ...], Finding] = {}
-    for finding in findings:
-        key = finding.rule, finding.refs[:1], finding.details.get("container")
-        first = kept.get(key)
-        kept[key] = (
-            finding if first is None else replace(first, refs=(*first.refs, *(r for r in finding.refs if r not in first.refs)))
-        )
-    return list(kept.values())

@@ -18,8 +18,9 @@ from seatrial.cluster.client import Client, ClusterError
 from seatrial.release.events import Clock, Redactor, Rollout, Tell, Verdict
 from seatrial.release.follow import Follower, lines
 from seatrial.release.tree import new_pods
-from seatrial.release.verdict import WORKLOADS, Judge, Weights, merge
+from seatrial.release.verdict import WORKLOADS, Judge, Weights
 from seatrial.rules.alive.pods import containers, is_ready
+from seatrial.rules.causes import merge
 from seatrial.rules.finding import Finding
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, name_of, namespace_of, ref_of
 from seatrial.world.world import LogKey

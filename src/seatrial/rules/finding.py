@@ -39,7 +39,7 @@ class Finding:
     evidence: tuple[Fact, ...] = ()
     cause: str = ""
     fix: str = ""
-    patch: Any = None
+    patch: Any = field(default=None, hash=False)
     details: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)  # numbers behind the words, for machines
 
     def as_json(self) -> dict[str, Any]:

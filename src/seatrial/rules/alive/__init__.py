@@ -4,6 +4,36 @@ Each rule reads an object of a world and what belongs to it (events, owners, the
 follows for a release is for `release.verdict`; joining findings that explain one another is for the diagnosis.
 """
 
-from seatrial.rules.alive import config, crash, images, jobs, placing, probes, refusal, rollouts
+from seatrial.rules.alive import (
+    claims,
+    config,
+    crash,
+    ends,
+    images,
+    jobs,
+    nodes,
+    placing,
+    probes,
+    refusal,
+    rollouts,
+    routes,
+    scaling,
+    services,
+)
 
-__all__ = ["config", "crash", "images", "jobs", "placing", "probes", "refusal", "rollouts"]
+__all__ = [
+    "claims",
+    "config",
+    "crash",
+    "ends",
+    "images",
+    "jobs",
+    "nodes",
+    "placing",
+    "probes",
+    "refusal",
+    "rollouts",
+    "routes",
+    "scaling",
+    "services",
+]

@@ -1,0 +1,172 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""What does not end, or ends soon: namespaces and pods that stay, jobs without a bound, Helm releases stuck, certificates."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from seatrial.rules.alive.pods import condition, seconds_between
+from seatrial.rules.alive.telling import status, told
+from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world.objects import Obj, dig, labels_of, name_of, ref_of
+from seatrial.world.world import World, short
+
+DAY = 86400
+#: Days before its end at which a certificate is told of; seconds after which what should be over is told of.
+CERTIFICATE_DAYS, STUCK, FOREVER = 21, 120, DAY
+
+NAMESPACE = Rule(
+    "namespace-stuck", "error", "a namespace does not end", "Its name cannot be used again, and what is left in it goes on costing.",
+    "Let the controller that set the finalizer run, or mend the API service that does not answer; removing a finalizer by hand leaves behind what it guards.",
+)  # fmt: skip
+POD = Rule(
+    "pod-stuck", "warning", "a pod does not end", "Its place on the node and its volumes stay taken; a StatefulSet waits for it.",
+    "If its node is gone for good, `kubectl delete node`, or `kubectl delete pod --force`; if it has finalizers, look at who set them.",
+)  # fmt: skip
+JOB = Rule(
+    "job-forever", "warning", "a job has run for long and has no bound", "It holds its resources without end, and nobody is told.",
+    "Set activeDeadlineSeconds; its log says what it waits for.",
+)  # fmt: skip
+HELM = Rule(
+    "helm-stuck", "error", "a Helm release is stuck in an operation that was broken off", "Every further upgrade is refused: another operation is in progress.",
+    "`seatrial release --recover`, or `helm rollback` to the last revision that was deployed.",
+)  # fmt: skip
+CERTIFICATES = {
+    rule.id: rule
+    for rule in (
+        Rule("certificate-expired", "error", "a certificate has expired", "Clients refuse the connection.", "Renew it; with cert-manager, look at its Certificate and CertificateRequest."),
+        Rule("certificate-expires", "warning", "a certificate is about to expire", "From that moment clients refuse the connection.",
+             "Renew it; with cert-manager, look why it has not been renewed yet."),
+        Rule("certificate-not-issued", "error", "a certificate is not issued", "Its secret does not exist, or is of yesterday.", "The condition's message, and its CertificateRequest, Order and Challenge, say why."),
+    )
+}  # fmt: skip
+
+
+@check("Namespace", rules=[NAMESPACE], live=True)
+def namespace(world: World, obj: Obj) -> Iterator[Finding]:
+    if dig(obj, "status.phase") != "Terminating":
+        return
+    held = [each for each in dig(obj, "status.conditions", []) if each.get("status") == "True"]
+    facts = [
+        status(world, obj, f"status.conditions[{each.get('type')}]", f"{each.get('type')}: {each.get('message', '')}")
+        for each in held
+    ]
+    finalizers = [str(each) for each in dig(obj, "spec.finalizers", []) if each != "kubernetes"]
+    if not held and not finalizers and (_age(world, dig(obj, "metadata.deletionTimestamp")) or 0) < STUCK:
+        return
+    facts += [status(world, obj, "spec.finalizers", f"finalizers: {', '.join(finalizers)}")] if finalizers else []
+    why = next((str(each.get("message", "")) for each in held), "it still has finalizers" if finalizers else "nothing says why")
+    yield told(NAMESPACE, f"{short(obj)} does not end: {why}", [obj], facts)
+
+
+@check("Pod", rules=[POD], live=True)
+def pod(world: World, obj: Obj) -> Iterator[Finding]:
+    """deletionTimestamp is when it should be over: the grace period is in it."""
+    late = _age(world, dig(obj, "metadata.deletionTimestamp"))
+    if late is None or late < STUCK:
+        return
+    finalizers = dig(obj, "metadata.finalizers", [])
+    words = f"finalizers: {', '.join(finalizers)}" if finalizers else f"on node {dig(obj, 'spec.nodeName', 'none')}"
+    fact = status(world, obj, "metadata.deletionTimestamp", f"should have been over {late:.0f} s ago; {words}")
+    yield told(POD, f"{short(obj)} does not end ({words})", [world.root(obj), obj], [fact])
+
+
+@check("Job", rules=[JOB], live=True)
+def job(world: World, obj: Obj) -> Iterator[Finding]:
+    runs = _age(world, dig(obj, "status.startTime"))
+    bound = dig(obj, "spec.activeDeadlineSeconds") or dig(obj, "spec.template.spec.activeDeadlineSeconds")
+    if not dig(obj, "status.active", 0) or bound or runs is None:
+        return
+    known = world.facts.get("job-forever", FOREVER)
+    if runs >= known or dig(obj, "status.succeeded", 0) < dig(obj, "spec.completions", 1):
+        severity = "warning" if runs >= known else "note"
+        words = f"active for {_days(runs)}, {dig(obj, 'status.succeeded', 0)} of {dig(obj, 'spec.completions', 1)} done, no activeDeadlineSeconds"
+        title = f"{short(obj)} runs for {_days(runs)} and nothing bounds it"
+        yield told(JOB, title, [obj], [status(world, obj, "status", words)], severity=severity)  # type: ignore[arg-type] # one of the two
+
+
+@check("Secret", rules=[HELM, *CERTIFICATES.values()], live=True)
+def secret(world: World, obj: Obj) -> Iterator[Finding]:
+    if obj.get("type") == "helm.sh/release.v1":
+        state, since = labels_of(obj).get("status", ""), labels_of(obj).get("modifiedAt") or labels_of(obj).get("createdAt") or ""
+        now = _now(world)
+        if (
+            state.startswith(("pending-", "uninstalling"))
+            and now is not None
+            and since.isdecimal()
+            and now.timestamp() - int(since) > STUCK
+        ):
+            name = labels_of(obj).get("name", name_of(obj))
+            words = f"revision {labels_of(obj).get('version', '?')} has been {state} for {_days(now.timestamp() - int(since))}"
+            yield told(HELM, f"Helm release {name} is stuck: {words}", [obj], [status(world, obj, "metadata.labels", words)])
+    elif obj.get("type") == "kubernetes.io/tls":
+        ends = _not_after(str(dig(obj, "data", {}).get("tls.crt", "")))
+        yield from _certificate(world, obj, ends, "data.tls.crt")
+
+
+@check("Certificate", rules=(), live=True)
+def certificate(world: World, obj: Obj) -> Iterator[Finding]:
+    """cert-manager's."""
+    ready = condition(obj, "Ready")
+    if ready.get("status") == "False":
+        fact = status(world, obj, "status.conditions[Ready]", f"{ready.get('reason', '')}: {ready.get('message', '')}")
+        yield told(
+            CERTIFICATES["certificate-not-issued"], f"{short(obj)} is not issued: {ready.get('message', '')}", [obj], [fact]
+        )
+    ends = dig(obj, "status.notAfter")
+    yield from _certificate(world, obj, _moment(ends) if ends else None, "status.notAfter")
+
+
+def _certificate(world: World, obj: Obj, ends: datetime | None, path: str) -> Iterator[Finding]:
+    now = _now(world)
+    if ends is None or now is None or (left := (ends - now).total_seconds()) > CERTIFICATE_DAYS * DAY:
+        return
+    fact = Fact(f"valid until {ends:%Y-%m-%d %H:%M} UTC", world.source(ref_of(obj), path))
+    rule = CERTIFICATES["certificate-expired" if left <= 0 else "certificate-expires"]
+    when = f"expired {_days(-left)} ago" if left <= 0 else f"expires in {_days(left)}"
+    yield told(rule, f"{short(obj)}: its certificate {when}", [obj], [fact])
+
+
+def _not_after(encoded: str) -> datetime | None:
+    """When the first certificate of a chain ends; None where there is none that can be read (a masked one, for example)."""
+    try:
+        pem = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if b"BEGIN CERTIFICATE" not in pem:
+        return None
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    except ValueError:
+        return None
+
+
+def _now(world: World) -> datetime | None:
+    """When the world was seen: `facts["now"]`, seconds since 1970."""
+    seen = world.facts.get("now")
+    return datetime.fromtimestamp(seen, UTC) if isinstance(seen, (int, float)) else None
+
+
+def _moment(stamp: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(stamp).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _age(world: World, stamp: object) -> float | None:
+    now = _now(world)
+    return seconds_between(stamp, now.isoformat()) if now and stamp else None
+
+
+def _days(seconds: float) -> str:
+    for unit, size in (("days", DAY), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,154 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Ingresses that answer 502, 503 or 504: the backend that is not there, its port, nobody ready behind it, a policy in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seatrial.rules.alive.pods import is_over, is_ready
+from seatrial.rules.alive.telling import status, told
+from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.policies import End, in_the_way
+from seatrial.world.world import World, short
+
+RULES = {
+    rule.id: rule
+    for rule in (
+        Rule("ingress-service-missing", "error", "an Ingress sends to a Service that does not exist", "The controller answers 503 on this path.",
+             "Name the Service as it is called, in the Ingress's own namespace."),
+        Rule("ingress-port-missing", "error", "an Ingress sends to a port that its Service does not have", "The controller answers 503 on this path.",
+             "Name a port of the Service, not of the container."),
+        Rule("ingress-unavailable", "error", "an Ingress sends to a Service behind which nobody is ready", "The controller answers 503 on this path until a pod is ready.",
+             "The pods behind the Service say why they are not ready."),
+        Rule("ingress-refused", "error", "an Ingress sends to a port on which no container listens", "The controller answers 502 on this path.",
+             "Let targetPort be the port that the container listens on."),
+        Rule("ingress-policy", "error", "a NetworkPolicy keeps the ingress controller from the pods", "The controller waits in vain and answers 504 on this path.",
+             "Allow ingress to the pods' port from the controller's namespace."),
+        Rule("ingress-class-missing", "error", "an Ingress is of a class that does not exist", "No controller serves it; its hosts are not reachable.",
+             "Name an IngressClass of the cluster, or install its controller."),
+        Rule("ingress-certificate-missing", "warning", "an Ingress's TLS secret does not exist", "The controller shows its own certificate, and browsers warn.",
+             "Create the secret, or let cert-manager make it."),
+    )
+}  # fmt: skip
+#: Labels by which the pods of well-known ingress controllers are known.
+CONTROLLERS: tuple[Mapping[str, str], ...] = (
+    {"app.kubernetes.io/name": "ingress-nginx"}, {"app.kubernetes.io/name": "nginx-ingress"}, {"app.kubernetes.io/name": "traefik"},
+    {"app.kubernetes.io/name": "haproxy-ingress"}, {"app.kubernetes.io/name": "kong"}, {"app.kubernetes.io/name": "contour"},
+)  # fmt: skip
+
+
+@check("Ingress", rules=RULES.values(), live=True)
+def broken(world: World, ingress: Obj) -> Iterator[Finding]:
+    yield from _class(world, ingress)
+    for number, tls in enumerate(dig(ingress, "spec.tls", [])):
+        secret = tls.get("secretName")
+        known = any(namespace_of(obj) == namespace_of(ingress) for obj in world.of("Secret")) or world.facts.get("complete")
+        if secret and known and not world.find("Secret", namespace_of(ingress), secret, ""):
+            fact = status(world, ingress, f"spec.tls[{number}].secretName", f"secretName: {secret}")
+            title = f"{short(ingress)} has no certificate: Secret {secret} does not exist"
+            yield told(RULES["ingress-certificate-missing"], title, [ingress], [fact])
+    seen = set()
+    for path, where, backend in backends(ingress):
+        key = str(backend)
+        if key not in seen:
+            seen.add(key)
+            yield from _backend(world, ingress, path, where, backend)
+
+
+def _class(world: World, ingress: Obj) -> Iterator[Finding]:
+    name = dig(ingress, "spec.ingressClassName")
+    classes = [name_of(each) for each in world.of("IngressClass")]
+    if name and classes and name not in classes:
+        fact = status(world, ingress, "spec.ingressClassName", f"ingressClassName: {name}; there are {', '.join(classes)}")
+        yield told(
+            RULES["ingress-class-missing"], f"{short(ingress)} is of class {name}, which does not exist", [ingress], [fact]
+        )
+
+
+def backends(ingress: Obj) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(field, `host/path`, backend) of each route to a Service."""
+    default = dig(ingress, "spec.defaultBackend.service")
+    if default:
+        yield "spec.defaultBackend.service", "every other path", default
+    for i, rule in enumerate(dig(ingress, "spec.rules", [])):
+        for j, path in enumerate(dig(rule, "http.paths", [])):
+            service = dig(path, "backend.service")
+            if service:
+                yield (
+                    f"spec.rules[{i}].http.paths[{j}].backend.service",
+                    f"{rule.get('host', '*')}{path.get('path', '/')}",
+                    service,
+                )
+
+
+def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping[str, Any]) -> Iterator[Finding]:
+    namespace, name = namespace_of(ingress), str(backend.get("name", ""))
+    service = world.find("Service", namespace, name, "")
+    wanted = dig(dict(backend), "port.number") or dig(dict(backend), "port.name")
+    fact = status(world, ingress, path, f"{where} → Service {name}, port {wanted}")
+    if service is None:
+        others = [name_of(each) for each in world.of("Service") if namespace_of(each) == namespace]
+        facts = [fact, Fact(f"Services of {namespace}: {', '.join(others[:8]) or 'none'}")]
+        yield told(
+            RULES["ingress-service-missing"],
+            f"{short(ingress)} answers 503 on {where}: Service {name} does not exist",
+            [ingress],
+            facts,
+        )
+        return
+    port = next((each for each in dig(service, "spec.ports", []) if wanted in (each.get("port"), each.get("name"))), None)
+    if port is None:
+        have = ", ".join(f"{each.get('name', '')} {each.get('port')}".strip() for each in dig(service, "spec.ports", []))
+        facts = [fact, status(world, service, "spec.ports", f"ports of the Service: {have or 'none'}")]
+        yield told(
+            RULES["ingress-port-missing"],
+            f"{short(ingress)} answers 503 on {where}: {short(service)} has no port {wanted}",
+            [ingress, service],
+            facts,
+        )
+        return
+    pods = [pod for pod in world.selected("Pod", namespace, dig(service, "spec.selector")) if not is_over(pod)]
+    if dig(service, "spec.selector") and not any(map(is_ready, pods)):
+        facts = [fact, Fact(f"none of {len(pods)} pods is ready", str(ref_of(service)))]
+        yield told(
+            RULES["ingress-unavailable"],
+            f"{short(ingress)} answers 503 on {where}: nobody is ready behind {short(service)}",
+            [ingress, service],
+            facts,
+        )
+    elif pods:
+        yield from _on_the_way(world, ingress, where, service, port, pods[0], fact)
+
+
+def _on_the_way(
+    world: World, ingress: Obj, where: str, service: Obj, port: Mapping[str, Any], pod: Obj, fact: Fact
+) -> Iterator[Finding]:
+    declared = [each for one in dig(pod, "spec.containers", []) for each in one.get("ports") or ()]
+    target = port.get("targetPort", port.get("port"))
+    names = {str(each["name"]): int(each["containerPort"]) for each in declared if each.get("name")}
+    number = names.get(target) if isinstance(target, str) else target
+    if declared and number not in {each.get("containerPort") for each in declared}:
+        have = ", ".join(str(each.get("containerPort")) for each in declared)
+        facts = [fact, status(world, service, "spec.ports", f"targetPort: {target}; the pods declare {have}")]
+        title = f"{short(ingress)} answers 502 on {where}: nobody listens on {target} behind {short(service)}"
+        yield told(RULES["ingress-refused"], title, [ingress, service, world.root(pod)], facts)
+        return
+    controller = next((each for labels in CONTROLLERS for each in _with(world, labels)), None)
+    if controller is None or not isinstance(number, int):
+        return
+    caller = End(namespace_of(controller), labels_of(controller))
+    callee = End(namespace_of(pod), labels_of(pod), named_ports=names)
+    for direction, policies in in_the_way(world, caller, callee, number).items():
+        facts = [fact] + [
+            Fact(f"{short(policy)} permits no {direction.lower()} for this", str(ref_of(policy))) for policy in policies
+        ]
+        title = f"{short(ingress)} answers 504 on {where}: {', '.join(map(short, policies))} keeps the controller from {short(world.root(pod))}"
+        yield told(RULES["ingress-policy"], title, [ingress, service, world.root(pod), *policies], facts)
+
+
+def _with(world: World, labels: Mapping[str, str]) -> Iterator[Obj]:
+    for pod in world.of("Pod"):
+        if all(labels_of(pod).get(key) == value for key, value in labels.items()):
+            yield pod

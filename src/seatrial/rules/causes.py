@@ -1,0 +1,141 @@
+"""Findings that explain one another become one cause with its symptoms.
+
+A finding is a symptom of another when the other lies deeper (a quota before a deadline, a crash before a Service without
+endpoints) and its object is one that the first depends on: by ownership, by reference, by selection, by node.  What is told is
+the deepest; what only follows from it stands under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from seatrial.rules.finding import Finding
+from seatrial.world.objects import Obj, Ref, dig, ref_of
+from seatrial.world.world import World
+
+#: Topic of a live rule (the word before its first dash), or a whole id -> how deep it lies: what is low explains what is high.
+DEPTH = {
+    "node": 0, "namespace": 0, "certificate": 0, "webhook": 0,
+    "refused": 1, "claim": 1, "autoscaler": 1,
+    "unschedulable": 2, "image": 2, "config": 2, "mount": 2, "evicted": 2,
+    "crash": 3, "probe": 3, "pod": 3,
+    "crash-dependency": 4, "probe-kills": 3,
+    "job": 5, "analysis": 5, "condition": 5,
+    "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
+    "service": 8, "endpoints": 8, "ingress": 9, "route": 9, "gateway": 9,
+}  # fmt: skip
+#: What has no depth explains nothing and is explained by nothing.
+_FLAT = -1
+_SEVERITY = {"error": 0, "warning": 1, "note": 2}
+#: So many steps from a symptom to its cause: Ingress, Service, workload, ReplicaSet, Pod, node.
+STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding that no other explains, and those that it explains, nearest first."""
+
+    finding: Finding
+    symptoms: tuple[Finding, ...] = ()
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(dict.fromkeys(ref for one in (self.finding, *self.symptoms) for ref in one.refs))
+
+
+def written(findings: Iterable[Finding]) -> list[Cause]:
+    """Findings about what is written, the gravest first: each is a cause by itself, told once."""
+    return sorted((Cause(one) for one in dict.fromkeys(findings)), key=_worst)
+
+
+def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
+    """The causes among findings about what runs, the gravest first; every finding is in exactly one of them."""
+    merged = merge(findings)
+    deep = [one for one in merged if depth(one) != _FLAT]
+    by_ref: dict[Ref, list[Finding]] = {}
+    for one in deep:
+        for ref in one.refs:
+            by_ref.setdefault(ref, []).append(one)
+    above: dict[int, Finding] = {}
+    for one in deep:
+        explains = _explained(world, one, by_ref) if depth(one) else None
+        if explains is not None:
+            above[id(one)] = explains
+    symptoms: dict[int, list[Finding]] = {}
+    for one in sorted(deep, key=depth):
+        if id(one) in above:
+            symptoms.setdefault(id(_last(one, above)), []).append(one)
+    roots = [one for one in merged if id(one) not in above]
+    found = [Cause(one, tuple(symptoms.get(id(one), ()))) for one in roots]
+    return sorted(found, key=lambda cause: (_worst(cause), -len(cause.symptoms)))
+
+
+def depth(finding: Finding) -> int:
+    return DEPTH.get(finding.rule, DEPTH.get(finding.rule.partition("-")[0], _FLAT))
+
+
+def merge(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for what strikes several pods of a workload in the same way; the pods are all named."""
+    kept: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        key = finding.rule, finding.refs[:1], finding.details.get("container")
+        first = kept.get(key)
+        kept[key] = (
+            finding if first is None else replace(first, refs=(*first.refs, *(r for r in finding.refs if r not in first.refs)))
+        )
+    return list(kept.values())
+
+
+def _worst(cause: Cause) -> int:
+    return min(_SEVERITY[one.severity] for one in (cause.finding, *cause.symptoms))
+
+
+def _last(one: Finding, above: dict[int, Finding]) -> Finding:
+    while id(one) in above:
+        one = above[id(one)]
+    return one
+
+
+def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]]) -> Finding | None:
+    """The nearest deeper finding about something that this one's objects depend on; of equally near ones the deepest."""
+    mine = depth(finding)
+    seen: set[Ref] = set()
+    rim: list[Ref] = list(finding.refs)
+    for _ in range(STEPS):
+        near = [
+            one
+            for ref in rim
+            for one in by_ref.get(ref, ())
+            if one is not finding and depth(one) < mine and one.severity != "note" and not _apart(finding, one)
+        ]
+        if near:
+            return min(near, key=depth)
+        seen.update(rim)
+        rim = [ref for each in rim for ref in _depends(world, each) if ref not in seen]
+        if not rim:
+            return None
+    return None
+
+
+def _apart(symptom: Finding, cause: Finding) -> bool:
+    """Whether two findings about one pod are about different containers, of which neither explains the other."""
+    container, other = symptom.details.get("container"), cause.details.get("container")
+    return bool(container and other and container != other)
+
+
+def _depends(world: World, ref: Ref) -> Iterator[Ref]:
+    """What an object needs to be well: what it owns, what it names or selects, the node it is on."""
+    obj = world.get(ref)
+    if obj is None:
+        return
+    for child in world.owned(obj):
+        yield ref_of(child)
+    for reference in world.graph.out(ref):
+        yield reference.target
+    yield from _named(obj)
+
+
+def _named(obj: Obj) -> Sequence[Ref]:
+    node = dig(obj, "spec.nodeName") if obj.get("kind") == "Pod" else None
+    return (Ref("", "Node", "", str(node)),) if node else ()

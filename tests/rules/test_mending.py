@@ -1,0 +1,65 @@
+"""A patch is offered where its finding goes with it and none comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from seatrial.rules.finding import Finding
+from seatrial.rules.mending import mend
+from seatrial.world.objects import Ref, ref_of
+from seatrial.world.world import World
+
+
+def thing(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "n"}, "data": data}
+
+
+def patch(name: str, key: str, value: str) -> list[dict[str, Any]]:
+    ref = {"group": "", "kind": "ConfigMap", "namespace": "n", "name": name}
+    return [{"ref": ref, "operations": [{"op": "replace", "path": f"/data/{key}", "value": value}]}]
+
+
+#: What a value that is wrong is to become; `worse` is wrong in its own way.
+MENDS = {"bad": "good", "useless": "useless", "brings": "worse"}
+
+
+def find(world: World) -> Iterator[Finding]:
+    for obj in world:
+        name = obj["metadata"]["name"]
+        for key, value in obj["data"].items():
+            if value in MENDS:
+                yield Finding(value, "error", f"{name}.{key} is {value}", (ref_of(obj),), patch=patch(name, key, MENDS[value]))
+            if value == "worse":
+                yield Finding("worse", "error", f"{name}.{key} is worse", (ref_of(obj),))
+
+
+def test_good_patches_are_made_and_the_others_are_refused_with_the_reason() -> None:
+    world = World([thing("a", x="bad"), thing("b", x="useless"), thing("c", x="bad", y="brings"), thing("d", x="fine")])
+    mended = mend(world, list(find(world)), find)
+    assert [one.title for one in mended.done] == ["a.x is bad", "c.x is bad"]
+    assert [(one.title, why) for one, why in mended.refused] == [
+        ("b.x is useless", "the finding stays after its patch"),
+        ("c.y is brings", "the patch would bring worse"),
+    ]
+    assert mended.world.get(Ref("", "ConfigMap", "n", "c"))["data"] == {"x": "good", "y": "brings"}  # type: ignore[index]
+    assert world.get(Ref("", "ConfigMap", "n", "a"))["data"] == {"x": "bad"}, "the world it was tried on is a copy"  # type: ignore[index]
+
+
+def test_a_thousand_good_patches_cost_two_looks() -> None:
+    looks = 0
+
+    def counted(world: World) -> list[Finding]:
+        nonlocal looks
+        looks += 1
+        return list(find(world))
+
+    world = World([thing(f"t{number}", x="bad") for number in range(50)])
+    assert len(mend(world, list(find(world)), counted).done) == 50
+    assert looks == 2
+
+
+def test_a_patch_of_what_is_gone_is_refused() -> None:
+    lost = Finding("bad", "error", "a.x is bad", (Ref("", "ConfigMap", "n", "a"),), patch=patch("z", "x", "good"))
+    mended = mend(World([thing("a", x="bad")]), [lost], find)
+    assert not mended.done and "which is not there" in mended.refused[0][1]
