@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "cluster": {"world"},
     "rules": {"world"},
     "release": {"cluster", "rules", "world"},
+    "sources": {"app", "render", "package", "cluster", "world"},
     "up": {"app", "render", "package", "cluster", "twin", "world"},
     "views": {"up", "release", "rules", "world"},
-    "cli": {"app", "importing", "render", "package", "twin", "cluster", "up", "views", "rules", "release", "world"},
+    "cli": {"app", "importing", "render", "package", "twin", "cluster", "up", "views", "rules", "release", "sources", "world"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -154,6 +154,16 @@ class Helm:
         command += [part for one in api_versions for part in ("--api-versions", one)]
         return await self._call(command, request, stdin, connect=False)
 
+    async def template(
+        self, release: str, chart: Path, namespace: str, *, values: Mapping[str, Any] | None = None, version: str = ""
+    ) -> str:
+        """The YAML of all objects and hooks of a chart, without any cluster; `# Source:` lines name their templates."""
+        request: dict[str, Any] = {"call": "template", "release": release, "chart": str(chart), "namespace": namespace}
+        request |= {"values": dict(values or {})}
+        command = ["template", release, str(chart), "-n", namespace, "--values", "-", "--skip-tests", "--include-crds"]
+        command += ["--kube-version", version] if version else []
+        return await self._call(command, request, json.dumps(request["values"]), connect=False)
+
     async def pull(self, chart: str, into: Path, version: str = "", *, plain_http: bool = False) -> Path:
         """Fetch a chart (`oci://…`) into a folder; the path of its archive. `version` may be "" for the latest.
 

@@ -46,6 +46,15 @@ def render(config: Any, request: Request) -> str:
     return "\n---\n".join(text for path, text in sorted(rendered.items()) if path.endswith((".yaml", ".yml", ".json", ".tpl")))
 
 
+def template(request: Request) -> str:
+    from helm_python import Chart
+
+    options = {"name": request["release"], "namespace": request["namespace"], "is_install": True}
+    rendered: dict[str, str] = Chart.load(request["chart"]).render(request["values"], **options)
+    texts = sorted((path, text) for path, text in rendered.items() if path.endswith((".yaml", ".yml", ".json")) and text.strip())
+    return "".join(f"---\n# Source: {path}\n{text.rstrip()}\n" for path, text in texts)
+
+
 def pull(config: Any, request: Request) -> Any:
     import helm_python
 
@@ -78,6 +87,9 @@ def main() -> int:
 
     request: Request = json.loads(sys.stdin.read())
     try:
+        if request["call"] == "template":  # needs no cluster, nor a kubeconfig
+            print(template(request))
+            return 0
         with Config(
             kubeconfig_path=request["kubeconfig"], kube_context=request["context"], namespace=request["namespace"]
         ) as config:

@@ -30,8 +30,10 @@ class Ref:
 
 
 def ref_of(obj: Mapping[str, Any]) -> Ref:
+    """The name of an object; for one that gets its name from the API server, what it begins with and a star."""
     metadata = obj.get("metadata") or {}
-    return Ref(group_of(obj), obj.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", ""))
+    name = metadata.get("name") or (f"{metadata['generateName']}*" if metadata.get("generateName") else "")
+    return Ref(group_of(obj), obj.get("kind", ""), metadata.get("namespace") or "", name)
 
 
 def group_of(obj: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from seatrial.world.selectors import matches, matches_labels
 
 if TYPE_CHECKING:
     from seatrial.world.graph import Graph
+    from seatrial.world.place import Locate, Place
 
 #: Owners of owners, at most: a circle of owner references ends here.
 GENERATIONS = 8
@@ -46,6 +47,7 @@ class World:
         self._labels: dict[tuple[str, str, str, str], dict[Ref, Obj]] | None = None
         self._graph: Graph | None = None
         self.sources: dict[Ref, str] = dict(sources or {})
+        self._places: dict[Ref, Locate] = {}
         self.facts: dict[str, Any] = {}
         self.logs: dict[LogKey, list[str]] = {}
         for obj in objects:
@@ -62,8 +64,10 @@ class World:
 
     # filling
 
-    def put(self, obj: Obj, source: str = "") -> Ref:
-        """Add an object, or replace the one of its name. `source` is file:line, or where else it is from."""
+    def put(self, obj: Obj, source: str = "", written: Locate | None = None) -> Ref:
+        """Add an object, or replace the one of its name. `source` is file:line, or where else it is from; `written` knows the
+        file, line and column of each of its fields.
+        """
         ref = ref_of(obj)
         if ref in self._objects:
             self._forget(ref)
@@ -72,6 +76,8 @@ class World:
         self._groups[ref.kind][ref.group] = None
         if source:
             self.sources[ref] = source
+        if written is not None:
+            self._places[ref] = written
         metadata = obj.get("metadata") or {}
         if uid := metadata.get("uid"):
             self._uids[uid] = ref
@@ -87,6 +93,7 @@ class World:
         if ref in self._objects:
             self._forget(ref)
             self.sources.pop(ref, None)
+            self._places.pop(ref, None)
             self._labels = self._graph = None
 
     def _forget(self, ref: Ref) -> None:
@@ -174,11 +181,25 @@ class World:
             return [obj for obj in candidates if matches_labels(wanted, labels_of(obj))]
         return [obj for obj in candidates if matches(selector, labels_of(obj))]
 
+    def place(self, ref: Ref, path: str = "") -> Place | None:
+        """Where an object, or a field of it (`spec.ports[0].name`), is written: in its manifest, the template or the app file
+        that it is rendered from. For a field that is not written, the nearest thing above it; None for what is in no file.
+        """
+        written = self._places.get(ref)
+        return written(path) if written else None
+
+    def written(self, ref: Ref) -> Locate | None:
+        """What knows the places of an object's fields: to put a changed copy of it where it was."""
+        return self._places.get(ref)
+
     def source(self, ref: Ref, path: str = "") -> str:
         """Where an object (or a field of it) is from, as evidence cites it: its file and line, else its name."""
         known = self.sources.get(ref)
         if known:
             return known
+        place = self.place(ref, path)
+        if place is not None:
+            return str(place)
         return f"{ref}, {path}" if path else str(ref)
 
     def _index(self) -> dict[tuple[str, str, str, str], dict[Ref, Obj]]:

@@ -1,0 +1,213 @@
+"""Helm charts: rendered by Helm without a cluster, each object with the template, and the line in it, that it comes from.
+
+Helm says which template made an object, not which line.  The line is found by looking at the template as text: the document
+with the object's kind, and in it the keys by their indentation.  Where a template writes a part with a helper, the nearest line
+above it that is written out stands for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from seatrial.sources.asked import now
+from seatrial.sources.files import load_bytes
+from seatrial.sources.loaded import Gathering, Input
+from seatrial.world.load import read
+from seatrial.world.paths import Step, split
+from seatrial.world.place import Place
+
+#: A values file with one of these names belongs to an environment, and makes a world of its own.
+ENVIRONMENTS = (
+    *("dev", "develop", "development", "local", "test", "testing", "qa", "uat", "int", "integration"),
+    *("stage", "staging", "preprod", "pre-production", "prod", "production", "live"),
+)
+_VALUES = re.compile(r"values[-._](?P<name>[a-z-]+)\.ya?ml")
+_SOURCE = re.compile(rb"^# Source: (\S+)\n", re.MULTILINE)
+
+
+def load_chart(
+    chart: Path,
+    gathering: Gathering,
+    *,
+    values: Mapping[str, Any] | None = None,
+    release: str = "",
+    only: Sequence[str] = (),
+) -> None:
+    """The objects of a chart (folder or archive) with some values; without any, once for each environment that it has values of.
+
+    `only` names the environments that are wanted, all where it is empty.
+    """
+    environments = {} if values else _environments(chart)
+    wanted = {name: path for name, path in environments.items() if not only or name in only}
+    if not wanted:
+        _render(chart, gathering, dict(values or {}), release, "")
+    for name, path in wanted.items():
+        given = read_values(path, gathering)
+        if given is not None:
+            _render(chart, gathering, given, release, name)
+
+
+def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
+    """A values file, or None and what is wrong with it."""
+    from seatrial.world.load import careful
+
+    try:
+        found, problems = careful.load(path.read_bytes(), str(path), 1)
+    except OSError as error:
+        gathering.problem(str(path), f"this file cannot be read: {error.strerror}")
+        return None
+    gathering.problems += problems
+    if found and not isinstance(found[0], dict):
+        gathering.problem(str(path), "a values file is a map of keys to values", line=1)
+        return None
+    return found[0] if found else None if problems else {}
+
+
+def _environments(chart: Path) -> dict[str, Path]:
+    """The values files of environments beside a chart's own, in the order of a promotion; its own count as `default` beside
+    them.
+    """
+    if not chart.is_dir():
+        return {}
+    found = {}
+    for path in sorted(chart.glob("values*.y*ml")):
+        name = _VALUES.fullmatch(path.name)
+        if name and name["name"] in ENVIRONMENTS:
+            found[name["name"]] = path
+    order = {name: found[name] for name in ENVIRONMENTS if name in found}
+    if order and not {"prod", "production", "live"} & order.keys() and (chart / "values.yaml").is_file():
+        order["default"] = chart / "values.yaml"
+    return order
+
+
+def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: str, variant: str) -> None:
+    from seatrial.cluster.helm import Helm, HelmError
+
+    name = release or re.sub(r"[^a-z0-9-]+", "-", chart.stem.lower()).strip("-")[:53] or "release"
+    try:
+        text = now(Helm().template(name, chart, gathering.namespace or "default", values=values))
+    except HelmError as error:
+        gathering.problem(str(chart), f"this chart cannot be rendered: {error}", "try: helm template " + str(chart))
+        return
+    objects = _objects(text.encode(), chart, gathering, variant)
+    gathering.inputs.append(Input(str(chart), "chart", objects, variant))
+
+
+def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str) -> int:
+    """Each part of what Helm printed belongs to the template named above it."""
+    marks = list(_SOURCE.finditer(text))
+    count = 0
+    seen: dict[tuple[Path, str], int] = {}
+    for mark, end in zip(marks, [*(following.start() for following in marks[1:]), len(text)], strict=True):
+        path = _path(chart, mark[1].decode(errors="replace"))
+        body = text[mark.end() : end]
+        found = read(body, str(path), strict=False)
+        gathering.problems += found.problems  # lines of what was rendered: close to the template's, and all there is
+        for obj, _ in found.objects:
+            nth = seen.get((path, obj["kind"]), 0)
+            seen[path, obj["kind"]] = nth + 1
+            gathering.add(obj, Template(path, obj["kind"], nth), variant)
+        count += len(found.objects)
+    if not marks:  # nothing is named: what was printed is all that is known
+        count = load_bytes(text, str(chart), gathering, strict=False, variant=variant)
+    return count
+
+
+def _path(chart: Path, source: str) -> Path:
+    """The template of `shop/templates/web.yaml`, whose first part is the chart's name."""
+    _, _, inside = source.partition("/")
+    return chart / inside
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An object as a template writes it: the `nth` of its kind there. Called with a path, it says where that is written."""
+
+    file: Path
+    kind: str
+    nth: int
+
+    def __call__(self, path: str = "") -> Place:
+        document = _document(self.file, self.kind, self.nth)
+        line = document.line_of(split(path)) if path else document.start
+        return Place(str(self.file), line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """Some lines of a template, from line `start` on."""
+
+    start: int
+    lines: tuple[str, ...] = field(repr=False)
+
+    def line_of(self, steps: Sequence[Step]) -> int:
+        """The line of the last step that is written out."""
+        first, last, indent, found = 0, len(self.lines), -1, 0
+        for step in steps:
+            at = self._key(step, first, last, indent) if isinstance(step, str) else self._item(step, first, last, indent)
+            if at is None:
+                break
+            row, column = at
+            found, first, indent = row, row if isinstance(step, int) else row + 1, column
+            last = self._end(row + 1, last, column, isinstance(step, str))
+        return self.start + found
+
+    def _key(self, step: str, first: int, last: int, indent: int) -> tuple[int, int] | None:
+        key = re.compile(rf"^(\s*(?:- +)*)[\"']?{re.escape(step)}[\"']?\s*:")
+        found = [(len(match[1]), row) for row in range(first, last) if (match := key.match(self.lines[row]))]
+        inside = [(column, row) for column, row in found if column > indent]
+        return (min(inside)[1], min(inside)[0]) if inside else None
+
+    def _item(self, step: int, first: int, last: int, indent: int) -> tuple[int, int] | None:
+        dashes = [
+            (len(line) - len(line.lstrip()), row)
+            for row, line in enumerate(self.lines[first:last], first)
+            if line.lstrip().startswith("- ")
+        ]
+        inside = [(column, row) for column, row in dashes if column >= indent]
+        if not inside:
+            return None
+        column = min(inside)[0]
+        rows = [row for at, row in inside if at == column]
+        return (rows[step], column) if step < len(rows) else (rows[0], column) if len(rows) == 1 else None
+
+    def _end(self, first: int, last: int, indent: int, key: bool) -> int:
+        """Where what belongs to a line ends: at the first that is written out and not deeper. Items may stand as far left as
+        their key.
+        """
+        for row in range(first, last):
+            line = self.lines[row]
+            bare = line.strip()
+            column = len(line) - len(line.lstrip())
+            if not bare or bare.startswith(("{{", "#")) or (key and column == indent and bare.startswith("- ")):
+                continue
+            if column <= indent:
+                return row
+        return last
+
+
+@lru_cache(maxsize=512)
+def _document(file: Path, kind: str, nth: int) -> _Document:
+    """The document of a template that makes the nth object of a kind; in a loop one document makes several."""
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return _Document(1, ())
+    parts: list[tuple[int, list[str]]] = [(0, [])]
+    for row, line in enumerate(lines):
+        if re.match(r"---(\s|$)", line):
+            parts.append((row + 1, []))
+        else:
+            parts[-1][1].append(line)
+    wanted = re.compile(rf"^kind:\s*[\"']?{re.escape(kind)}[\"']?\s*(#.*)?$")
+    fitting = [part for part in parts if any(wanted.match(line) for line in part[1])]
+    if not fitting:
+        return _Document(1, tuple(lines))
+    start, body = fitting[min(nth, len(fitting) - 1)]
+    row = next(row for row, line in enumerate(body) if re.match(r"(apiVersion|kind):", line))
+    return _Document(start + row + 1, tuple(body[row:]))

@@ -1,0 +1,127 @@
+"""Files and folders: which are read, which are left out, and what a folder is.
+
+A folder is read to its bottom.  On the way, a folder with a `Chart.yaml` is a chart, one with a `kustomization.yaml` a
+kustomization, and one with a `seatrial.yaml` an app: what they render to is what counts, not their pieces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seatrial.sources.loaded import Gathering, Input
+from seatrial.world.load import Problem, read
+from seatrial.world.load.text import LARGEST
+
+ENDINGS = (".yaml", ".yml", ".json")
+#: Folders of other people's files, and those that tools make.
+LEFT_OUT = frozenset({"node_modules", "vendor", "venv", "env", "__pycache__", "site-packages"})
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+CHART, APP, EVIDENCE = "Chart.yaml", "seatrial.yaml", "finding.json"
+#: How deep folders are followed; a tree of manifests is shallow, a circle of mounts is not.
+DEEPEST = 64
+
+
+@dataclass(slots=True)
+class Tree:
+    """What was found below a folder. `folders` of files keep their order: by name, each before its subfolders."""
+
+    files: list[Path] = field(default_factory=list)
+    charts: list[Path] = field(default_factory=list)
+    kustomizations: list[Path] = field(default_factory=list)
+    apps: list[Path] = field(default_factory=list)
+    evidence: list[Path] = field(default_factory=list)
+
+
+def walk(folder: Path, gathering: Gathering) -> Tree:
+    """Everything below a folder that can be loaded. Links are followed once; what cannot be read is a problem."""
+    tree = Tree()
+    seen: set[tuple[int, int]] = set()
+    stack = [(folder, 0)]
+    while stack:
+        at, depth = stack.pop()
+        entries = _entries(at, depth, seen, gathering)
+        names = {entry.name for entry in entries}
+        if CHART in names:
+            tree.charts.append(at)
+            continue
+        if EVIDENCE in names and "objects.yaml" in names:
+            tree.evidence.append(at)
+            continue
+        if names.intersection(KUSTOMIZATIONS):
+            tree.kustomizations.append(at)
+        if APP in names:
+            tree.apps.append(at / APP)
+        below: list[tuple[Path, int]] = []
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in LEFT_OUT:
+                continue
+            if entry.is_dir():
+                below.append((at / entry.name, depth + 1))
+            elif entry.name.endswith(ENDINGS) and entry.name != APP:
+                tree.files.append(at / entry.name)
+        stack += reversed(below)
+    return tree
+
+
+def _entries(at: Path, depth: int, seen: set[tuple[int, int]], gathering: Gathering) -> list[os.DirEntry[str]]:
+    try:
+        status = at.stat()
+        if (status.st_dev, status.st_ino) in seen or depth > DEEPEST:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(at) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        gathering.problem(str(at), f"this folder cannot be read: {error.strerror}")
+        return []
+
+
+def content(path: Path, gathering: Gathering) -> bytes | None:
+    """The bytes of a file, or None and a problem. Only plain files: a pipe in a folder would wait for ever."""
+    try:
+        status = path.stat()
+        if not path.is_file():
+            gathering.problems.append(Problem(str(path), 0, 0, "this is no plain file", severity="note"))
+            return None
+        if status.st_size > LARGEST:
+            size = f"{status.st_size >> 20:,} MiB"
+            gathering.problem(str(path), f"the file has {size}, and {LARGEST >> 20} MiB are read at most", "split it")
+            return None
+        return path.read_bytes()
+    except OSError as error:
+        gathering.problem(str(path), f"this file cannot be read: {error.strerror}")
+        return None
+
+
+def load_file(path: Path, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
+    """The objects of one file. `strict`: somebody gave this very file, so documents that are no objects are worth a word."""
+    data = content(path, gathering)
+    return load_bytes(data, str(path), gathering, strict=strict, variant=variant) if data is not None else 0
+
+
+def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
+    found = read(data, name, strict=strict)
+    gathering.problems += found.problems
+    for obj, written in found.objects:
+        gathering.add(obj, written, variant)
+    return len(found.objects)
+
+
+def plain(tree: Tree, gathering: Gathering, folder: Path, without: set[Path]) -> None:
+    """The manifests of a folder, without those in the folders that something renders."""
+    objects = 0
+    for path in tree.files:
+        if not _inside(path, without):
+            objects += load_file(path, gathering, strict=False)
+    gathering.inputs.append(Input(str(folder), "folder", objects))
+
+
+def _inside(path: Path, folders: set[Path]) -> bool:
+    return any(parent in folders for parent in path.parents)
+
+
+def parents(path: Path) -> Iterator[Path]:
+    yield from path.parents

@@ -1,0 +1,93 @@
+"""What was loaded: the objects, what they were loaded from, and what could not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from seatrial.world.load import Problem
+from seatrial.world.objects import Obj, Ref, name_of, namespace_of, ref_of
+from seatrial.world.place import Locate, Place
+from seatrial.world.world import World
+
+#: What something given was recognised as.
+InputKind = Literal["file", "folder", "stdin", "chart", "kustomization", "app", "evidence", "cluster"]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One thing that was read. `variant` is the environment or overlay that it was read for, "" where there is one only."""
+
+    name: str
+    kind: InputKind
+    objects: int
+    variant: str = ""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """`worlds` by environment or overlay, in the order of a promotion; the only one is called "". What is not of an environment
+    (plain manifests beside an app file) is in each of them.
+
+    `duplicates`: objects that are written twice, where first and where again. `problems` with severity `error` mean that
+    objects are missing; a caller that sees one has not seen everything.
+    """
+
+    worlds: dict[str, World] = field(default_factory=lambda: {"": World()})
+    problems: list[Problem] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    duplicates: list[tuple[Ref, Place, Place]] = field(default_factory=list)
+
+    @property
+    def world(self) -> World:
+        """The only world, or that of the last environment, which is where people mean to get."""
+        return next(reversed(self.worlds.values()))
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Objects on their way into worlds, by variant."""
+
+    namespace: str = ""
+    common: list[tuple[Obj, Locate]] = field(default_factory=list)
+    variants: dict[str, list[tuple[Obj, Locate]]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+
+    def add(self, obj: Obj, written: Locate, variant: str = "") -> None:
+        (self.variants.setdefault(variant, []) if variant else self.common).append((obj, written))
+
+    def problem(self, file: str, text: str, hint: str = "", *, line: int = 0, note: bool = False) -> None:
+        self.problems.append(Problem(file, line, 0, text, hint, "note" if note else "error"))
+
+    def loaded(self) -> Loaded:
+        """The worlds. Of two objects with one name the later counts, as it does for `kubectl apply`."""
+        found = Loaded({}, sorted(set(self.problems)), self.inputs)
+        for variant in self.variants or {"": []}:
+            found.worlds[variant] = self._world(variant, found)
+        return found
+
+    def _world(self, variant: str, found: Loaded) -> World:
+        world = World()
+        own = self.variants.get(variant, [])
+        for objects in (self.common, own):
+            seen: set[Ref] = set()
+            for obj, written in objects:
+                if self.namespace and not namespace_of(obj) and not _outside(obj):
+                    obj = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
+                ref = ref_of(obj)
+                before = world.place(ref) if ref in seen else None
+                if before is not None and name_of(obj):
+                    twice = (ref, before, written(""))
+                    if twice not in found.duplicates:
+                        found.duplicates.append(twice)
+                seen.add(ref)
+                world.put(obj, written=written)
+        return world
+
+
+def _outside(obj: Obj) -> bool:
+    from seatrial.world.graph.kinds import is_cluster_scoped
+    from seatrial.world.objects import group_of
+
+    return is_cluster_scoped(group_of(obj), str(obj.get("kind")))

@@ -1,0 +1,129 @@
+"""Plain YAML, as people and tools write manifests, parsed ten times faster than PyYAML can: by rapidyaml, where it is sure to
+agree.
+
+rapidyaml reads YAML 1.2 and is lenient; Kubernetes reads YAML 1.1 and is not.  So a document is taken only when every line of
+it is of a form that means the same to both, and its indentation is that of a tree: whatever else there is (anchors, tags,
+`yes`, `0777`, texts over several lines, tabs, duplicates) goes the careful way.  What is taken needs no error handling, for it
+has none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+try:
+    import ryml
+except ImportError:  # no wheel for this machine: the careful way reads everything
+    ryml = None
+
+#: What some parser takes for something else than a text; only words that begin with one of these letters can be among them.
+_WORDS = rb"(?=[yYnNoOtTfFiI-])-*(?i:y|n|yes|no|on|off|true|false|null|nan|inf|infinity)"
+_QUOTED = rb'"(?:[^"\\\n\t]|\\["\\/nt])*+"|\'(?:[^\'\n\t]|\'\')*+\''
+_KEY = rb"(?!" + _WORDS + rb" *:)[A-Za-z_][A-Za-z0-9_./-]*+|\"[A-Za-z0-9_][A-Za-z0-9_./ -]*+\""
+_NUMBER = rb"-?[1-9][0-9]{0,17}|0|(?:0|[1-9][0-9]{0,8})\.[0-9]{1,9}"
+_MEASURE = rb"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|[kMGTP]|%|s|h|ms)|[0-9]+(?:\.[0-9]+){2,6}(?:[-/][0-9A-Za-z]+)*"
+_FLOW_WORD = rb"(?!" + _WORDS + rb" *[,}\]])[A-Za-z_/][A-Za-z0-9_./-]*+"
+_FLOW_SCALAR = (
+    b"(?:" + b"|".join((_QUOTED, rb"(?:true|false|" + _NUMBER + rb"|" + _MEASURE + rb")(?= *[,}\]])", _FLOW_WORD)) + b")"
+)
+_PLAIN = (
+    rb"(?!"
+    + _WORDS
+    + rb" *(?:#|$))(?:[A-Za-z_/$(]|\./|--?[A-Za-z])(?:[!-9;-~\x80-\xff]|:(?=[!-~\x80-\xff])| ++(?=[!-\"$-9;-~\x80-\xff]))*+"
+)
+_END = rb"(?= *(?: #|$))"
+
+
+def _flow(inner: bytes) -> bytes:
+    key = b"(?:" + _KEY + b")"
+    pair = key + b": +" + inner
+    return (
+        rb"(?:\{ *(?:" + pair + rb"(?: *, *" + pair + rb")*)? *\}|\[ *(?:" + inner + rb"(?: *, *" + inner + rb")*)? *\]|"
+        + _FLOW_SCALAR + rb")"
+    )  # fmt: skip
+
+
+_FLOW = rb"(?=[{\[])" + _flow(_flow(_flow(_FLOW_SCALAR)))
+_OTHER = b"|".join((b"true|false|null", _NUMBER, _QUOTED, _MEASURE))
+_SCALAR = _PLAIN + b"|(?:" + _OTHER + b")" + _END + b"|" + _FLOW
+#: A block of text: its lines are indented as its first one or more; that it is deeper than its key is looked at below.
+_BLOCK = rb"\|-?(?=\n)(?:\n(?P<block> +)(?=[^ \n\t])[^\n]*(?:\n(?:(?P=block)[^\n]*|(?=\n|\Z)))*+)"
+
+#: One line (with its block of text): indentation, dash, key, what stands after the key, an item of its own, or none of these.
+_LINE = re.compile(
+    rb"^(?P<indent> *)(?:(?P<dash>- +)?(?:(?P<key>" + _KEY + rb"):(?=[ \n]|\Z)(?: *(?P<value>" + _BLOCK + rb"|(?<= )(?:" + _SCALAR
+    + rb")))?|(?P<item>" + _SCALAR + rb"))(?: +#[^\n]*| *)|#[^\n]*|)$|(?P<bad>^.*)",
+    re.MULTILINE,
+)  # fmt: skip
+#: What no line may hold, however it is written: line ends of YAML 1.1 that are none in 1.2, and marks of byte order.
+_ODD = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
+#: Deeper than this goes the careful way, as does a line or a document that is longer.
+_WIDEST, _LONGEST = 200, 64 << 20
+
+
+def load(text: bytes) -> tuple[bool, Any]:
+    """(True, the document), or (False, None) where it has to be read with care."""
+    if ryml is None or len(text) > _LONGEST or not _is_plain(text):
+        return False, None
+    try:
+        tree = ryml.parse_in_arena(text)
+        json = ryml.emit_json_malloc(tree, tree.root_id())
+        data = orjson.loads(json)
+    except (RuntimeError, ValueError, TypeError, AttributeError):
+        return False, None
+    # a key that is there twice is lost in the data, and so is missing when that is written again
+    if json.count('":') != orjson.dumps(data).count(b'":'):
+        return False, None
+    return True, data
+
+
+def _is_plain(text: bytes) -> bool:
+    """Whether every line is one that all parsers understand alike, and the indentation of all of them is a tree's."""
+    if not text.endswith(b"\n") and b"|" in text:  # a block of text at the end of a file that has no last line end
+        return False
+    if not text.isascii() and _ODD.search(text):
+        return False
+    columns: list[int] = []
+    kinds: list[bool] = []  # of each open collection: whether it is a list
+    waits = True  # whether the last line ended in a key that has its value below
+    for indent, dash, key, value, block, item, bad in _LINE.findall(text):
+        if bad:
+            return False
+        if not key and not item:
+            continue
+        if item and not dash:
+            return False
+        column = len(indent)
+        while columns and columns[-1] > column:
+            columns.pop()
+            kinds.pop()
+            waits = False
+        if dash:
+            if not (columns and columns[-1] == column and kinds[-1]):
+                if not waits:
+                    return False
+                columns.append(column)
+                kinds.append(True)
+            waits = False
+            if key:
+                column += len(dash)
+                columns.append(column)
+                kinds.append(False)
+        else:
+            if columns and columns[-1] == column and kinds[-1]:
+                columns.pop()
+                kinds.pop()
+            if not (columns and columns[-1] == column):
+                if not waits:
+                    return False
+                columns.append(column)
+                kinds.append(False)
+            waits = False
+        if key:
+            waits = not value
+            if block and len(block) <= column:
+                return False
+    return bool(columns) and len(columns) <= _WIDEST

@@ -1,0 +1,159 @@
+"""From the bytes of a file to objects with their places: documents, lists, JSON, and what in them is no object.
+
+What cannot be read is a problem with its line, and everything else of the file is read.  Files that people keep beside manifests
+(values of charts, kustomizations, configuration) hold documents that are no objects: whether that is worth a word depends on who
+gave the file, and so is the caller's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from seatrial.world.load import careful, quick
+from seatrial.world.load.fields import Written
+from seatrial.world.load.problems import Problem
+from seatrial.world.load.split import Chunk, documents, items
+from seatrial.world.load.text import cleaned
+from seatrial.world.objects import Obj
+from seatrial.world.paths import Steps
+
+#: Fields of metadata and what they must be.
+_METADATA = {"name": str, "generateName": str, "namespace": str, "labels": dict, "annotations": dict, "ownerReferences": list}
+
+
+@dataclass(slots=True)
+class Read:
+    """What a file held: objects with where they are written, and problems. `others` counts documents that are no objects."""
+
+    objects: list[tuple[Obj, Written]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    others: int = 0
+
+
+def read(data: bytes, file: str, *, strict: bool = True) -> Read:
+    """The objects in the bytes of a file. `strict`: a document that is no object is a problem; else it is only counted."""
+    found = Read()
+    text, problems = cleaned(data, file)
+    found.problems += problems
+    if not text:
+        return found
+    if text.lstrip()[:1] in (b"{", b"[") and _json(text, file, found, strict):
+        return found
+    broken = bool(problems)
+    for chunk in documents(text):
+        _document(text, chunk, file, found, strict, broken)
+    return found
+
+
+def _json(text: bytes, file: str, found: Read, strict: bool) -> bool:
+    """A file of JSON, when it is; a broken one is read as YAML, which says where it breaks."""
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    whole = Chunk(0, len(text), 1)
+    listed = isinstance(data, list)
+    for index, one in enumerate(data if listed else [data]):
+        _objects(one, text, whole, file, found, strict, (index,) if listed else ())
+    return True
+
+
+def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, broken: bool) -> None:
+    parts = items(text, chunk)
+    for part in parts or [chunk]:
+        body = text[part.start : part.end]
+        taken, data = quick.load(body) if not broken else (False, None)
+        if taken:
+            everything = [data]
+        else:
+            everything, problems = careful.load(body, file, part.line)
+            if part.item and any(problem.severity == "error" for problem in problems):
+                # an anchor of another item, or a list that is not what it looks like: read as a whole, it tells what is wrong
+                everything, problems = _alone(text, chunk, part, file, problems)
+            if broken and not everything:
+                problems = []  # the file's own fault is told already
+            found.problems += problems
+        for one in everything:
+            if part.item and isinstance(one, list) and one:
+                _objects(one[0], text, part, file, found, True, (0,))
+            elif one is not None:
+                _objects(one, text, part, file, found, strict)
+
+
+def _alone(text: bytes, chunk: Chunk, part: Chunk, file: str, problems: list[Problem]) -> tuple[list[Any], list[Problem]]:
+    """An item that cannot be read by itself: taken out of the whole list, where that can be read."""
+    whole, wrong = careful.load(text[chunk.start : chunk.end], file, chunk.line)
+    index = [one.start for one in items(text, chunk)].index(part.start)
+    listed = whole[0].get("items") if whole and isinstance(whole[0], dict) else None
+    if any(problem.severity == "error" for problem in wrong) or not isinstance(listed, list) or index >= len(listed):
+        return [], problems
+    return [[listed[index]]], []
+
+
+def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, steps: Steps = ()) -> None:
+    """What a document holds: an object, a list of them, or something else."""
+    written = Written(file, text, chunk.start, chunk.end, chunk.line, steps, 0 if steps else _above(text, chunk))
+    if not isinstance(data, dict) or "kind" not in data or "apiVersion" not in data:
+        found.others += 1
+        if strict:
+            place = written()
+            what = "has no kind" if isinstance(data, dict) and "kind" not in data else "has no apiVersion"
+            what = what if isinstance(data, dict) else f"is a {_called(data)}"
+            words = f"this is no Kubernetes object: it {what}"
+            found.problems.append(Problem(file, place.line, place.column, words, severity="warning"))
+        return
+    kind, listed = data["kind"], data.get("items")
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(listed, list) and "spec" not in data:
+        for index, one in enumerate(listed):
+            if isinstance(one, dict) and kind != "List" and "kind" not in one:  # a list of one kind may leave it out
+                one = {"apiVersion": data["apiVersion"], "kind": kind.removesuffix("List"), **one}
+            _objects(one, text, chunk, file, found, True, (*steps, "items", index))
+        return
+    wrong = next(_faults(data), None)
+    if wrong is not None:
+        place = written(wrong[0])
+        found.problems.append(Problem(file, place.line, place.column, wrong[1]))
+        return
+    found.objects.append((data, written))
+
+
+def _above(text: bytes, chunk: Chunk) -> int:
+    """How many lines of a document stand before its first key: comments and empty ones."""
+    at, lines = chunk.start, 0
+    while at < chunk.end and text[at : at + 1] in (b"#", b"\n"):
+        following = text.find(b"\n", at, chunk.end)
+        if following < 0:
+            break
+        at, lines = following + 1, lines + 1
+    return lines
+
+
+def _faults(obj: Obj) -> Iterator[tuple[str, str]]:
+    """What makes a document useless as an object: (path, words)."""
+    for key in ("apiVersion", "kind"):
+        if not isinstance(obj[key], str) or not obj[key]:
+            yield key, f"`{key}` must be a text, this is a {_called(obj[key])}"
+    metadata = obj.get("metadata")
+    if metadata is None:
+        yield "kind", f"a {obj['kind']} needs metadata with a name"
+    elif not isinstance(metadata, dict):
+        yield "metadata", f"`metadata` must be a map, this is a {_called(metadata)}"
+    else:
+        for key, kind in _METADATA.items():
+            value = metadata.get(key)
+            if value is not None and not isinstance(value, kind):
+                needed = {str: "a text", dict: "a map", list: "a list"}[kind]
+                yield f"metadata.{key}", f"`metadata.{key}` must be {needed}, this is a {_called(value)}"
+        if not metadata.get("name") and not metadata.get("generateName"):
+            yield "metadata", f"this {obj['kind']} has no name"
+
+
+def _called(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    names = {dict: "map", list: "list", str: "text", int: "number", float: "number", type(None): "null"}
+    return names.get(type(value), type(value).__name__)
