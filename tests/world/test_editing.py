@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.world.editing import EditError, edited
+from seatrial.world.editing import EditError, edited, place_of
 
 TEXT = """\
 # the shop
@@ -145,3 +145,11 @@ def test_what_is_changed_says_what_was_asked_for_or_is_refused(document: dict[st
     except EditError:
         return
     assert yaml.safe_load(after) == wanted
+
+
+def test_an_object_is_found_by_its_line_and_one_that_is_only_made_here_is_not() -> None:
+    assert place_of(TEXT, 2, "Deployment", "web") == (0, None)
+    listed = "kind: List\nitems:\n- kind: A\n  metadata: {name: x}\n- kind: B\n  metadata: {name: y}\n"
+    assert place_of(listed, 5, "B", "y") == (0, 1)
+    with pytest.raises(EditError, match="Deployment api is made from this file, not written in it"):
+        place_of(TEXT, 2, "Deployment", "api")

@@ -37,6 +37,34 @@ def edited(text: str, index: int, operations: Iterable[Operation], item: int | N
     return text
 
 
+def place_of(text: str, line: int, kind: str, name: str) -> tuple[int, int | None]:
+    """(document, item of it where it is a List) of the object that is written at a line (from 1).
+
+    Raises EditError when another object stands there, as in a template that makes it.
+    """
+    for index, document in enumerate(_composed(text)):
+        if not document.start_mark.line < line <= document.end_mark.line + 1:
+            continue
+        if _is(document, kind, name):
+            return index, None
+        items = next((node for key, node in _pairs(document) if key.value == "items"), None)
+        if isinstance(items, yaml.SequenceNode):
+            for item, node in enumerate(items.value):
+                if node.start_mark.line < line <= node.end_mark.line + 1 and _is(node, kind, name):
+                    return index, item
+    raise EditError(f"{kind} {name} is made from this file, not written in it")
+
+
+def _is(node: yaml.Node, kind: str, name: str) -> bool:
+    fields = {key.value: value for key, value in _pairs(node)}
+    named = {key.value: value.value for key, value in _pairs(fields.get("metadata"))}
+    return getattr(fields.get("kind"), "value", "") == kind and named.get("name", named.get("generateName")) == name
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return list(node.value) if isinstance(node, yaml.MappingNode) else []
+
+
 def _edit(text: str, index: int, op: str, steps: Sequence[str], value: Any) -> str:
     documents = _composed(text)
     if index >= len(documents):
