@@ -47,7 +47,55 @@ def test_a_value_is_explained_with_its_line_and_what_it_was_below(run, tmp_path)
 
 
 def test_a_default_is_called_one(run):
-    assert run("--explain", "services.api.user").stdout.split() == ["services.api.user", "=", "10001", "default"]
+    said = run("--explain", "services.api.user").stdout
+    assert said.startswith("services.api.user = 10001  default: The number of the user it runs as"), "with what it is for"
+
+
+def test_what_an_environment_says_of_all_services_is_told_of_each(run, tmp_path):
+    said = run("--explain", "services.api.replicas", "-e", "production").stdout
+    assert said.split() == [
+        "services.api.replicas",
+        "=",
+        "3",
+        f"{tmp_path}/seatrial.yaml:12",
+        "(environments.production.replicas)",
+    ]
+
+
+def test_a_key_that_nothing_sets_is_told_by_what_it_is_for(run):
+    assert run("--explain", "services.api.metrics").stdout.startswith("services.api.metrics is not set in production: ")
+
+
+MEMORY = "Deployment/api:spec.template.spec.containers[0].resources.limits.memory"
+
+
+def test_a_value_of_an_object_is_told_by_the_lines_it_depends_on_its_size_and_its_reason(run, tmp_path):
+    title, layer, size, why = run("--explain", MEMORY).stdout.splitlines()
+    assert title == "Deployment/api spec.template.spec.containers[api].resources.limits.memory = 2Gi"
+    assert layer.split() == ["environments.production.size:", "large", f"{tmp_path}/seatrial.yaml:12"]
+    assert size.split("  ")[-1] == "a size that every app has"
+    assert "memory has a limit" in why
+
+
+def test_the_same_value_comes_from_another_line_in_another_environment(run, tmp_path):
+    said = run("--explain", MEMORY, "-e", "staging").stdout
+    assert said.splitlines()[1].split() == ["services.api.size:", "medium", f"{tmp_path}/seatrial.yaml:7"]
+
+
+def test_what_no_line_asks_for_is_told_by_its_reason_alone(run):
+    lines = run(
+        "--explain", "deploy/api:spec.template.spec.containers[api].securityContext.readOnlyRootFilesystem"
+    ).stdout.splitlines()
+    assert len(lines) == 2
+    assert "`writable` names folders" in lines[1]
+
+
+def test_a_secret_is_not_shown(tmp_path):
+    (tmp_path / "seatrial.yaml").write_text(APP)
+    (tmp_path / "secrets.production.yaml").write_text("api: {KEY: hunter2}\n")
+    said = CliRunner().invoke(seatrial, ["render", str(tmp_path), "--explain", "Secret/api:stringData.KEY"]).stdout
+    assert "hunter2" not in said
+    assert "services.api.secrets" in said
 
 
 def test_all_keys_of_a_service_are_explained_at_once(run):
@@ -60,7 +108,11 @@ def test_all_keys_of_a_service_are_explained_at_once(run):
     ("arguments", "said"),
     [
         (("--explain", "service.api"), "did you mean `services`?"),
-        (("--explain", "services.api.prot"), "shop has no `services.api.prot` in production"),
+        (("--explain", "services.api.prot"), "shop has no `services.api.prot` in production; did you mean `port`?"),
+        (("--explain", "Deployment/apo"), "did you mean `Deployment/api`?"),
+        (("--explain", "Deploymen/api"), "did you mean `Deployment`?"),
+        (("--explain", "Deployment/api:spec.template.spc"), "did you mean `spec`?"),
+        (("--explain", "Deployment/api:spec.template.spec.containers[1]"), "has: api"),
         (("--explain", "services.api", "--diff", "staging", "production"), "choose one of them"),
         (("-o", "json"), "-o json is for --diff"),
         (("-o", "kustomize"), "a Kustomize tree is a folder: say where with --out DIR"),

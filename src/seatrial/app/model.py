@@ -9,7 +9,7 @@ cluster offers in `platform`.  What keys mean together is checked in `checks`; w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -264,6 +264,11 @@ class App(Part):
     @property
     def file(self) -> str:
         return self._document.file
+
+    @property
+    def data(self) -> Any:
+        """The file as it was read, in plain data."""
+        return self._document.data
 
     @property
     def folder(self) -> Path:
