@@ -144,7 +144,8 @@ class Helm:
         try:
             answer = json.loads(await self._call([*command, "--dry-run=server", "-o", "json"], request, stdin))
         except HelmError as error:
-            if not _KINDS_MISSING.search(str(error)):
+            kinds_missing = bool(_KINDS_MISSING.search(str(error)))
+            if not kinds_missing and "in progress" not in str(error):  # a pending revision is for others to complain about
                 raise
         else:
             return _whole(answer)
@@ -152,7 +153,8 @@ class Helm:
         command += ["--is-upgrade"] if upgrade else []
         command += ["--kube-version", version] if version else []
         command += [part for one in api_versions for part in ("--api-versions", one)]
-        return await self._call(command, request, stdin, connect=False)
+        command += [] if kinds_missing else ["--dry-run=server"]
+        return await self._call(command, request, stdin, connect=not kinds_missing)
 
     async def template(
         self, release: str, chart: Path, namespace: str, *, values: Mapping[str, Any] | None = None, version: str = ""

@@ -11,7 +11,7 @@ import base64
 import gzip
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,8 +121,18 @@ def read(stored: Obj) -> Record:
         raise ClusterError(f"reading {name_of(stored)}: this is no record of a Helm release") from None
 
 
+def base_of(found: Sequence[Record]) -> Record | None:
+    """The revision that Helm takes for what is there, of those of a release, oldest first (pkg/action/upgrade.go)."""
+    return next((one for one in reversed(found) if one.status == "deployed"), found[-1] if found else None)
+
+
+def good_of(found: Sequence[Record]) -> Record | None:
+    """The last revision that is not known to have failed."""
+    return next((one for one in reversed(found) if one.status in GOOD), None)
+
+
 def unlocked(record: Record, why: str) -> Obj:
-    """The object that holds a pending record, changed so that Helm takes it for one that failed."""
+    """The object that holds a record, changed so that Helm takes it for one that failed."""
     data = {**record.data, "info": {**record.data.get("info", {}), "status": "failed", "description": why}}
     packed = base64.b64encode(gzip.compress(orjson.dumps(data), mtime=0))
     secret = record.stored.get("kind") == "Secret"
@@ -133,5 +143,5 @@ def unlocked(record: Record, why: str) -> Obj:
 
 
 async def unlock(api: Api, record: Record, why: str) -> None:
-    """Write a pending record down as failed, if nobody has changed it since it was read (else Refused with 409)."""
+    """Write a record down as failed, if nobody has changed it since it was read (else Refused with 409)."""
     await api.replace(driver(), unlocked(record, why))

@@ -26,24 +26,24 @@ from seatrial.rules.finding import Finding
 async def after_failure(session: Session, plan: Plan) -> tuple[int, str]:
     """Undo what a failed release has changed: the exit code, and in words what has become of it."""
     try:
-        if plan.previous is None:
+        target = session.previous
+        if target is None:
             return await _uninstalled(session, plan)
         served = await session.api.served()
         found = await records(session.api, session.namespace, session.release)
-        findings = await _doubts(session, served, found, plan.previous)
+        findings = await _doubts(session, served, found, target)
         for finding in findings:
             session.found(finding)
         errors = [finding for finding in findings if finding.severity == "error"]
         if errors:
             return 21, f"not rolled back, because {errors[0].title}; left as it is"
-        verdict = await to(session, plan.previous)
+        verdict = await to(session, target)
     except (HelmError, ClusterError) as error:
         session.tell("warning", text=f"rolling back: {error}")
         return 22, f"rolling back failed: {error}"
-    revision = plan.previous.revision
     if verdict.state == "succeeded":
-        return 20, f"rolled back to revision {revision}"
-    return 22, f"rolling back to revision {revision} failed: {verdict.text}"
+        return 20, f"rolled back to revision {target.revision}"
+    return 22, f"rolling back to revision {target.revision} failed: {verdict.text}"
 
 
 async def _uninstalled(session: Session, plan: Plan) -> tuple[int, str]:

@@ -13,7 +13,7 @@ import asyncio
 
 from seatrial.cluster.client import Client, ClusterError
 from seatrial.cluster.helm import Helm, HelmError
-from seatrial.cluster.records import Record, records
+from seatrial.cluster.records import Record, good_of, records, unlock
 from seatrial.release import back
 from seatrial.release import plan as planning
 from seatrial.release.events import Rollout, Verdict
@@ -62,7 +62,7 @@ class Release(Session):
         await self.enter("plan")
         served, self.records = await asyncio.gather(self.api.served(), records(self.api, self.namespace, self.release))
         plan = await planning.of_source(self.api, served, self.helm, self.source, self.records, self.parts.redactor)
-        self.previous = plan.previous
+        self.previous = good_of(self.records)
         limit = timeout(plan.objects, plan.hooks, plan.live, factor=self.wish.factor, given=self.wish.timeout)
         self.planned(plan, limit)
         await self.enter("preflight")
@@ -146,9 +146,10 @@ class Release(Session):
         if self.parts.save:
             await self.enter("evidence")
             await self._save(verdict, rollout)
+        await self._write_down(stop)
         choice = self.wish.on_failure
         if choice == "ask":
-            goal = f"Roll back to revision {plan.previous.revision}?" if plan.previous else "Uninstall what was installed?"
+            goal = f"Roll back to revision {self.previous.revision}?" if self.previous else "Uninstall what was installed?"
             choice = "rollback" if await self.ask(f"{stop.text}\n{goal}") else "keep"
         timed_out = stop.reason == "TimedOut"
         if choice == "keep":
@@ -156,6 +157,18 @@ class Release(Session):
         code, said = await back.after_failure(self, plan)
         code = 30 if timed_out and code == 20 else code
         return Stop(stop.reason, f"{stop.text}; {said} (failed in {failed})", code=code)
+
+    async def _write_down(self, stop: Stop) -> None:
+        """Helm, which does not look at pods, takes a revision for deployed that never came up: nobody may return to that one."""
+        owner, host = whoami()
+        try:
+            found = await records(self.api, self.namespace, self.release)
+            last = self.records[-1].revision if self.records else 0
+            if found and found[-1].revision > last and found[-1].status != "failed":
+                why = self.parts.redactor.text(f"{stop.reason}: {stop.text}")[:180]
+                await unlock(self.api, found[-1], f"{why}, by {owner} on {host} with seatrial")
+        except ClusterError as error:
+            self.tell("warning", text=f"the failure could not be written down for Helm: {error}")
 
     async def _save(self, verdict: Verdict, rollout: Rollout) -> None:
         assert self.parts.save

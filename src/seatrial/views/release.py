@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 #: Rows a tree in a terminal has room for; those that are settled give way first.
 ROOM = 24
 
+#: Lines of arithmetic that are shown of a timeout.
+ARITHMETIC = 8
+#: phase -> what is being done in it, beside the spinner.
+STEPS = {
+    "plan": "rendering, and asking the cluster what would come of it",
+    "preflight": "asking whether the target can take it",
+    "apply": "Helm is at work",
+    "watch": "watching it come up",
+    "verify": "seeing whether it holds",
+    "evidence": "saving the evidence",
+    "rollback": "rolling back",
+}
 #: state of the lock -> what is said of it.
 LOCK = {
     "waiting": "waiting for {who}, who releases here",
@@ -43,7 +55,10 @@ class Lines(Appended):
                     self.line(event.time, line)
             return
         for line in words(event):
-            self.line(event.time, line)
+            if event.kind == "result":
+                self.plain(line)
+            else:
+                self.line(event.time, line)
 
 
 class Terminal(Picture):
@@ -60,6 +75,8 @@ class Terminal(Picture):
             self._rows = list(event.payload.get("rows", ()))
         elif event.kind == "step":
             self._step = str(event.payload.get("text", ""))
+        elif event.kind == "phase" and event.payload.get("state") == "started":
+            self._step = STEPS.get(event.payload.get("phase", ""), "")
         else:
             if event.kind in ("verdict", "interrupted", "result"):
                 self._settle()
@@ -136,14 +153,14 @@ def words(event: Event) -> list[str]:
         case "note" | "verdict" | "warning" | "interrupted":
             before = "Warning: " if event.kind == "warning" else ""
             return [f"{before}{said.get('text', '')}"] + ([f"  {said['recover']}"] if said.get("recover") else [])
-        case "phase" if said.get("state") in ("done", "failed") and said.get("text"):
-            return [str(said["text"])]
+        case "phase" if said.get("state") == "started" and said.get("phase") == "rollback":
+            return [f"rolling back: {said.get('text', '')}"]
         case "timeout":
-            return [str(said.get("text", "")), *(f"  {line}" for line in said.get("lines", ()))]
+            return arithmetic(said)
         case "plan":
             return [summary(said.get("summary", {})), *changes(said.get("changes", ()))]
         case "table":
-            return [str(said.get("title", "")), *_columns(said.get("columns", ()), said.get("rows", ()))]
+            return table_lines(said)
         case "finding":
             return finding_lines(said)
         case "lock" if said.get("state") in LOCK:
@@ -158,6 +175,34 @@ def words(event: Event) -> list[str]:
         case "result":
             return closing(said)
     return []
+
+
+def arithmetic(said: Mapping[str, Any]) -> list[str]:
+    """The timeout and how it was computed; of many workloads the first ones, the sum always."""
+    lines = [str(line) for line in said.get("lines", ())]
+    hidden = len(lines) - ARITHMETIC
+    if hidden > 1:
+        lines = [*lines[: ARITHMETIC - 2], f"… and {hidden + 1} workloads more", lines[-1]]
+    return [f"timeout {span(said.get('seconds', 0.0))}", *(f"  {line}" for line in lines)]
+
+
+def span(seconds: float) -> str:
+    """`45 s`, `14 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def table_lines(said: Mapping[str, Any]) -> list[str]:
+    """A table; one of results that are all well is a line."""
+    columns, rows = said.get("columns", ()), said.get("rows", ())
+    if list(columns)[:2] == ["check", "result"] and all(row[1] == "ok" for row in rows):
+        return [f"preflight: {len(rows)} checks, all well"]
+    return [str(said.get("title", "")), *_columns(columns, rows)]
 
 
 def _columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
@@ -177,16 +222,29 @@ def finding_lines(said: Mapping[str, Any]) -> list[str]:
 
 
 def closing(said: Mapping[str, Any]) -> list[str]:
-    """The final report: what came of it, how long it took, where to look, what to do."""
-    took = "  ".join(f"{phase} {seconds:.1f} s" for phase, seconds in (said.get("seconds") or {}).items())
-    lines = [
-        "",
-        f"{said.get('release', '')} in {said.get('namespace', '')}: {said.get('text', '')}",
-        f"  {said.get('reason', '')}, exit code {said.get('exitCode')}",
-    ]
-    lines += [f"  {took}"] if took else []
+    """The final report, read in ten seconds: what came of it, why, where to look, what to do."""
+    good = not said.get("exitCode")
+    seconds = said.get("seconds") or {}
+    took = ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items() if spent >= 0.05)
+    lines = ["", f"{'✓' if good else '✗'} {said.get('text', '')}"]
+    if not good:
+        lines += _why(said)
+    about = [f"{said.get('reason', '')}" + (f" in {said['failedPhase']}" if said.get("failedPhase") else "")]
+    about += [f"exit code {said.get('exitCode')}"]
+    about += [f"revision {said['revision']}"] if said.get("revision") else []
+    about += [f"{sum(seconds.values()):.1f} s ({took})"] if took else []
+    lines.append(f"  {', '.join(about)}")
     if said.get("evidence"):
-        lines.append(f"  evidence: {said['evidence']['page']}")
+        lines.append(f"  evidence: {said['evidence']['page'] or said['evidence']['folder']}")
     if said.get("next"):
         lines += ["Try", *(f"  {command}" for command in said["next"])]
     return lines
+
+
+def _why(said: Mapping[str, Any]) -> list[str]:
+    """The first finding that explains a failure: what it rests on, and what mends it."""
+    found = next((one for one in said.get("findings") or () if one.get("severity") == "error"), None)
+    if found is None:
+        return []
+    facts = [f"  because {fact['text']}" for fact in found.get("evidence", ())[:2]]
+    return [*facts, f"  fix: {found['fix']}"] if found.get("fix") else facts
