@@ -25,6 +25,8 @@ from seatrial.world.scheduling.shelf import Shelf
 from seatrial.world.scheduling.state import ClusterState
 from seatrial.world.selectors import matches
 
+#: Workloads that are named when many find no place.
+MOST_TOLD = 5
 #: A class whose volumes are made where the pod is: for claims that are not bound yet.
 _ANYWHERE = "seatrial-anywhere"
 #: Taints that every DaemonSet tolerates (pkg/controller/daemon/util, AddOrUpdateDaemonPodTolerations).
@@ -40,22 +42,38 @@ def check(target: Target) -> Iterator[Finding | Table]:
     game = Game(target, nodes)
     yield game.table()
     adds = autoscaler(target)
+    alike: dict[tuple[str, bool, bool], list[tuple[Load, int]]] = {}
     for load, missing, words in game.play():
+        daemon = load.obj["kind"] == "DaemonSet"
+        alike.setdefault((words.rstrip("."), daemon, game.victims(load) > 0), []).append((load, missing))
+    for (words, daemon, victims), several in alike.items():
+        yield _no_room(words, daemon, victims, several, adds)
+
+
+def _no_room(words: str, daemon: bool, victims: bool, several: Sequence[tuple[Load, int]], adds: str) -> Finding:
+    """What is told of the workloads that are refused in the same words."""
+    missing = sum(number for _, number in several)
+    who = str(several[0][0]) if len(several) == 1 else f"{len(several)} workloads"
+    where = ("their nodes" if missing > 1 else "its node") if daemon else "no node"
+    facts = []
+    for load, number in several[:MOST_TOLD]:
         needs = ", ".join(f"{name} {amount}" for name, amount in sorted(pod_resources.requests(load.new["spec"]).items()))
-        facts = [Fact(f"a pod asks for {needs}" if needs else "a pod asks for nothing", f"{load}, spec.template.spec")]
-        facts += [Fact(f"{adds} may add nodes")] if adds else [Fact("nothing that adds nodes was found in the cluster")]
-        victims = game.victims(load)
-        facts += [Fact(f"{victims} pods of lower priority may have to go for it")] if victims else []
-        count = "1 pod" if missing == 1 else f"{missing} pods"
-        where = "would not fit on its node" if load.obj["kind"] == "DaemonSet" else "would fit on no node"
-        yield found(
-            "node-room",
-            f"{count} of {load} {where}: {words.rstrip('.')}",
-            refs=(load.ref,),
-            evidence=facts,
-            severity="warning" if adds or victims else "error",
-            missing=missing,
-        )
+        facts.append(Fact(f"{load}: {_pods(number)}, each asks for {needs or 'nothing'}", "plan"))
+    facts += [Fact(f"and {len(several) - MOST_TOLD} more workloads")] if len(several) > MOST_TOLD else []
+    facts += [Fact("pods of lower priority may have to go for them")] if victims else []
+    facts.append(Fact(f"{adds} may add nodes" if adds else "nothing that adds nodes was found in the cluster"))
+    return found(
+        "node-room",
+        f"{_pods(missing)} of {who} would {'not fit on' if daemon else 'fit on'} {where}: {words}",
+        refs=[load.ref for load, _ in several],
+        evidence=facts,
+        severity="warning" if adds or victims else "error",
+        missing=missing,
+    )
+
+
+def _pods(number: int) -> str:
+    return "1 pod" if number == 1 else f"{number} pods"
 
 
 def autoscaler(target: Target) -> str:
@@ -269,7 +287,7 @@ def _rounded(resource: str, value: Fraction) -> str:
     if resource == "memory":
         mebibytes = int(value) >> 20
         return quantity.render_bytes(mebibytes << 20) if mebibytes > 0 else f"{mebibytes}Mi" if mebibytes else "0"
-    return quantity.render(Fraction(int(value * 1000), 1000), binary=False)
+    return quantity.render(Fraction(int(value * 1000), 1000), binary=False) if resource == "cpu" else str(int(value))
 
 
 def _only(node: str) -> Obj:

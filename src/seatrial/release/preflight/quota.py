@@ -52,8 +52,9 @@ def _used(quota: Obj, resource: str) -> Fraction:
 
 
 def _text(resource: str, value: Fraction) -> str:
-    binary = any(word in resource for word in ("memory", "storage", "hugepages"))
-    return quantity.render(value, binary)
+    if any(word in resource for word in ("memory", "storage", "hugepages")):
+        return quantity.render(value, True)
+    return quantity.render(value, False) if "cpu" in resource else str(value)
 
 
 def _exceeded(quota: Obj, resource: str, needed: str, free: str, needs: Needs, hopeless: bool) -> Finding:
