@@ -143,7 +143,9 @@ def describe(row: Row) -> str:
 def _style(event: Event) -> str:
     if event.kind == "result":
         return "green" if not event.payload.get("exitCode") else "red"
-    return {"warning": "yellow", "finding": "red", "log": "dim", "interrupted": "yellow"}.get(event.kind, "")
+    if event.kind == "finding":
+        return {"error": "red", "warning": "yellow"}.get(event.payload.get("severity", "error"), "")
+    return {"warning": "yellow", "log": "dim", "interrupted": "yellow"}.get(event.kind, "")
 
 
 def words(event: Event) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.release.preflight.pods import every_template, pod_of
-from seatrial.release.preflight.rules import found
+from seatrial.release.preflight.rules import found, listed
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.admission import limits, pod_security
-from seatrial.world.objects import Obj, dig, name_of, ref_of
+from seatrial.world.objects import Obj, Ref, dig, name_of, ref_of
 
 
 def limited(target: Target) -> Iterator[Finding]:
@@ -17,15 +17,18 @@ def limited(target: Target) -> Iterator[Finding]:
     if not ranges:
         return
     names = ", ".join(name_of(one) for one in ranges)
+    alike: dict[tuple[str, str], list[tuple[str, Ref]]] = {}
     for obj, pod in _pods(target):
         for words in limits.refusals("pods", pod, ranges):
-            title = f"limit range {names} refuses the pods of {obj['kind']} {name_of(obj)}: {words}"
-            yield found("limit-range", title, refs=(ref_of(obj), *map(ref_of, ranges)))
+            alike.setdefault(("pods", words), []).append((f"{obj['kind']} {name_of(obj)}", ref_of(obj)))
     for obj in target.plan.objects:
         for claim in dig(obj, "spec.volumeClaimTemplates", []) if obj["kind"] == "StatefulSet" else _claim(obj):
             for words in limits.refusals("persistentvolumeclaims", claim, ranges):
-                title = f"limit range {names} refuses the claim {name_of(claim)} of {obj['kind']} {name_of(obj)}: {words}"
-                yield found("limit-range", title, refs=(ref_of(obj), *map(ref_of, ranges)))
+                who = f"{obj['kind']} {name_of(obj)}"
+                alike.setdefault((f"claim {name_of(claim)}", words), []).append((who, ref_of(obj)))
+    for (what, words), several in alike.items():
+        title = f"limit range {names} refuses {what} of {listed(who for who, _ in several)}: {words}"
+        yield found("limit-range", title, refs=(*dict.fromkeys(ref for _, ref in several), *map(ref_of, ranges)))
 
 
 def _claim(obj: Obj) -> list[Obj]:
@@ -34,16 +37,19 @@ def _claim(obj: Obj) -> list[Obj]:
 
 def secure(target: Target) -> Iterator[Finding]:
     policy, _ = pod_security.policy_of(target.namespace_labels)
+    alike: dict[str, list[Obj]] = {}
     for obj, pod in _pods(target):
-        against = policy.enforce.violations(pod)
-        if against:
-            label = f"{pod_security.PREFIX}enforce={policy.enforce.level}"
-            yield found(
-                "pod-security",
-                f'pods of {obj["kind"]} {name_of(obj)} violate PodSecurity "{policy.enforce}": {pod_security.details(against)}',
-                refs=(ref_of(obj),),
-                evidence=[Fact(label, f"Namespace {target.plan.namespace}, metadata.labels")],
-            )
+        alike.setdefault(pod_security.details(policy.enforce.violations(pod)), []).append(obj)
+    alike.pop("", None)
+    label = f"{pod_security.PREFIX}enforce={policy.enforce.level}"
+    for details, several in alike.items():
+        who = listed(f"{obj['kind']} {name_of(obj)}" for obj in several)
+        yield found(
+            "pod-security",
+            f'pods of {who} violate PodSecurity "{policy.enforce}": {details}',
+            refs=map(ref_of, several),
+            evidence=[Fact(label, f"Namespace {target.plan.namespace}, metadata.labels")],
+        )
 
 
 def level(target: Target) -> str:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from seatrial.cluster.api import Resource
 from seatrial.release.preflight.pods import Load, hooks_and_others
-from seatrial.release.preflight.rules import found
+from seatrial.release.preflight.rules import found, listed
 from seatrial.release.preflight.target import Table, Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import quantity
@@ -76,13 +76,14 @@ def _exceeded(quota: Obj, resource: str, needed: str, free: str, needs: Needs, h
 
 
 def _unstated(target: Target, quota: Obj, hard: Mapping[str, str]) -> Iterator[Finding]:
+    alike: dict[str, list[Load]] = {}
     for load in target.loads:
-        if not quota_usage.in_scope(quota, "pods", load.new):
-            continue
-        missing = quota_usage.unstated(load.new["spec"], hard)
-        if missing:
-            title = f"quota {name_of(quota)} counts what the pods of {load} do not state: {missing}"
-            yield found("quota-unstated", title, refs=(load.ref, ref_of(quota)))
+        if quota_usage.in_scope(quota, "pods", load.new):
+            alike.setdefault(quota_usage.unstated(load.new["spec"], hard), []).append(load)
+    alike.pop("", None)
+    for missing, several in alike.items():
+        title = f"quota {name_of(quota)} counts what pods of {listed(map(str, several))} do not state: {missing}"
+        yield found("quota-unstated", title, refs=(*(load.ref for load in several), ref_of(quota)))
 
 
 # what is needed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.release.plan import Plan
 from seatrial.release.preflight.pods import HOOK, containers_of, every_template
-from seatrial.release.preflight.rules import found
+from seatrial.release.preflight.rules import found, listed
 from seatrial.rules.alive.config import MAKERS
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, name_of, ref_of
@@ -31,8 +31,10 @@ _GIVEN = frozenset({
     ("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"), ("PriorityClass", "system-node-critical"),
     ("PriorityClass", "system-cluster-critical"),
 })  # fmt: skip
-#: Kinds without which the pod runs all the same, or another controller may make them later.
-_SOFT = frozenset({"tls", "imagePullSecrets", "scaleTargetRef"})
+#: Places that are shown of one name that is missing in many.
+MOST_SHOWN = 5
+#: Paths of references without which nothing of the release stops.
+_SOFT = frozenset({"spec.tls", "spec.ingressClassName", "spec.rules", "scaleTargetRef"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +182,9 @@ def check(target: Target) -> Iterator[Finding]:
         where = f" in {ref.namespace}" if ref.namespace else ""
         yield found(
             rule,
-            f"{', '.join(who)} {need} {what}{where}, {why}",
+            f"{listed(who)} {need} {what}{where}, {why}",
             refs=tuple(dict.fromkeys(one.by for one in several)),
-            evidence=[Fact(one.at, str(one.by)) for one in several],
+            evidence=[Fact(one.at, str(one.by)) for one in several[:MOST_SHOWN]],
             severity=None if any(one.hard for one in several) else "warning",
         )
 

@@ -83,3 +83,14 @@ def found(
         rule, severity or known.severity, title, tuple(refs), tuple(evidence), cause or known.title, fix or known.fix,
         details=details,
     )  # fmt: skip
+
+
+#: Names that a title lists before it counts.
+MOST_NAMED = 3
+
+
+def listed(names: Iterable[str]) -> str:
+    """`Deployment a, Deployment b and 4 more`: each once."""
+    every = list(dict.fromkeys(names))
+    shown = ", ".join(every[:MOST_NAMED])
+    return f"{shown} and {len(every) - MOST_NAMED} more" if len(every) > MOST_NAMED else shown
