@@ -24,6 +24,12 @@ ARGO = {"rollouts": "argo-rollouts", "monitoring": "prometheus-operator"}
         ({"canary": [10]}, ARGO, "it shows no metrics"),
         ({"canary": [50, 10], "metrics": "/m"}, ARGO, "do not grow: 50%, 10%"),
         ({"canary": {"header": "X-Try"}, "metrics": "/m"}, ARGO, "nothing can lead requests with `X-Try`"),
+        ({"canary": {"header": "X-Try"}, "metrics": "/m"}, {**ARGO, "ingress": "gateway"}, "nothing can lead requests"),
+        (
+            {"canary": {"header": "X-Try"}, "metrics": "/m", "expose": "a.example.com"},
+            {**ARGO, "ingress": "traefik", "mesh": "istio"},
+            "nothing can lead requests",
+        ),
         ({"canary": {"checks": {"a": {"query": "up"}}}, "metrics": "/m"}, ARGO, "has to say how much is right"),
         ({"slo": "99.9%"}, {}, "shows no metrics to measure it by"),
         ({"slo": {"percentile": "99%"}, "metrics": "/m"}, {}, "no `latency` to keep to"),
@@ -58,3 +64,13 @@ def test_dev_has_no_operators() -> None:
     dev, production = resolve(found, "dev").platform, resolve(found, "production").platform
     assert (dev.rollouts, dev.mesh, dev.ingress, dev.telemetry, dev.postgres) == ("none", "none", "nginx", "none", "statefulset")
     assert (production.rollouts, production.ingress) == ("argo-rollouts", "istio")
+
+
+@pytest.mark.parametrize("platform", [{}, {"ingress": "gateway"}, {"ingress": "none", "mesh": "istio"}])
+def test_a_header_leads_to_the_new_version_where_something_reads_it(platform: dict) -> None:
+    exposed = {"canary": {"header": "X-Try"}, "metrics": "/m", "expose": "a.example.com"}
+    assert loads(app(exposed, {**ARGO, **platform}))
+
+
+def test_in_a_mesh_proxies_count_the_requests_of_who_shows_no_metrics() -> None:
+    assert loads(app({"canary": [10]}, {**ARGO, "mesh": "istio"}))

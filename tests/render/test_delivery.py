@@ -123,3 +123,25 @@ def test_in_dev_a_canary_is_an_ordinary_deployment():
     kinds = {obj["kind"] for obj in render(resolve(loads(text), "dev"))}
     assert "Deployment" in kinds
     assert not {"Rollout", "AnalysisTemplate", "VirtualService", "DestinationRule", "PeerAuthentication"} & kinds
+
+
+def test_in_the_mesh_who_shows_no_metrics_is_judged_by_what_its_proxies_count(of):
+    services = "  a: {image: x/a, port: 80, expose: a.example.com, canary: {latency: 300ms}}"
+    world = of(services, rest=f"platform: {{{PLATFORM}, ingress: istio, mesh: istio}}")
+    rate, latency = world["AnalysisTemplate", "a"]["spec"]["metrics"]
+    query = rate["provider"]["prometheus"]["query"]
+    assert query.count('reporter="destination"') == query.count("istio_requests_total")
+    assert 'response_code!~"5.."' in query
+    assert "istio_request_duration_milliseconds_bucket" in latency["provider"]["prometheus"]["query"]
+    assert latency["successCondition"] == "len(result) > 0 && result[0] <= 300"
+    (endpoint,) = world["PodMonitor", "a"]["spec"]["podMetricsEndpoints"]
+    assert (endpoint["portNumber"], endpoint["path"]) == (15090, "/stats/prometheus")
+    *_, read = world["NetworkPolicy", "a"]["spec"]["ingress"]
+    assert read["ports"] == [{"protocol": "TCP", "port": 15090}]
+
+
+def test_nginx_leads_a_header_to_the_new_version(of):
+    services = "  a: {image: x/a, port: 80, expose: a.example.com, metrics: /m, canary: {header: X-Try}}"
+    routing = of(services, rest=f"platform: {{{PLATFORM}}}")["Rollout", "a"]["spec"]["strategy"]["canary"]["trafficRouting"]
+    annotations = {"canary-by-header": "X-Try", "canary-by-header-value": "true"}
+    assert routing == {"nginx": {"stableIngress": "a", "additionalIngressAnnotations": annotations}}

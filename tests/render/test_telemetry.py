@@ -114,7 +114,8 @@ def test_a_traced_service_knows_its_collector_and_may_reach_it_and_nobody_else_m
     world = of("  api: {image: 'a/api:7', port: 80}\n  old: {image: a/old, port: 80, tracing: false}", rest=TRACED % kind)
     variables = world.variables("Deployment", "api")
     assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector:4318"
-    assert "service.version=7" in variables["OTEL_RESOURCE_ATTRIBUTES"]
+    assert "service.version=$(OTEL_SERVICE_VERSION)" in variables["OTEL_RESOURCE_ATTRIBUTES"]
+    assert variables["OTEL_SERVICE_VERSION"] == "7"
     assert "OTEL_SERVICE_NAME" not in world.variables("Deployment", "old")
     inside, out = (world["NetworkPolicy", name]["spec"] for name in ("otel-collector", "otel-collector-senders"))
     assert inside["ingress"][0]["from"][0]["podSelector"] == out["podSelector"]
@@ -148,3 +149,56 @@ def test_the_operators_collector_is_valid_by_its_schema(of):
     world = of("  api: {image: a/api, port: 80}", rest=TRACED % "opentelemetry-operator")
     assert crds.check(world["OpenTelemetryCollector", "otel"])
     assert crds.check(world["PodMonitor", "otel-collector"])
+
+
+JVM = "  api: {image: 'a/api:7', port: 80, runtime: jvm, migrate: up, jobs: {tidy: {schedule: '@daily', run: tidy}}}"
+AGENT = "-javaagent:/otel-agent/javaagent.jar"
+
+
+def test_an_init_container_brings_the_agent_to_a_jvm_and_its_options_load_it(of):
+    world = of(JVM, rest=TRACED % "opentelemetry")
+    pod = world.pod("Deployment", "api")
+    (brings,) = pod["initContainers"]
+    assert brings["command"] == ["cp", "/javaagent.jar", "/otel-agent/javaagent.jar"]
+    assert brings["securityContext"]["readOnlyRootFilesystem"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "otel-agent"]
+    assert mount == {"name": "otel-agent", "mountPath": "/otel-agent", "readOnly": True}
+    options = world.variables("Deployment", "api")["JAVA_TOOL_OPTIONS"]
+    assert options.startswith("-XX:MaxRAMPercentage=75.0 ")
+    assert options.endswith(f" {AGENT}")
+    for kind, name in (("CronJob", "api-tidy"), ("Job", world.names("Job")[0])):
+        assert AGENT not in world.variables(kind, name)["JAVA_TOOL_OPTIONS"]
+
+
+def test_where_its_operator_runs_the_pod_asks_for_the_agent(of):
+    world = of(JVM, rest=TRACED % "opentelemetry-operator")
+    template = world["Deployment", "api"]["spec"]["template"]
+    asked = {key.partition("/")[2]: value for key, value in template["metadata"]["annotations"].items()}
+    assert asked == {"inject-java": "otel", "container-names": "api"}
+    assert world["Instrumentation", "otel"]["spec"]["exporter"] == {"endpoint": "http://otel-collector:4318"}
+    assert "initContainers" not in template["spec"]
+    assert AGENT not in world.variables("Deployment", "api")["JAVA_TOOL_OPTIONS"]
+
+
+@pytest.mark.parametrize("key", ["tracing: false", "config: {JAVA_TOOL_OPTIONS: -Xmx300m}", "runtime: go"])
+def test_what_is_not_traced_sets_its_own_options_or_is_no_jvm_has_no_agent(of, key):
+    world = of(
+        f"  api: {{image: a/api, port: 80, {'' if 'runtime' in key else 'runtime: jvm, '}{key}}}", rest=TRACED % "opentelemetry"
+    )
+    assert "initContainers" not in world.pod("Deployment", "api")
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("a/api:2", "2"),
+        ("a/api", "1"),
+        (f"a/api@sha256:{'0123456789abcdef' * 4}", "0123456789ab"),
+        (f"a/api:3@sha256:{'0' * 64}", "3"),
+    ],
+)
+def test_the_version_that_traces_tell_is_that_of_the_image_wherever_it_was_set(of, image, version):
+    world = of(
+        "  api: {image: a/api, port: 80}", rest=TRACED % "opentelemetry", images={} if image == "a/api" else {"api": image}
+    )
+    assert world.variables("Deployment", "api")["OTEL_SERVICE_VERSION"] == version

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from seatrial.app.collisions import collisions
 from seatrial.app.document import Document, Path_
 from seatrial.app.model import App, ServiceKeys, StoreKeys
 from seatrial.app.problems import did_you_mean
@@ -135,7 +136,7 @@ def together(app: App, found: Document) -> None:
         found.report(found.value_at(path), message, hint)
     for environment in environments(app):
         resolved = resolve(app, environment)
-        for path, message, hint in (*_in_one_environment(resolved), *impossible(resolved)):
+        for path, message, hint in (*_in_one_environment(resolved), *impossible(resolved), *collisions(resolved)):
             if (path, message) in told:
                 continue
             told.add((path, message))

@@ -168,7 +168,7 @@ class Canary(Part):
     pause: Duration | None = None
     """How long it stays at each (default 5m)."""
     header: Header | None = None
-    """A header that leads to the new version whatever its share, with the value `true`; needs a mesh or the Gateway API."""
+    """A header that leads to the new version whatever its share, with the value `true`; needs nginx, a Gateway or a mesh."""
     success: Share | None = None
     """The least share of its requests that must not fail with 5xx (default 99%)."""
     latency: Duration | None = None

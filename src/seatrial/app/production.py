@@ -90,9 +90,11 @@ def _canary(app: ResolvedApp, at: Path_, name: str, service: Service, where: str
         yield at, message, "add `monitoring: prometheus-operator` or `prometheus:` to the platform"
     elif not service.metrics and platform.mesh == "none":  # in a mesh, proxies count its requests
         yield at, f"the canary of `{name}` has nothing to be judged by: it shows no metrics", "add `metrics: /metrics`"
-    if canary.header and platform.mesh == "none" and platform.ingress not in ("gateway", "istio"):
+    entered = service.expose and platform.ingress in ("nginx", "gateway")
+    by_replicas = service.expose and platform.ingress == "traefik"
+    if canary.header and (by_replicas or not (entered or platform.mesh == "istio")):
         message = f"{where} nothing can lead requests with `{canary.header}` to the new version of `{name}`"
-        yield (*at, "header"), message, "it needs `mesh: istio` or `ingress: gateway`"
+        yield (*at, "header"), message, "it needs `expose:` with `ingress: nginx` or `gateway`, or `mesh: istio`"
 
 
 def _objective(app: ResolvedApp, at: Path_, name: str, service: Service, where: str) -> Iterator[Wrong]:

@@ -32,6 +32,7 @@ from seatrial.render import (
     secrets,
     store,
     telemetry,
+    tracing,
     workload,
 )
 from seatrial.render.config import missing, needed
@@ -83,6 +84,7 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
     for name in services:
         yield config.config_map(scope, name)
     yield from collector.collector(scope)
+    yield tracing.instrumentation(scope)
     for name in stores:
         if cloudnative.is_operated(scope, name):
             yield from cloudnative.objects(scope, name)

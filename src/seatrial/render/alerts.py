@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from seatrial.app.model import Metrics, Service
+from seatrial.render import database_alerts, gateway
 from seatrial.render.scope import SERVICE, STORE, Scope
 from seatrial.render.telemetry import API, INTERVAL, meta, monitored, target
 from seatrial.world.objects import Obj
@@ -52,7 +53,11 @@ def store_rules(scope: Scope, name: str) -> Obj | None:
     store = scope.app.stores[name]
     if not monitored(scope) or store.host:
         return None
-    spec = {"groups": [{"name": f"{name}-store", "rules": list(_store(scope, name, bool(store.storage)))}]}
+    spec = {
+        "groups": [
+            {"name": f"{name}-store", "rules": [*_store(scope, name, bool(store.storage)), *database_alerts.alerts(scope, name)]}
+        ]
+    }
     return {"apiVersion": API, "kind": "PrometheusRule", "metadata": meta(scope, name, name, STORE), "spec": spec}
 
 
@@ -324,15 +329,16 @@ def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         )
     expose, platform = service.expose, scope.app.platform
     if expose and platform.issuer and expose.tls is not False:
-        left = f'certmanager_certificate_expiration_timestamp_seconds{{name="{name}-tls",%s{namespace}}} - time() < 14 * 86400'
+        title = gateway.certificate_of(scope, name)
+        left = f'certmanager_certificate_expiration_timestamp_seconds{{name="{title}",%s{namespace}}} - time() < 14 * 86400'
         yield _alert(
             "CertificateExpires",
             f"{left % ''}\nor {left % 'exported_'}",
             "1h",
             "warning",
             f"the certificate of {name} runs out",
-            f"{name}-tls is good for another {{{{ $value | humanizeDuration }}}}, and was not renewed.",
-            f"{kubectl} describe certificate {name}-tls",
+            f"{title} is good for another {{{{ $value | humanizeDuration }}}}, and was not renewed.",
+            f"{kubectl} describe certificate {title}",
         )
 
 

@@ -10,7 +10,10 @@ from seatrial.app.model import StoreKeys
 from seatrial.render.container import STORE_PORTS, is_operated, placement, resources
 from seatrial.render.identity import annotations_of
 from seatrial.render.peers import EVERYWHERE, dns, namespace, tcp
-from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
+from seatrial.render.reach import identities
+from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, ZONE, Scope
+from seatrial.render.telemetry import API as MONITORING
+from seatrial.render.telemetry import INTERVAL, meta, monitored
 from seatrial.world.objects import Obj
 
 API = "postgresql.cnpg.io/v1"
@@ -30,9 +33,14 @@ def pods_of(name: str) -> dict[str, str]:
 
 
 def objects(scope: Scope, name: str) -> list[Obj]:
-    """The Cluster of a store, its schedule of backups, and the policy of its pods."""
+    """The Cluster of a store, its schedule of backups, its monitor, and the policy of its pods."""
     store = scope.app.stores[name]
     found = [_policy(scope, name), _cluster(scope, name, store)]
+    if monitored(scope):
+        endpoint = {"port": "metrics", "interval": INTERVAL}
+        metadata = meta(scope, name, name, STORE)
+        read = {"selector": {"matchLabels": pods_of(name)}, "podMetricsEndpoints": [endpoint]}
+        found.append({"apiVersion": MONITORING, "kind": "PodMonitor", "metadata": metadata, "spec": read})
     if store.backup:
         spec = {"schedule": NIGHTLY, "immediate": True, "backupOwnerReference": "self", "cluster": {"name": name}}
         metadata = scope.meta(name, name, STORE)
@@ -61,6 +69,8 @@ def _cluster(scope: Scope, name: str, store: StoreKeys) -> Obj:
             **placement(scope).get("affinity", {}),
         },
     }
+    if count > 1:
+        spec["topologySpreadConstraints"] = [_spread(scope, name)]
     if platform.mesh == "istio":  # the operator talks with its instances itself, and by TLS
         spec["inheritedMetadata"] = {"labels": {"sidecar.istio.io/inject": "false"}}
     annotations = annotations_of(scope, store.identity)
@@ -68,9 +78,19 @@ def _cluster(scope: Scope, name: str, store: StoreKeys) -> Obj:
         spec["serviceAccountTemplate"] = {"metadata": {"annotations": annotations}}
     if store.backup:
         spec["backup"] = {"barmanObjectStore": _backups(store.backup), "retentionPolicy": KEPT, "target": "prefer-standby"}
-    if platform.monitoring == "prometheus-operator":
-        spec["monitoring"] = {"enablePodMonitor": True}
     return {"apiVersion": API, "kind": "Cluster", "metadata": scope.meta(name, name, STORE), "spec": spec}
+
+
+def _spread(scope: Scope, name: str) -> Obj:
+    """Instances over zones: as a rule where there are several, for a database must outlive one of them."""
+    rule = (scope.app.platform.zones or 1) > 1 and ZONE not in (scope.app.platform.nodes or {})
+    return {
+        "maxSkew": 1,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule" if rule else "ScheduleAnyway",
+        "labelSelector": {"matchLabels": pods_of(name)},
+        **({"nodeTaintsPolicy": "Honor"} if rule else {}),
+    }
 
 
 def _backups(place: str) -> Obj:
@@ -93,12 +113,13 @@ def _policy(scope: Scope, name: str) -> Obj:
         callers += [{"podSelector": {"matchLabels": scope.selector(caller, part)}} for part in parts]
     ingress: list[Obj] = [{"from": callers, "ports": tcp(port)}] if callers else []
     ingress += [{"from": [mine, namespace(OPERATOR_NAMESPACE)], "ports": tcp(port, STATUS_PORT)}]
-    if scope.app.platform.monitoring == "prometheus-operator":
+    if monitored(scope):
         ingress.append({"from": [namespace(scope.app.platform.monitoringNamespace or "monitoring")], "ports": tcp(METRICS_PORT)})
     egress = [
         dns(),
         {"to": [mine], "ports": tcp(port, STATUS_PORT)},
         {"to": [EVERYWHERE], "ports": tcp(443, 6443)},
+        *identities(scope, scope.app.stores[name].identity),
     ]
     spec = {**mine, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": egress}
     return {

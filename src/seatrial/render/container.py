@@ -117,7 +117,8 @@ def volume_name(path: str) -> str:
     """`/var/cache/nginx` as the name of a volume."""
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.lower().strip("/"))
     name = letters.strip("-")[:60].strip("-") or "root"
-    return f"at-{name}" if name.startswith("secrets-") else name  # those are the volumes of secrets
+    taken = name.startswith("secrets-") or name == tracing.AGENT_VOLUME  # those are the volumes of secrets and of the agent
+    return f"at-{name}" if taken else name
 
 
 def scratch_volumes(paths: list[str]) -> list[Obj]:

@@ -53,6 +53,8 @@ def outside_mesh(scope: Scope) -> Iterator[tuple[int, Profile]]:
     for name, store in scope.app.stores.items():
         if not store.host and cloudnative.is_operated(scope, name):  # one more: the Job that makes or joins an instance
             yield cloudnative.instances(store) + 1, scope.app.profile(name)
+    if gateway.solved_here(scope):  # one for each host that is certified, no larger than a small container
+        yield len(gateway.hosts(scope)), scope.app.sizes["small"]
     if gateway.gateway(scope):
         yield 2, _larger(PROXY, scope.app.sizes["small"])  # one, and one that takes its place
 

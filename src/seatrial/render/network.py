@@ -143,7 +143,7 @@ def _ingress(scope: Scope, name: str) -> list[Obj]:
 def _egress(scope: Scope, found: Service) -> list[Obj]:
     """DNS, then a rule for each call, and for whatever else the service asks: a cloud, a collector, the API server."""
     rules = [reach.to_url(call.url) if call.url else _inside(scope, call.name) for call in found.calls or ()]
-    rules += [*reach.identities(scope, found), *reach.collectors(scope, found)]
+    rules += [*reach.identities(scope, found.identity), *reach.collectors(scope, found)]
     if found.permissions:  # the API server's address is not known, and policies see the one behind its Service
         rules.append({"to": [EVERYWHERE], "ports": tcp(443, 6443)})
     meshed = sidecar(scope)

@@ -67,9 +67,9 @@ def _pod_ports(port: int) -> list[Obj]:
     return tcp(port) if port >= 1024 else [*tcp(port), {"protocol": "TCP", "port": 1024, "endPort": 65535}]
 
 
-def identities(scope: Scope, part: ServiceKeys) -> list[Obj]:
-    """Where a service with an identity at a cloud gets the token of it: AWS' STS may have a private address in the VPC."""
-    known = annotations_of(scope, part.identity)
+def identities(scope: Scope, identity: str | None) -> list[Obj]:
+    """Where whoever has an identity at a cloud gets the token of it: AWS' STS may have a private address in the VPC."""
+    known = annotations_of(scope, identity)
     if AWS in known:
         return [{"to": [{"ipBlock": {**EVERYWHERE["ipBlock"], "except": [LINK_LOCAL]}}], "ports": tcp(443)}]
     if GOOGLE in known:

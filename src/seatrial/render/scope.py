@@ -25,6 +25,8 @@ COMPONENT = "app.kubernetes.io/component"
 #: The values of the component label: what a pod is to its app.
 SERVICE, STORE, JOB, MIGRATION = "service", "store", "job", "migration"
 
+#: The label of a node's zone.
+ZONE = "topology.kubernetes.io/zone"
 #: What a workload calls, for whoever draws, orders or explains it.
 CALLS = "seatrial.dev/calls"
 #: The migration that a Deployment's version needs, by the name of its Job.

@@ -1,4 +1,9 @@
-"""Where traces go: the variables that tell the libraries of OpenTelemetry in services. The collector itself is in `collector`."""
+"""Where traces go: the variables that tell the libraries of OpenTelemetry in services, and the agent that a JVM needs besides.
+
+Java code says nothing by itself: OpenTelemetry's agent watches it from inside the JVM.  Its operator puts the agent into pods
+that ask for it; where it does not run, an init container brings it.  A service that sets JAVA_TOOL_OPTIONS itself is left alone,
+and so are jobs and migrations.  The collector is in `collector`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,17 @@ COLLECTOR_COMPONENT = "opentelemetry-collector"
 PORTS = {"otlp-grpc": 4317, "otlp-http": 4318, "metrics": 8889, "telemetry": 8888, "health": 13133}
 
 
+#: The image that OpenTelemetry's operator takes the agent from, and how a pod asks for it and says in which container.
+AGENT_IMAGE = "ghcr.io/open-telemetry/opentelemetry-operator/autoinstrumentation-java:2.17.0"
+INJECT, INJECT_INTO = "instrumentation.opentelemetry.io/inject-java", "instrumentation.opentelemetry.io/container-names"
+AGENT_VOLUME, AGENT_JAR = "otel-agent", "/otel-agent/javaagent.jar"
+OPTIONS = "JAVA_TOOL_OPTIONS"
+#: The share of traces that begin here and are kept.
+SAMPLED = "0.1"
+#: The variable that holds the version alone: what sets another image has one place to say so.
+VERSION = "OTEL_SERVICE_VERSION"
+
+
 def takes(scope: Scope) -> bool:
     """Whether anything takes traces there."""
     return scope.app.platform.telemetry != "none"
@@ -21,6 +37,62 @@ def takes(scope: Scope) -> bool:
 
 def traced(scope: Scope, service: ServiceKeys) -> bool:
     return takes(scope) and service.tracing is not False
+
+
+def watched(scope: Scope, service: ServiceKeys) -> bool:
+    """Whether the agent runs in a service's JVM."""
+    given = {*(service.config or {}), *(service.secrets or ())}
+    return traced(scope, service) and service.runtime == "jvm" and OPTIONS not in given
+
+
+def by_operator(scope: Scope) -> bool:
+    """Whether the operator brings the agent."""
+    return scope.app.platform.telemetry == "opentelemetry-operator"
+
+
+def asks_for_agent(scope: Scope, name: str, service: ServiceKeys) -> dict[str, str]:
+    """What a pod says so that the operator brings the agent into it."""
+    return {INJECT: RESOURCE, INJECT_INTO: name} if watched(scope, service) and by_operator(scope) else {}
+
+
+def with_agent(spec: Obj, resources: Obj, security: Obj) -> Obj:
+    """A pod spec whose first container runs with the agent, which an init container of this size copies from its image."""
+    main, *others = spec["containers"]
+    variables = [
+        entry | ({"value": f"{entry['value']} -javaagent:{AGENT_JAR}"} if entry["name"] == OPTIONS else {})
+        for entry in main["env"]
+    ]
+    place = {"name": AGENT_VOLUME, "mountPath": AGENT_JAR.rpartition("/")[0]}
+    mounts = [*main["volumeMounts"], place | {"readOnly": True}]
+    brings = {
+        "name": AGENT_VOLUME,
+        "image": AGENT_IMAGE,
+        "command": ["cp", "/javaagent.jar", AGENT_JAR],
+        "resources": resources,
+        "securityContext": security,
+        "volumeMounts": [place],
+    }
+    head = {key: value for key, value in spec.items() if key not in ("initContainers", "containers", "volumes")}
+    return {
+        **head,
+        "initContainers": [*spec.get("initContainers", ()), brings],
+        "containers": [main | {"env": variables, "volumeMounts": mounts}, *others],
+        "volumes": [*spec["volumes"], {"name": AGENT_VOLUME, "emptyDir": {"sizeLimit": "64Mi"}}],
+    }
+
+
+def instrumentation(scope: Scope) -> Obj | None:
+    """What the operator is told of the agents it brings."""
+    if not by_operator(scope) or not any(watched(scope, service) for service in scope.app.services.values()):
+        return None
+    spec = {
+        "exporter": {"endpoint": endpoint(scope)},
+        "propagators": ["tracecontext", "baggage"],
+        "sampler": {"type": "parentbased_traceidratio", "argument": SAMPLED},
+        "java": {"image": AGENT_IMAGE},
+    }
+    metadata = {"name": RESOURCE, "namespace": scope.app.namespace, "labels": scope.common()}
+    return {"apiVersion": "opentelemetry.io/v1alpha1", "kind": "Instrumentation", "metadata": metadata, "spec": spec}
 
 
 def own(scope: Scope) -> bool:
@@ -40,16 +112,16 @@ def variables(scope: Scope, name: str, service: ServiceKeys) -> list[Obj]:
     """
     if not traced(scope, service):
         return []
-    app, image = scope.app, scope.image(name, service).partition("@")[0]
-    tag = image.rpartition(":")[2] if ":" in image.rsplit("/", 1)[-1] else app.version
+    app = scope.app
     about = {
         "service.namespace": app.name,
-        "service.version": tag,
+        "service.version": f"$({VERSION})",
         "deployment.environment.name": app.environment,
         "k8s.namespace.name": app.namespace,
         "k8s.pod.name": "$(POD_NAME)",
     }
     plain = {
+        VERSION: version_of(scope.image(name, service)),
         "OTEL_SERVICE_NAME": name,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint(scope),
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -59,8 +131,15 @@ def variables(scope: Scope, name: str, service: ServiceKeys) -> list[Obj]:
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_PROPAGATORS": "tracecontext,baggage",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+        "OTEL_TRACES_SAMPLER_ARG": SAMPLED,
     }
     given = (service.config or {}).keys() | set(service.secrets or ())
     pod: list[Obj] = [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
     return [entry for entry in [*pod, *({"name": k, "value": v} for k, v in plain.items())] if entry["name"] not in given]
+
+
+def version_of(image: str) -> str:
+    """The version that an image's name tells: its tag, or of a digest the first twelve digits."""
+    plain, _, digest = image.partition("@")
+    tag = plain.rpartition(":")[2] if ":" in plain.rsplit("/", 1)[-1] else ""
+    return tag or digest.partition(":")[2][:12]

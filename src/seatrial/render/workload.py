@@ -9,17 +9,17 @@ from __future__ import annotations
 from math import ceil
 
 from seatrial.app.model import Service
-from seatrial.render import delivery
+from seatrial.render import delivery, tracing
 from seatrial.render.config import checksums
-from seatrial.render.container import container, pod_annotations, pod_labels, pod_spec
+from seatrial.render.container import container, container_security, pod_annotations, pod_labels, pod_spec, resources
 from seatrial.render.jobs import migration
-from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, Scope
+from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, ZONE, Scope
 from seatrial.world.objects import Obj, name_of
 
 #: Seconds between two questions of the startup probe; short, for it is asked only until the first answer.
 STARTUP_PERIOD = 2
 
-ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+HOST = "kubernetes.io/hostname"
 
 
 def workload(scope: Scope, name: str) -> Obj:
@@ -28,7 +28,7 @@ def workload(scope: Scope, name: str) -> Obj:
         "metadata": {"labels": pod_labels(scope, name, SERVICE)},
         "spec": _pod(scope, name, service),
     }
-    annotated = {**checksums(scope, name), **pod_annotations(scope)}
+    annotated = {**checksums(scope, name), **pod_annotations(scope), **tracing.asks_for_agent(scope, name, service)}
     if annotated:
         template["metadata"]["annotations"] = annotated
     calls = [call.name or call.url or "" for call in service.calls or ()]
@@ -91,7 +91,10 @@ def _pod(scope: Scope, name: str, service: Service) -> Obj:
     spread = _spread(scope, name) if replicas(service, scope)[1] > 1 else {}
     head = {key: spec.pop(key) for key in ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")}
     placed = {"affinity": spec.pop("affinity")} if "affinity" in spec else {}
-    return {**head, **ending, "securityContext": spec.pop("securityContext"), **placed, **spread, **spec}
+    found = {**head, **ending, "securityContext": spec.pop("securityContext"), **placed, **spread, **spec}
+    if tracing.watched(scope, service) and not tracing.by_operator(scope):
+        return tracing.with_agent(found, resources(scope.app.sizes["small"]), container_security())
+    return found
 
 
 def ports(service: Service) -> list[Obj]:

@@ -201,6 +201,14 @@ def _share(merger: Merger, context: Context, place: Place, variants: Variants) -
     return Inline(f"{{{{ {merger.lift((*context.prefix, 'scale', kind), shares)} | quote }}}}")
 
 
+def _version(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """The version that traces tell: the image's tag, so that setting one sets the other."""
+    images = merger.images.get((*context.prefix, "image"), {})
+    if all(image_parts(images.get(environment, "")).get("tag") == value for environment, value in variants.items()):
+        return Inline(f"{{{{ {expression((*context.prefix, 'image', 'tag'))} | quote }}}}")
+    return _variable(merger, context, place, variants)
+
+
 def _checksum(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     return Inline(f"{{{{ toJson {summed(context, place[-1])} | sha256sum }}}}")
 
@@ -285,6 +293,8 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         ((), "pod spec initContainers * image", _other_image),
         ((), "pod spec containers * resources", _resources),
         ((), "pod spec containers * env", _environment),
+        ((), "pod spec containers * env [OTEL_SERVICE_VERSION] value", _version),
+        ((), "pod spec containers * env own [OTEL_SERVICE_VERSION] value", _version),
         ((), "pod spec containers * env * value", _variable),
         ((), "pod spec containers * env own * value", _variable),
         ((), "pod metadata annotations checksum/**", _checksum),
