@@ -1,7 +1,7 @@
 """Rendered objects with what operators will make of them: the pods there will be, the Services, the Secrets.
 
 What operators make is as they document it: CloudNativePG's instances and Services, OpenTelemetry's collector, the pods of a
-Gateway in its own namespace (Istio, NGINX Gateway Fabric), KEDA's HPA.
+Gateway in its own namespace (Istio, NGINX Gateway Fabric), those with which cert-manager answers a challenge.
 """
 
 from dataclasses import dataclass, field
@@ -68,8 +68,15 @@ def workloads(objects):
                 "app.kubernetes.io/component": "opentelemetry-collector",
             }
             yield Workload(kind, f"{name}-collector", namespace, labels, OTEL_PORTS, {}, obj)
-        elif kind == "Gateway" and obj["apiVersion"].startswith("gateway.networking.k8s.io"):
+        elif kind == "Gateway" and dig(obj, "spec.gatewayClassName") in ("istio", "nginx"):
             yield Workload(kind, name, namespace, {"gateway.networking.k8s.io/gateway-name": name}, GATEWAY_PORTS, {}, obj)
+
+    if any(
+        "cert-manager.io/cluster-issuer" in obj["metadata"].get("annotations", {}) or obj["kind"] == "Certificate"
+        for obj in objects
+    ):
+        namespace = next(iter(of(objects, "ResourceQuota").values()))["metadata"]["namespace"]
+        yield Workload("Solver", "solver", namespace, {"acme.cert-manager.io/http01-solver": "true"}, {"http": 8089})
 
 
 def of(objects, *kinds):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.render import gateway
-from seatrial.render.peers import ISTIO, ISTIOD, dns, namespace, tcp
+from seatrial.render import gateway, mesh
+from seatrial.render.peers import ISTIO, ISTIOD, dns, namespace, sidecar, tcp
 from seatrial.render.scope import SERVICE, Scope
 from seatrial.world.objects import Obj
 
@@ -42,14 +42,22 @@ def entries(scope: Scope) -> list[Obj]:
 
 
 def policies(scope: Scope) -> Iterator[Obj]:
-    """The policies of pods that others put into the namespace so that the world comes in."""
+    """The policies of pods that others put into the namespace so that the world comes in.
+
+    In the mesh, what answers an ACME server has a proxy, and is asked by a controller that may have none.
+    """
     solved = gateway.solved_here(scope)
     if gateway.gateway(scope):
         yield _policy(
             scope, GATEWAY_POLICY, {GATEWAY_NAME: scope.app.name}, [_public_ports(scope)], _gateway_egress(scope, solved)
         )
     if solved:
-        yield _policy(scope, SOLVER_POLICY, SOLVER, [{"from": entries(scope), "ports": tcp(SOLVER_PORT)}], [])
+        yield _policy(scope, SOLVER_POLICY, SOLVER, [{"from": entries(scope), "ports": tcp(SOLVER_PORT)}], sidecar(scope))
+        if mesh.meshed(scope) and not mesh.entry_meshed(scope):
+            plain = {str(SOLVER_PORT): {"mode": "PERMISSIVE"}}
+            spec = {"selector": {"matchLabels": dict(SOLVER)}, "mtls": {"mode": "STRICT"}, "portLevelMtls": plain}
+            metadata = _meta(scope, SOLVER_POLICY)
+            yield {"apiVersion": mesh.SECURITY, "kind": "PeerAuthentication", "metadata": metadata, "spec": spec}
 
 
 def _public_ports(scope: Scope) -> Obj:
@@ -72,7 +80,10 @@ def _gateway_egress(scope: Scope, solved: bool) -> list[Obj]:
 
 
 def _policy(scope: Scope, title: str, pods: dict[str, str], ingress: list[Obj], egress: list[Obj]) -> Obj:
-    metadata = {"name": title, "namespace": scope.app.namespace, "labels": scope.common()}
     spec: Obj = {"podSelector": {"matchLabels": dict(pods)}, "policyTypes": ["Ingress", "Egress"], "ingress": ingress}
     spec |= {"egress": egress} if egress else {}
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _meta(scope, title), "spec": spec}
+
+
+def _meta(scope: Scope, title: str) -> Obj:
+    return {"name": title, "namespace": scope.app.namespace, "labels": scope.common()}

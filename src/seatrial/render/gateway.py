@@ -74,7 +74,8 @@ def certificate(scope: Scope, title: str, host: str, of: str) -> Obj:
 def solved_here(scope: Scope) -> bool:
     """Whether cert-manager may answer an ACME server from the app's namespace, which it does for its Ingresses and Gateway."""
     platform = scope.app.platform
-    if not platform.issuer or platform.gateway or platform.ingress not in ("nginx", "traefik", "gateway"):
+    entered = platform.ingress in ("nginx", "traefik") or (platform.ingress == "gateway" and not platform.gateway)
+    if not platform.issuer or not entered:
         return False
     return any(service.port and service.expose and secured(scope, service) for service in scope.app.services.values())
 
