@@ -173,9 +173,8 @@ def users(world: World, container: Container) -> Iterator[Finding]:
         )
     elif escalates is not False and not privileged and "SYS_ADMIN" not in added(container):
         words = f"allowPrivilegeEscalation: {'not set' if escalates is None else 'true'}"
-        yield tell(
-            world, "privilege-escalation", obj, at, words, who=who, ops=[put(obj, (*at, "allowPrivilegeEscalation"), False)]
-        )
+        field = (*at, "allowPrivilegeEscalation")
+        yield tell(world, "privilege-escalation", obj, field, words, who=who, ops=[put(obj, field, False)])
 
 
 @check_containers(rules=RULES[5:14])
