@@ -23,6 +23,7 @@ VERBS = {
     "status": ("seatrial.cli.status:status", "Show what is released, or follow a release that is under way."),
     "history": ("seatrial.cli.status:history", "Show the revisions of a release: when, what became of each, and who made it."),
     "rollback": ("seatrial.cli.rollback:command", "Roll a release back to a revision that ran before."),
+    "check": ("seatrial.cli.check:command", "Find what is wrong in manifests, charts, kustomizations and app files."),
     "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart or Kustomize tree."),
     "twin": ("seatrial.cli.twin:twin", "Start, stop and look at the embedded Kubernetes itself."),
     "schema": ("seatrial.cli.schema:command", "Print the JSON schema of the app file, for editors."),

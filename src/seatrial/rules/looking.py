@@ -1,0 +1,53 @@
+"""Every rule over a whole world: (world, live) -> findings.  A rule that fails on an object is told, and the others go on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from seatrial.rules.finding import CHECKS, Check, Finding
+from seatrial.world.load.problems import Problem
+from seatrial.world.objects import ref_of
+from seatrial.world.world import World
+
+
+def found(world: World, *, live: bool, problems: list[Problem] | None = None) -> list[Finding]:
+    """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
+    by_kind, always = _by_kind(live)
+    findings: list[Finding] = []
+    for obj in world:
+        for check in (*by_kind.get(obj.get("kind", ""), ()), *always):
+            try:
+                findings.extend(check.look(world, obj))
+            except Exception as error:
+                if problems is None:
+                    raise
+                words = f"a rule failed here, {check.look.__name__}: {type(error).__name__}: {error}"
+                problems.append(Problem(world.source(ref_of(obj)), 0, 0, words, "This is a defect in Seatrial."))
+    return findings
+
+
+def _by_kind(live: bool) -> tuple[dict[str, list[Check]], list[Check]]:
+    by_kind: dict[str, list[Check]] = defaultdict(list)
+    always = []
+    for check in CHECKS:
+        if check.live is not live:
+            continue
+        if "*" in check.kinds:
+            always.append(check)
+        for kind in check.kinds - {"*"}:
+            by_kind[kind].append(check)
+    return by_kind, always
+
+
+def together(variants: Mapping[str, Iterable[Finding]]) -> list[tuple[Finding, tuple[str, ...]]]:
+    """Findings of several variants of a world (its environments), each once, with the variants it is in."""
+    where: dict[tuple[object, ...], list[str]] = {}
+    first: dict[tuple[object, ...], Finding] = {}
+    for variant, findings in variants.items():
+        for finding in findings:
+            key = finding.rule, finding.title, tuple(fact.source for fact in finding.evidence)
+            first.setdefault(key, finding)
+            if variant not in where.setdefault(key, []):
+                where[key].append(variant)
+    return [(finding, tuple(where[key])) for key, finding in first.items()]

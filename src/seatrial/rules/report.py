@@ -1,0 +1,73 @@
+"""What was found, as every output shows it: causes with their symptoms, what was ignored, what could not be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.rules.causes import Cause
+from seatrial.rules.finding import Finding
+from seatrial.rules.ignoring import Ignored
+from seatrial.world.load.problems import Problem
+from seatrial.world.objects import Ref
+
+VERSION = "seatrial.dev/report/v1"
+SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`objects` and `files` are how many were looked at; `of` is what: `deploy/`, `namespace shop of cluster prod`."""
+
+    of: str
+    causes: tuple[Cause, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    unread: tuple[Problem, ...] = ()
+    objects: int = 0
+    files: int = 0
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them, causes before their symptoms."""
+        return [one for cause in self.causes for one in (cause.finding, *cause.symptoms)]
+
+    def counts(self) -> dict[str, int]:
+        """How many findings of each severity."""
+        counted = Counter[str](one.severity for one in self.findings)
+        return {severity: counted[severity] for severity in SEVERITIES}
+
+    def fails(self, level: str) -> bool:
+        """Whether there is a finding of this severity or a graver one."""
+        return any(self.counts()[severity] for severity in SEVERITIES[: SEVERITIES.index(level) + 1])
+
+    def as_json(self) -> dict[str, Any]:
+        """The versioned document; empty parts are left out."""
+        document: dict[str, Any] = {
+            "apiVersion": VERSION,
+            "of": self.of,
+            "summary": {**self.counts(), "objects": self.objects, "files": self.files, "ignored": len(self.ignored)},
+            "causes": [_cause(cause) for cause in self.causes],
+        }
+        if self.ignored:
+            document["ignored"] = [
+                {"rule": one.finding.rule, "title": one.finding.title, "reason": one.reason, "source": one.source}
+                for one in self.ignored
+            ]
+        if self.unread:
+            document["unread"] = [{"text": one.text, "source": one.where} for one in self.unread]
+        return document
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    document = cause.finding.as_json()
+    if cause.symptoms:
+        document["symptoms"] = [one.as_json() for one in cause.symptoms]
+    return document
+
+
+def named(refs: Sequence[Ref], most: int = 4) -> str:
+    """Some objects as a sentence names them: the first few and how many more."""
+    words = [f"{ref.kind} {ref.name}" for ref in refs[:most]]
+    return ", ".join(words) + (f" and {len(refs) - most} more" if len(refs) > most else "")

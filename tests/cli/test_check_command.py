@@ -1,0 +1,153 @@
+"""`seatrial check` as people call it: what it finds, in which form, with which exit code, and what --fix makes of the files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from seatrial.cli.check import command
+
+GOOD = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings
+  namespace: shop
+data: {LOG_LEVEL: info}
+"""
+#: Two things a machine can mend, in a layout that is to stay; the first is an error.
+WRONG = """\
+# the shop's front
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}   # one of two
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      containers:
+        - name: web     # nginx
+          image: 'nginx:1.27'
+          lifecycle: {preStop: {sleep: {seconds: 20}}}
+          securityContext:
+            allowPrivilegeEscalation: true   # why?
+"""
+
+
+def check(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(command, list(arguments), input=stdin, catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "web.yaml").write_text(WRONG)
+    return tmp_path
+
+
+def rules(result: Result) -> set[str]:
+    return {cause["rule"] for cause in json.loads(result.stdout)["causes"]}
+
+
+def test_nothing_found_exits_with_0(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    result = check(str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, "Nothing found in 1 object of 1 file.\n")
+
+
+def test_the_line_is_shown_and_the_severity_that_fails_can_be_chosen(folder: Path) -> None:
+    result = check("web.yaml", "--rule", "privilege-escalation")
+    assert "web.yaml:17\n       17 |             allowPrivilegeEscalation: true   # why?" in result.stdout
+    assert result.exit_code == 0
+    assert check("web.yaml", "--rule", "privilege-escalation", "--fail-on", "warning").exit_code == 1
+    assert check("web.yaml", "--rule", "privilege-escalation", "--fail-on", "never").exit_code == 0
+
+
+def test_a_broken_file_is_told_and_the_others_are_checked(folder: Path) -> None:
+    (folder / "broken.yaml").write_text("kind: Pod\n  name: [\n")
+    result = check(".", "-o", "json")
+    assert "privilege-escalation" in rules(result)
+    assert json.loads(result.stdout)["unread"][0]["source"].startswith("broken.yaml:2")
+    assert check(".", "--rule", "privilege-escalation").exit_code == 2
+
+
+def test_standard_input_is_a_file(folder: Path) -> None:
+    assert "privilege-escalation" in rules(check("-", "-o", "json", stdin=WRONG))
+
+
+def test_a_rule_that_does_not_exist_and_a_path_that_does_not_are_mistakes(folder: Path) -> None:
+    result = check("--rule", "privilege-escalations")
+    assert result.exit_code == 2 and "Did you mean 'privilege-escalation'?" in result.stderr
+    assert "there is no 'nowhere'" in check("nowhere").stderr
+
+
+def test_fix_mends_what_it_can_and_keeps_every_other_byte(folder: Path) -> None:
+    shown = check("web.yaml", "--rule", "privilege-escalation", "--diff")
+    assert (
+        "-            allowPrivilegeEscalation: true   # why?\n+            allowPrivilegeEscalation: false   # why?"
+        in shown.stdout
+    )
+    assert (folder / "web.yaml").read_text() == WRONG
+    result = check("web.yaml", "--rule", "privilege-escalation", "--fix")
+    assert "mended  Deployment web, container web: may gain privileges" in result.stderr
+    assert (folder / "web.yaml").read_text() == WRONG.replace("Escalation: true", "Escalation: false")
+    assert "Nothing found" in result.stdout
+
+
+def test_fix_leaves_what_is_made_by_an_app_file_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seatrial.yaml").write_text("app: a\nservices:\n  web: {image: 'nginx:1.27', port: 80}\n")
+    before = (tmp_path / "seatrial.yaml").read_text()
+    result = check("--fix", "-o", "json")
+    assert (tmp_path / "seatrial.yaml").read_text() == before
+    assert "mended" not in result.stderr
+
+
+def test_what_was_decided_is_ignored_with_its_reason(folder: Path) -> None:
+    (folder / "web.yaml").write_text(WRONG.replace("# why?", "# seatrial: ignore[privilege-escalation] the vendor says so"))
+    result = check("web.yaml", "--rule", "privilege-escalation", "--verbose")
+    assert "ignored" in result.stdout and "the vendor says so [web.yaml:17]" in result.stdout
+    (folder / "web.yaml").write_text(WRONG)
+    (folder / ".seatrial-ignore.yaml").write_text("ignore:\n- {rule: privilege-*, reason: known, objects: Deployment/web}\n")
+    assert "1 ignored" in check("web.yaml", "--rule", "privilege-escalation").stdout
+    (folder / ".seatrial-ignore.yaml").write_text("ignore:\n- {rule: privilege-*}\n")
+    result = check("web.yaml")
+    assert result.exit_code == 2 and "no reason is given" in result.stderr
+
+
+def test_an_object_that_is_written_twice_is_told_with_both_places(folder: Path) -> None:
+    (folder / "again.yaml").write_text(WRONG)
+    result = check(".", "--rule", "written-twice", "-o", "json")
+    (cause,) = json.loads(result.stdout)["causes"]
+    assert {fact["source"] for fact in cause["evidence"]} == {"web.yaml:2", "again.yaml:2"}
+    assert result.exit_code == 1
+
+
+def test_code_scanning_gets_a_file_that_it_takes(folder: Path) -> None:
+    document = json.loads(check("-o", "sarif").stdout)
+    assert document["version"] == "2.1.0"
+    assert {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in document["runs"][0]["results"]
+    } == {"web.yaml"}
+
+
+def test_the_hook_of_pre_commit_runs_this_command() -> None:
+    import yaml
+
+    root = Path(__file__).parents[2]
+    (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
+    assert hook["entry"] == "seatrial check" and hook["language"] == "python"
+
+
+def test_help_comes_without_loading_the_rules() -> None:
+    code = "import sys; import seatrial.cli.check; print([m for m in sys.modules if m.startswith('seatrial.rules')])"
+    import sys
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
