@@ -167,3 +167,25 @@ def test_a_manifest_that_was_tampered_with_removes_nothing_outside(run, tmp_path
     (out / ".seatrial-files").write_text("../precious\n/etc/hostname\n")
     run("--out", str(out), "-e", "staging")
     assert (tmp_path / "precious").exists()
+
+
+def test_environments_that_differ_in_their_namespace_alone_are_the_same(tmp_path):
+    text = 'app: a\nversion: "1"\nservices: {b: {image: x/b, port: 80, metrics: /metrics}}\n'
+    text += "environments: {staging: {}, production: {}}\n"
+    (tmp_path / "seatrial.yaml").write_text(text + "platform: {monitoring: prometheus-operator}\n")
+    done = CliRunner().invoke(seatrial, ["render", str(tmp_path), "--diff", "staging", "production"], catch_exceptions=False)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "~ Namespace/a"
+    assert lines[1].split() == ["metadata.labels.seatrial.dev/environment", "staging", "->", "production"]
+    assert len(lines) == 2, "rules that name their namespace are no difference"
+
+
+@pytest.mark.parametrize(("there", "said"), [("file", "Not a directory"), ("values.yaml", "did not write it")])
+def test_a_folder_that_cannot_be_written_is_told(run, tmp_path, there, said):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / there).write_text("mine")
+    done = run("-o", "helm", "--out", str(out / "file/sub" if there == "file" else out))
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert (out / there).read_text() == "mine"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from seatrial.package.files import UnsafePathError, write
+from seatrial.package.files import MANIFEST, ForeignFilesError, UnsafePathError, is_private, replace, write
 
 
 def test_what_was_created_changed_and_left_alone_is_said(tmp_path):
@@ -49,3 +49,51 @@ def test_the_mode_of_a_file_is_kept(tmp_path):
     (tmp_path / "a").chmod(0o640)
     write({"a": "2"}, tmp_path)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: api\nstringData:\n  KEY: one\n"
+
+
+def test_a_file_with_a_secret_in_it_is_its_owners_alone_also_where_it_was_not(tmp_path):
+    (tmp_path / "secret.yaml").write_text(SECRET)
+    (tmp_path / "secret.yaml").chmod(0o644)
+    write({"secret.yaml": SECRET, "new.yaml": f"kind: ConfigMap\n---\n{SECRET}", "open.yaml": "kind: ConfigMap\n"}, tmp_path)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert (modes["secret.yaml"], modes["new.yaml"]) == (0o600, 0o600)
+    assert modes["open.yaml"] & 0o044, "who may read other files is left to the umask"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SECRET}sops:\n  mac: ENC[]\n",
+        'kind: Secret\nstringData:\n  KEY: {{ required "it has no value" .Values.x | quote }}\n',
+        "kind: ConfigMap\ndata:\n  KEY: 'kind: Secret'\n",
+        "kind: SecretStore\nspec: {}\n",
+    ],
+)
+def test_a_secret_that_is_encrypted_or_not_there_yet_is_for_everybody(text):
+    assert not is_private(text)
+
+
+def test_a_file_that_somebody_else_wrote_is_not_written_over_and_then_nothing_is_written(tmp_path):
+    (tmp_path / "values.yaml").write_text("mine")
+    with pytest.raises(ForeignFilesError, match=r"values\.yaml"):
+        replace({"values.yaml": "ours", "Chart.yaml": "ours"}, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"values.yaml": "mine"}
+
+
+def test_what_an_earlier_call_wrote_is_written_over_or_removed_and_nothing_else(tmp_path):
+    replace({"a/old.yaml": "1", "values.yaml": "1"}, tmp_path)
+    (tmp_path / "a/mine.yaml").write_text("mine")
+    assert replace({"values.yaml": "2"}, tmp_path).removed == ["a/old.yaml"]
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"values.yaml": "2", "a/mine.yaml": "mine", MANIFEST: "values.yaml\n"}
+
+
+def test_a_folder_that_is_a_link_is_written_through(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    replace({"a.yaml": "1"}, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real/a.yaml").read_text() == "1"

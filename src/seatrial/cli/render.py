@@ -94,6 +94,8 @@ def _diff(app: App, before: str, after: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
         return
+    if not changes:
+        click.echo(f"{before} and {after} are the same, but for the namespace they are in")
     width = max((len(change.path) for change in changes), default=0)
     title = ""
     for change in changes:
@@ -107,11 +109,17 @@ def _diff(app: App, before: str, after: str, as_json: bool) -> None:
 
 
 def _short(value: object) -> str:
-    """A value on one line."""
+    """A value on one line; of a checksum its beginning."""
     import json
+    import re
 
     text = "(none)" if value is None else value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 72 and "\n" not in text else f"{text[:64]!r}…"
+    if text.count("\n") > 5:
+        return f"(a text of {text.count(chr(10))} lines)"
+    text = " ".join(text.split())
+    if re.fullmatch("[0-9a-f]{64}", text):
+        return f"{text[:8]}…"
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _tree(app: App, out: Path) -> None:
@@ -134,9 +142,18 @@ def _yaml(app: App, environment: str, out: Path | None) -> None:
 
     objects = _rendered(resolve(app, environment), out, "*.sops.yaml")
     if out is None:
-        click.echo(manifests.stream(objects), nl=False)
+        _print(manifests.stream(objects))
     else:
         _write(manifests.files(objects), out)
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"standard output cannot be written: {error.strerror}") from None
 
 
 def _rendered(resolved: ResolvedApp, there: Path | None, pattern: str) -> list[Obj]:
@@ -175,9 +192,19 @@ def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: 
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:
-    from seatrial.package.files import replace
+    from seatrial.package.files import ForeignFilesError, UnsafePathError, replace
 
-    written = replace(files, out)
+    try:
+        written = replace(files, out)
+    except ForeignFilesError as error:
+        shown = ", ".join(str(out / path) for path in error.paths[:3])
+        more = f" and {len(error.paths) - 3} more" if len(error.paths) > 3 else ""
+        message = f"{shown}{more} would be written over, and `seatrial render` did not write it"
+        raise click.ClickException(f"{message}: nothing was written\nMove it away, or name another folder with --out") from None
+    except UnsafePathError as error:
+        raise click.ClickException(f"{error}: nothing was written") from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or out} cannot be written: {error.strerror}") from None
     for sign, paths in (("+", written.created), ("~", written.changed), ("-", written.removed)):
         for path in paths:
             click.echo(f"{sign} {out / path}")

@@ -1,11 +1,13 @@
 """Files as a map of paths to texts, and the one function that writes them.
 
-Every packager returns a `FileTree`; nothing else in Seatrial writes a package.
+Every packager returns a `FileTree`; nothing else in Seatrial writes a package.  A file with a Secret in it that can be read
+is its owner's alone (0600).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,14 @@ FileTree = dict[str, str]
 
 class UnsafePathError(ValueError):
     """A path that would leave the folder it is written to."""
+
+
+class ForeignFilesError(ValueError):
+    """Files stand where ours would, and an earlier call did not write them."""
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__(", ".join(paths))
+        self.paths = paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +53,51 @@ def write(files: Mapping[str, str], folder: Path | str) -> Written:
     places = {path: _place(folder, path) for path in files}
     written = Written()
     for path, content in files.items():
-        _write(places[path], content, path, written)
+        _write(places[path], content, path, written, private=is_private(content))
     return written
+
+
+def is_private(content: str) -> bool:
+    """Whether a text has a Secret in it whose values are not encrypted."""
+    documents = content.split("\n---\n")
+    return any(_SECRET.search(one) and _VALUES.search(one) and not _SEALED.search(one) for one in documents)
+
+
+_SECRET = re.compile(r"(?m)^kind: Secret$")
+_VALUES = re.compile(r"(?m)^(?:data|stringData):$")
+#: What SOPS leaves in a file, and the template of a chart, which has a name where the value will be.
+_SEALED = re.compile(r"(?m)^sops:$|^\{\{|^  [^:\s]+: \{\{ required \"")
 
 
 def replace(files: Mapping[str, str], folder: Path | str) -> Written:
     """Write a tree as `write` does, and remove what an earlier call wrote and this one does not. Other files are left alone.
 
-    What was written is listed in `.seatrial-files` of the folder. Raises what `write` raises.
+    What was written is listed in `.seatrial-files` of the folder. Raises what `write` raises, and before anything is written
+    ForeignFilesError where another file than ours would be lost.
     """
     folder = Path(folder)
     listed = folder / MANIFEST
     before = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+    foreign = [path for path, content in files.items() if path not in before and _is_foreign(_place(folder, path), content)]
+    if foreign:
+        raise ForeignFilesError(foreign)
     written = write(files, folder)
     for path in before:
         if path not in files and _remove(folder, path):
             written.removed.append(path)
     write({MANIFEST: "".join(f"{path}\n" for path in sorted(files))}, folder)
     return written
+
+
+def _is_foreign(place: Path, content: str) -> bool:
+    """Whether writing would lose what somebody else wrote. A file that SOPS encrypted is carried on, whoever made it."""
+    if not place.is_file():
+        return place.exists()
+    there = place.read_bytes()
+    return there != content.encode() and not (_SOPS.search(content) and _SOPS.search(there.decode(errors="replace")))
+
+
+_SOPS = re.compile(r"(?m)^sops:$")
 
 
 def _remove(folder: Path, path: str) -> bool:
@@ -89,18 +126,21 @@ def _place(folder: Path, path: str) -> Path:
     return place
 
 
-def _write(place: Path, content: str, path: str, written: Written) -> None:
+def _write(place: Path, content: str, path: str, written: Written, private: bool = False) -> None:
     data = content.encode()
     there = place.exists()
     if there and place.read_bytes() == data:
         written.unchanged.append(path)
+        if private and place.stat().st_mode & 0o077:
+            place.chmod(0o600)
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        Path(scratch).chmod(place.stat().st_mode & 0o777 if there else 0o666 & ~_umask())
+        if not private:  # a scratch file is its owner's alone from the first
+            Path(scratch).chmod(place.stat().st_mode & 0o777 if there else 0o666 & ~_umask())
         Path(scratch).replace(place)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
