@@ -178,7 +178,7 @@ def ingress(world: World, obj: Obj) -> Iterator[Finding]:
         at: Path = ("spec", "rules", place, "host")
         if not host:
             yield tell(world, "ingress-host-missing", obj, at, "host: not set")
-        elif not whole and not terminated and not any(_covers(name, host) for name in secured):
+        elif not whole and not terminated and not host.endswith("localhost") and not any(_covers(name, host) for name in secured):
             yield tell(world, "ingress-tls-missing", obj, at, f"host: {host}, tls for {', '.join(sorted(secured)) or 'none'}")
     for place, each in enumerate(items(spec, "tls")):
         for host in strings(each, "hosts"):
@@ -192,6 +192,11 @@ def ingress(world: World, obj: Obj) -> Iterator[Finding]:
     for key in notes:
         if key.endswith("-snippet"):
             yield tell(world, "ingress-snippet", obj, ("metadata", "annotations", key), key)
+
+
+def _is_local(host: str) -> bool:
+    """Names that never leave the machine (RFC 6761)."""
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def _covers(name: str, host: str) -> bool:

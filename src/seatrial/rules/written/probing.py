@@ -37,7 +37,7 @@ RULES = (
     Rule("probe-port-undeclared", "note", "has a probe for a port that it does not declare", "Nothing is wrong if the process listens there; but nobody who reads the manifest, and no Service by name, knows the port.",
          "Declare the port with a name, and let the probe use the name.",
          example("ports: [{name: http, containerPort: 8080}]\nreadinessProbe: {httpGet: {path: /ready, port: 9090}}"), example(f"{_PORT}\n{_READY}")),
-    Rule("probe-timeout", "warning", "waits longer for a probe than the time between two", "One slow answer delays the next question: a hanging process is found much later than the numbers say.",
+    Rule("probe-timeout", "note", "waits longer for a probe than the time between two", "One slow answer delays the next question: a hanging process is found much later than the numbers say.",
          "Let timeoutSeconds be less than periodSeconds.",
          example(f"{_PORT}\nreadinessProbe: {{httpGet: {{path: /ready, port: http}}, periodSeconds: 5, timeoutSeconds: 10}}"),
          example(f"{_PORT}\nreadinessProbe: {{httpGet: {{path: /ready, port: http}}, periodSeconds: 5, timeoutSeconds: 2}}")),
@@ -196,7 +196,7 @@ def _ports(world: World, container: Container, kind: str, probe: dict[str, objec
 def _numbers(world: World, container: Container, kind: str, probe: dict[str, object]) -> Iterator[Finding]:
     at, obj, who = (*container.path, kind), container.pods.obj, container.who
     period, wait = number(probe, "periodSeconds", default=10), number(probe, "timeoutSeconds", default=1)
-    if wait > period > 0:
+    if wait > period > 0 and kind != "startupProbe":  # a slow answer to that one only delays the start
         yield tell(
             world,
             "probe-timeout",
