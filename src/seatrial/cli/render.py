@@ -188,7 +188,8 @@ def _given(resolved: ResolvedApp) -> dict[str, dict[str, str]]:
 def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: str) -> None:
     for name, keys in absent.items():
         what = f"Secret {name} in {namespace} ({', '.join(keys)})"
-        click.echo(f"note: {what} is left out: give its values in secrets.{environment}.yaml", err=True)
+        made = "`seatrial up` makes its values up; to render it, " if environment == "dev" else ""
+        click.echo(f"note: {what} is left out: {made}give its values in secrets.{environment}.yaml", err=True)
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:

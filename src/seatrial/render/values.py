@@ -97,7 +97,7 @@ def _read_encrypted(app: ResolvedApp, path: Path, values: Values, problems: list
         if closed is None:
             problems.append(Problem(str(path), 1, 1, what, hint))
         else:
-            closed.append(f"{path}: {what}")
+            closed.append(f"{path}: {what}" + (f"\n    {hint}" if hint else ""))
         return
     _take_all(app, path, found, values, problems)
 
