@@ -104,11 +104,11 @@ async def source_of(path: Path, client: Client, helm: Helm, scratch: Path, optio
 async def _chart(helm: Helm, scratch: Path, options: dict[str, Any]) -> Source:
     """The chart that was named, with its values."""
     from seatrial.cluster.helm import HelmError
-    from seatrial.release.sources import Source, SourceError, chart_words, layered
+    from seatrial.release.sources import Source, SourceError, chart_words, opened_layers
 
     if not options["namespace"] or not options["release_name"]:
         raise SourceError("a chart goes into a namespace under a name: say --namespace and --release-name")
-    values, secrets = layered(options["values_files"], options["secrets_files"], options["sets"])
+    values, secrets, problems = opened_layers(options["values_files"], options["secrets_files"], options["sets"])
     named = options["chart_path"]
     chart = Path(named)
     if named.startswith("oci://"):
@@ -117,8 +117,9 @@ async def _chart(helm: Helm, scratch: Path, options: dict[str, Any]) -> Source:
         except HelmError as error:
             raise SourceError(f"fetching {named}: {error}{_hint(str(error))}") from None
     _see_chart(named, chart)
-    words = chart_words(named, (*options["values_files"], *options["secrets_files"]))
-    return Source(words, options["release_name"], options["namespace"], chart, values, secrets)
+    files = (*options["values_files"], *options["secrets_files"])
+    place = options["release_name"], options["namespace"]
+    return Source(chart_words(named, files), *place, chart, values, secrets, files=files, problems=problems)
 
 
 #: What Helm says of a registry -> what a person can do.

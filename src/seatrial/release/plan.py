@@ -19,6 +19,7 @@ from seatrial.cluster.helm import Helm, HelmError, version
 from seatrial.cluster.records import Record, base_of
 from seatrial.release.diff import FieldChange, compare, decoded, predicted, previewed
 from seatrial.release.events import Redactor, ref_json
+from seatrial.release.schema import violations
 from seatrial.release.sources import Source, SourceError, texts
 from seatrial.world.objects import Obj, Ref, annotations_of, clone, name_of, namespace_of, ref_of
 
@@ -116,6 +117,8 @@ async def of_source(
 
     Raises ClusterError, and SourceError for a chart that cannot be rendered.
     """
+    if source.problems:
+        raise SourceError(source.problems[0].title, source.problems)
     try:
         rendered = await helm.render(
             source.release,
@@ -127,7 +130,8 @@ async def of_source(
             api_versions=sorted(served.group_versions),
         )
     except HelmError as error:
-        raise SourceError(f"the chart cannot be rendered: {redactor.text(str(error))}") from None
+        said = redactor.text(str(error))
+        raise SourceError(f"the chart cannot be rendered: {said}", violations(said, source.chart, source.files)) from None
     objects, hooks = objects_of(rendered, source.namespace, served)
     redactor.add(secret_texts([*objects, *hooks]))
     previous = base_of(found)

@@ -194,7 +194,7 @@ class Session:
         except Stop as end:
             stop = end
         except SourceError as error:
-            stop = Stop("Usage", str(error))
+            stop = self._source_said(error)
         except ClusterError as error:
             stop = self._cluster_said(error)
         except asyncio.CancelledError:
@@ -203,6 +203,16 @@ class Session:
         with contextlib.suppress(asyncio.CancelledError):
             await self.lock.give()
         return await self._result(stop)
+
+    def _source_said(self, error: SourceError) -> Stop:
+        """What is wrong with what was given: a mistake, or what a preflight looks for."""
+        if not error.findings:
+            return Stop("Usage", str(error))
+        try:
+            self.refuse(list(error.findings))
+        except Stop as stop:
+            return stop
+        return Stop("Usage", str(error))
 
     def _cluster_said(self, error: ClusterError) -> Stop:
         """What an error of the cluster means for the release: who may not is told so, not that nobody answered."""

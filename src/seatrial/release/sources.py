@@ -15,16 +15,27 @@ from typing import Any
 
 import yaml
 
+from seatrial.release.findings import found
+from seatrial.rules.finding import Fact, Finding
 from seatrial.world import sops
 from seatrial.world.objects import Obj
 
 Values = dict[str, Any]
 
-_STEP = re.compile(r"((?:[^.\[\]\\=]|\\.)+)|\[(\d+)\]")
+#: The largest index of a list that `--set` takes.
+MOST = 65536
+_WORDS = {"true": True, "false": False, "null": None}
 
 
 class SourceError(Exception):
-    """What was given cannot be released; the message names the file and line, and what to do."""
+    """What was given cannot be released; the message names the file and line, and what to do.
+
+    `findings` are there where it is one of the things that a preflight looks for.
+    """
+
+    def __init__(self, words: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(words)
+        self.findings = findings
 
 
 @dataclass(frozen=True)
@@ -38,23 +49,45 @@ class Source:
     values: Values = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     namespace_object: Obj | None = None  # with its labels for Pod Security, where we render it
+    files: tuple[Path, ...] = ()  # where values are from, the last one wins
+    problems: tuple[Finding, ...] = ()  # with which nothing can be rendered: secrets that could not be decrypted
 
 
 def layered(
     values_files: Sequence[Path] = (), secrets_files: Sequence[Path] = (), sets: Sequence[str] = ()
 ) -> tuple[Values, tuple[str, ...]]:
     """The values of all layers, and the secret texts among them. Raises SourceError."""
+    values, secrets, problems = opened_layers(values_files, secrets_files, sets)
+    if problems:
+        raise SourceError("\n".join(f"{one.evidence[0].source}: {one.evidence[0].text}" for one in problems), problems)
+    return values, secrets
+
+
+def opened_layers(
+    values_files: Sequence[Path] = (), secrets_files: Sequence[Path] = (), sets: Sequence[str] = ()
+) -> tuple[Values, tuple[str, ...], tuple[Finding, ...]]:
+    """The same without the secrets files that cannot be decrypted: those are findings. Raises SourceError for all else."""
     values: Values = {}
     secrets: list[str] = []
+    problems: list[Finding] = []
     for path in values_files:
         values = merged(values, read(path))
     for path in secrets_files:
-        opened = _opened(path)
+        try:
+            opened = _opened(path)
+        except sops.SopsError as error:
+            problems.append(_unreadable(path, error))
+            continue
         secrets += texts(opened)
         values = merged(values, opened)
     for text in sets:
         values = with_set(values, text)
-    return values, tuple(dict.fromkeys(secrets))
+    return values, tuple(dict.fromkeys(secrets)), tuple(problems)
+
+
+def _unreadable(path: Path, error: sops.SopsError) -> Finding:
+    words, _, hint = str(error).partition("\n")
+    return found("secrets-unreadable", f"{path} cannot be decrypted", evidence=[Fact(words, str(path))], fix=hint)
 
 
 def read(path: Path) -> Values:
@@ -77,13 +110,9 @@ def read(path: Path) -> Values:
 
 
 def _opened(path: Path) -> Values:
-    found = read(path)
-    if not sops.is_encrypted(found):
-        return found
-    try:
-        return sops.decrypt(path, found)
-    except sops.SopsError as error:
-        raise SourceError(f"{path}: {error}") from None
+    """A secrets file. Raises SourceError, and SopsError where it cannot be decrypted."""
+    document = read(path)
+    return sops.decrypt(path, document) if sops.is_encrypted(document) else document
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
@@ -111,77 +140,107 @@ def texts(values: Any) -> Iterator[str]:
 
 
 def with_set(values: Mapping[str, Any], text: str) -> Values:
-    """`--set a.b=1,c[0]={x,y}` laid over values, by the grammar of Helm (pkg/strvals). Raises SourceError."""
+    """`--set a.b=1,c[0]={x,y}` laid over values, by the grammar of Helm (pkg/strvals/parser.go). Raises SourceError."""
     result = dict(values)
-    for assignment in _split(text):
-        path, equals, value = _cut(assignment)
-        if not equals:
-            raise SourceError(f"--set {assignment.partition('=')[0]}: give it a value, as in --set key=value")
-        result = _put(result, list(_steps(path)), _typed(value))
+    reader = _Reader(text)
+    while not reader.done:
+        steps = list(_steps(reader))
+        result = _put(result, steps, _value(reader), text)
     return result
 
 
-def _split(text: str, by: str = ",") -> Iterator[str]:
-    """At commas that are neither escaped nor inside braces."""
-    depth, current, position = 0, "", 0
-    while position < len(text):
-        char = text[position]
-        if char == "\\" and position + 1 < len(text):
-            current, position = current + text[position : position + 2], position + 2
-            continue
-        depth += (char == "{") - (char == "}")
-        if char == by and depth <= 0:
-            yield current
-            current = ""
-        else:
-            current += char
-        position += 1
-    if current:
-        yield current
+class _Reader:
+    """A text, read up to one of some characters at a time; a backslash takes what follows it as it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.position = text, 0
+
+    @property
+    def done(self) -> bool:
+        return self.position >= len(self.text)
+
+    @property
+    def next(self) -> str:
+        return self.text[self.position : self.position + 1]
+
+    def take(self) -> str:
+        char = self.next
+        self.position += 1
+        return char
+
+    def until(self, stops: str) -> tuple[str, str]:
+        """What stands before the first of `stops`, and which one it was; "" at the end."""
+        found: list[str] = []
+        while not self.done:
+            char = self.take()
+            if char in stops:
+                return "".join(found), char
+            found.append(self.take() if char == "\\" else char)
+        return "".join(found), ""
+
+    def wrong(self, what: str) -> SourceError:
+        return SourceError(f"--set {self.text.partition('=')[0]}: {what}, as in --set web.hosts[0]=example.com")
 
 
-def _cut(assignment: str) -> tuple[str, str, str]:
-    found = re.match(r"((?:[^=\\]|\\.)*)(=)(.*)", assignment, re.DOTALL)
-    return (found[1], found[2], found[3]) if found else (assignment, "", "")
+def _steps(reader: _Reader) -> Iterator[str | int]:
+    """The keys and indexes before an equals sign, which is read as well."""
+    while True:
+        key, stop = reader.until(".[=,")
+        if not key:
+            raise reader.wrong("this is no path of keys")
+        yield key
+        while stop == "[":
+            index, _ = reader.until("]")
+            if not index.isdecimal() or int(index) > MOST:
+                raise reader.wrong(f"an index is a number from 0 to {MOST}, not {index!r}")
+            yield int(index)
+            stop = reader.take()
+        if stop == "=":
+            return
+        if stop != ".":
+            raise reader.wrong("give it a value")
 
 
-def _steps(path: str) -> Iterator[str | int]:
-    found = list(_STEP.finditer(path))
-    if not found:
-        raise SourceError(f"--set {path!r}: this is no path of keys, such as web.replicas or web.hosts[0]")
-    for step in found:
-        yield int(step[2]) if step[2] is not None else _plain(step[1])
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+def _value(reader: _Reader) -> Any:
+    """A value up to the next comma, or a list in braces."""
+    if reader.next != "{":
+        return _typed(reader.until(",")[0])
+    reader.take()
+    items, stop = [], ","
+    while stop == ",":
+        item, stop = reader.until(",}")
+        items.append(_typed(item))
+    if not stop:
+        raise reader.wrong("a list ends with a brace")
+    if reader.next == ",":
+        reader.take()
+    return items
 
 
 def _typed(text: str) -> Any:
-    if text.startswith("{") and text.endswith("}"):
-        return [_typed(part) for part in _split(text[1:-1])]
-    if text in ("true", "false"):
-        return text == "true"
-    if text == "null":
-        return None
-    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
+    """Words and whole numbers as what they are; the rest, `1.5` and `01` too, is text."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if re.fullmatch(r"0|[+-]\d+|[1-9]\d*", text) and -(2**63) <= int(text) < 2**63:
         return int(text)
-    return _plain(text)
+    return text
 
 
-def _put(below: Any, steps: list[str | int], value: Any) -> Any:
+def _put(below: Any, steps: list[str | int], value: Any, text: str) -> Any:
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
+    kind: type
+    kind, name = (list, "list") if isinstance(step, int) else (Mapping, "map")
+    if below is not None and not isinstance(below, kind):
+        raise SourceError(f"--set {text.partition('=')[0]}: {step!r} cannot be set below what is no {name}")
     if isinstance(step, int):
-        items = list(below) if isinstance(below, list) else []
-        if step > 65536:
-            raise SourceError(f"--set [{step}]: a list has at most 65536 entries")
+        items = list(below or ())
         items += [None] * (step + 1 - len(items))
-        items[step] = _put(items[step], rest, value)
+        items[step] = _put(items[step], rest, value, text)
         return items
-    result = dict(below) if isinstance(below, Mapping) else {}
-    result[step] = _put(result.get(step), rest, value)
+    result = dict(below or {})
+    result[step] = _put(result.get(step), rest, value, text)
     return result
 
 

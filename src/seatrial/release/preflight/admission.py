@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seatrial.release.findings import found, listed
 from seatrial.release.preflight.pods import every_template, pod_of
-from seatrial.release.preflight.rules import found, listed
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.admission import limits, pod_security

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from seatrial.release.findings import found
 from seatrial.release.plan import Change
-from seatrial.release.preflight.rules import found
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, labels_of, name_of, ref_of

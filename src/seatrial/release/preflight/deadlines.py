@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.release.preflight.rules import found
+from seatrial.release.findings import found
 from seatrial.release.preflight.target import Target
 from seatrial.release.timeout import late
 from seatrial.rules.finding import Fact, Finding

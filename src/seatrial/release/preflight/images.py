@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from seatrial.release.findings import found
 from seatrial.release.preflight.pods import containers_of, every_template
-from seatrial.release.preflight.rules import found
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Ref, dig, ref_of

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from seatrial.release.findings import found
 from seatrial.release.preflight.asking import AUTOSCALER
 from seatrial.release.preflight.pods import Load, hooks_and_others
-from seatrial.release.preflight.rules import found
 from seatrial.release.preflight.target import NODES, PODS, Table, Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import pod_resources, quantity

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.cluster.api import LEASES, NAMESPACES, QUOTAS, Resource, Served
 from seatrial.cluster.records import driver
+from seatrial.release.findings import found
 from seatrial.release.plan import Plan
-from seatrial.release.preflight.rules import found
 from seatrial.rules.finding import Fact, Finding
 
 if TYPE_CHECKING:

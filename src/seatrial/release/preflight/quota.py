@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from seatrial.cluster.api import Resource
+from seatrial.release.findings import found, listed
 from seatrial.release.preflight.pods import Load, hooks_and_others
-from seatrial.release.preflight.rules import found, listed
 from seatrial.release.preflight.target import Table, Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import quantity

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seatrial.release.findings import found, listed
 from seatrial.release.plan import Plan
 from seatrial.release.preflight.pods import HOOK, containers_of, every_template
-from seatrial.release.preflight.rules import found, listed
 from seatrial.rules.alive.config import MAKERS
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, name_of, ref_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seatrial.release.findings import found
 from seatrial.release.lock import holder_of, is_dead
-from seatrial.release.preflight.rules import found
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import dig, labels_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seatrial.cluster.api import Resource, Served
+from seatrial.release.findings import found
 from seatrial.release.plan import Plan
-from seatrial.release.preflight.rules import found
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Obj, dig, labels_of, name_of, ref_of
 from seatrial.world.selectors import matches

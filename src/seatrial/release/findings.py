@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a line of the table is one saying
-"""What a preflight may find: one rule a finding, with what it costs and what mends it; the checks are in the modules beside it."""
+"""What may be found before a release begins: one rule a finding, with what it costs and what mends it; `preflight` checks."""
 
 from __future__ import annotations
 
