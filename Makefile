@@ -7,7 +7,7 @@ HAS_PIP := $(PYTHON) -m pip --python $(PYTHON) --version >/dev/null 2>&1
 PIP := if $(HAS_PIP); then set -- $(PYTHON) -m pip --python $(BIN)/python; else set -- $(BIN)/python -m pip; fi; \
 	"$$@" --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: up test lint fidelity bench golden clean help
+.PHONY: up test lint fidelity bench golden rules clean help
 
 help:
 	@sed -n 's/^##//p' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ bench: $(VENV)/tests
 ## make golden    what the examples become, written anew below tests/golden
 golden: $(VENV)/tests
 	@$(BIN)/python -m tests.golden
+
+## make rules     the runbook page of every rule, written anew below docs/rules
+rules: $(VENV)/runs
+	@$(BIN)/python -m seatrial.rules.pages
 
 ## make clean     remove the virtual environment and caches
 clean:

@@ -64,7 +64,7 @@ RULES = (
     Rule("ingress-host-missing", "note", "answers for every host", "It takes requests meant for others on the same controller, and two such Ingresses fight over them.",
          "Name the host.",
          _ingress(f"{{ingressClassName: nginx, rules: [{{http: {{paths: [{_PATH}]}}}}]}}"), _GOOD),
-    Rule("ingress-class-missing", "warning", "names no ingress class", "Without a default class no controller takes it up; with two, both may.",
+    Rule("ingress-class-unset", "warning", "names no ingress class", "Without a default class no controller takes it up; with two, both may.",
          "Set ingressClassName.",
          _ingress(f"{{tls: {_TLS}, rules: {_RULE}}}"), _GOOD),
     Rule("ingress-class-annotation", "note", "names its class by the old annotation", "The annotation has been deprecated since Kubernetes 1.18, and some controllers no longer read it.",
@@ -188,7 +188,7 @@ def ingress(world: World, obj: Obj) -> Iterator[Finding]:
     if _CLASS in notes:
         yield tell(world, "ingress-class-annotation", obj, ("metadata", "annotations", _CLASS), f"{_CLASS}: {notes[_CLASS]}")
     elif not text(spec, "ingressClassName") and not any(_is_default(each) for each in world.of("IngressClass")):
-        yield tell(world, "ingress-class-missing", obj, ("spec", "ingressClassName"), "ingressClassName: not set")
+        yield tell(world, "ingress-class-unset", obj, ("spec", "ingressClassName"), "ingressClassName: not set")
     for key in notes:
         if key.endswith("-snippet"):
             yield tell(world, "ingress-snippet", obj, ("metadata", "annotations", key), key)

@@ -45,7 +45,7 @@ RULES = (
     Rule("hpa-single", "note", "may go down to one replica", "At night every drained node and every crash is an outage.",
          "Set minReplicas: 2.",
          _hpa(f"{_TARGET}, maxReplicas: 3, {_CPU}"), _HPA),
-    Rule("hpa-no-metrics", "note", "does not say what it scales by", "Without metrics it scales by 80 % of the CPU requests, which hardly anybody means.",
+    Rule("hpa-metric-unset", "note", "does not say what it scales by", "Without metrics it scales by 80 % of the CPU requests, which hardly anybody means.",
          "Name the metric and its target.",
          _hpa(f"{_TARGET}, minReplicas: 2, maxReplicas: 10"), _HPA),
     Rule("hpa-zero", "error", "goes down to nothing by a metric that only pods have", _REFUSED + " Zero replicas have no CPU to measure; the API allows it with Object or External metrics only.",
@@ -156,7 +156,7 @@ def hpa(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "hpa-single", obj, ("spec", "minReplicas"), words)
     metrics = items(spec, "metrics")
     if not metrics and not has(spec, "targetCPUUtilizationPercentage"):
-        yield tell(world, "hpa-no-metrics", obj, ("spec", "metrics"), "metrics: none")
+        yield tell(world, "hpa-metric-unset", obj, ("spec", "metrics"), "metrics: none")
     kinds = {text(metric, "type") for metric in metrics}
     if least == 0 and not kinds & {"Object", "External"}:
         yield tell(
