@@ -177,6 +177,7 @@ def test_to_the_outside_only_what_is_called_is_open(found):
         for one in workloads(objects):
             service = app.services.get(owners(app, one))
             if one.kind == "Cluster":
+                cloud(objects, one, app.stores[one.name].identity, set(), set())
                 assert permitted(objects, one.peer, WORLD, 443), "backups go there"
             if service is None:
                 continue

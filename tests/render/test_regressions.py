@@ -23,3 +23,13 @@ def test_in_the_mesh_a_certificates_challenge_is_answered_by_a_pod_that_its_prox
     assert permitted(objects, solver.peer, Peer("istio-system", {"app": "istiod"}), 15012)
     assert permitted(objects, Peer("ingress-nginx"), solver.peer, 8089)
     assert of(objects, "PeerAuthentication")["allow-acme-solver"]["spec"]["portLevelMtls"] == {"8089": {"mode": "PERMISSIVE"}}
+
+
+def test_backups_to_google_get_their_token_from_the_metadata_server():
+    _, objects = world_of(
+        "services: {api: {image: x/api, calls: [db]}}\n"
+        "stores: {db: {postgres: 16, storage: 1Gi, backup: 'gs://acme', identity: shop@acme.iam.gserviceaccount.com}}\n"
+        "platform: {postgres: cloudnative-pg}"
+    )
+    (instance,) = [one for one in workloads(objects) if one.kind == "Cluster"]
+    assert permitted(objects, instance.peer, Peer(address="169.254.169.254"), 80)

@@ -72,6 +72,9 @@ def _fixed(app: ResolvedApp) -> Iterator[_Named]:
     yield _Named(ACCOUNT, "default", "the namespace's own account")
     if platform.ingress == "gateway" and not platform.gateway:
         yield _Named(POLICY, "allow-gateway", "the Gateway")
+        kind = platform.gatewayClass or ("istio" if platform.mesh == "istio" else "nginx")
+        for made in ("Deployment", "Service", ACCOUNT):  # as controllers name what they make of it
+            yield _Named(made, f"{app.name}-{kind}", "the Gateway")
     if platform.issuer:
         yield _Named(POLICY, "allow-acme-solver", "cert-manager")
     if platform.mesh == "istio":
