@@ -1,0 +1,57 @@
+"""`seatrial graph`: a world as a picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+EXAMPLES = """\b
+Examples:
+  seatrial graph                              the app, chart or manifests of this folder, as text
+  seatrial graph -e production -o svg > shop.svg
+  kubectl get all,ing,netpol -o yaml | seatrial graph -
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("-e", "--environment", default="", help="Which environment or overlay. [default: the last one]")
+@click.option("-n", "--namespace", default="", help="The namespace of objects that name none.")
+@click.option("-o", "--output", type=click.Choice(["text", "svg"]), default="text", show_default=True)
+def command(paths: Sequence[str], environment: str, namespace: str, output: str) -> None:
+    """Draw the services, who calls whom, the stores and the ways in; what `check` calls an error is red.
+
+    PATH is a file or a folder; - is standard input.
+    """
+    from seatrial.cli.errors import reported
+
+    missing = [path for path in paths if path != "-" and not Path(path).exists()]
+    if missing:
+        raise click.UsageError(f"there is no {missing[0]!r}")
+    with reported():
+        sys.exit(_draw(paths or ["."], environment, namespace, output))
+
+
+def _draw(paths: Sequence[str], environment: str, namespace: str, output: str) -> int:
+    import seatrial.rules.written  # noqa: F401 - enters the rules into their table
+    from seatrial.rules.looking import found
+    from seatrial.sources import load
+    from seatrial.views.picture import drawn
+
+    loaded = load(paths, namespace=namespace, environments=[environment] if environment else ())
+    for problem in loaded.problems:
+        if problem.severity == "error":
+            click.echo(f"{problem.where}: {problem.text}", err=True)
+    variant = next(reversed(loaded.worlds))
+    world = loaded.worlds[variant]
+    problems = list(loaded.problems)
+    picture = drawn(world, found(world, live=False, problems=problems), ", ".join(paths) + (f" ({variant})" if variant else ""))
+    if output == "svg":
+        from seatrial.views.picture.svg import show
+    else:
+        from seatrial.views.picture.text import show
+    click.echo(show(picture), nl=False)
+    return 2 if any(problem.severity == "error" for problem in loaded.problems) else 0
