@@ -227,6 +227,54 @@ def test_answers_are_taken(init, tmp_path):
     assert [call.name for call in app.services["api"].calls] == ["web", "db"]
 
 
+def test_what_a_service_extends_is_laid_below_it_from_this_file_and_others(init, tmp_path):
+    (tmp_path / "common.yml").write_text("services: {base: {image: 'x/base:1', environment: [A=1, B=1], ports: ['80:8080']}}\n")
+    (tmp_path / "docker-compose.yml").write_text("""\
+services:
+  api: {extends: {file: common.yml, service: base}, environment: {B: "2"}}
+  beat: {extends: api, command: tick}
+  lost: {extends: {file: ../other.yml, service: x}, image: "x/lost:1"}
+""")
+    done = init("docker-compose.yml")
+    services = load(tmp_path).services
+    assert (services["beat"].image, services["beat"].port, services["beat"].config) == ("x/base:1", 8080, {"A": "1", "B": "2"})
+    assert "docker-compose.yml:4: `lost` extends `x` of ../other.yml, which was not found in this folder" in done.stderr
+
+
+def test_what_runs_once_before_a_service_becomes_its_migration(init, tmp_path):
+    (tmp_path / "docker-compose.yml").write_text("""\
+services:
+  api:
+    build: api
+    depends_on: {schema: {condition: service_completed_successfully}}
+  schema: {build: {context: api}, command: alembic upgrade head, restart: "no"}
+  seed: {image: "x/seed:1", profiles: [seed], restart: "no"}
+""")
+    done = init("docker-compose.yml")
+    services = load(tmp_path).services
+    assert list(services) == ["api"]
+    assert services["api"].migrate == ("alembic", "upgrade", "head")
+    assert "docker-compose.yml:5: `schema` runs once: it is the `migrate` command of `api` now" in done.stderr
+    assert "docker-compose.yml:6: `seed` runs once and ends" in done.stderr
+
+
+def test_a_variable_that_names_a_file_or_something_left_out_is_said(init, tmp_path):
+    (tmp_path / "docker-compose.yml").write_text("""\
+services:
+  web:
+    image: x/web:1
+    ports: ["9000-9010:8000-8010"]
+    secrets: [pass]
+    environment: {DB_PASSWORD_FILE: /run/secrets/pass, BROKER_HOST: rabbit}
+  rabbit: {image: "rabbitmq:3"}
+""")
+    done = init("docker-compose.yml")
+    web = load(tmp_path).services["web"]
+    assert (web.port, web.secrets) == (8000, ("DB_PASSWORD",))
+    assert ":4: ports 8000-8010 of `web`: a service has one port" in done.stderr
+    assert ":6: BROKER_HOST of `web` names `rabbit`, which is not carried over" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -238,7 +286,7 @@ def test_answers_are_taken(init, tmp_path):
         ),
         ("services: {web: {image: !!python/object:os.system x}}\n", "means nothing in a docker-compose file or a manifest"),
         ("services: 3\n", "nothing here could be a service"),
-        ("services: {web: 3}\n", ""),
+        ("services: {web: 3}\n", "`web` is no map of keys"),
         ("services: {web: {image: [x], ports: {a: b}, environment: 7, build: [], volumes: 1, deploy: x}}\n", ""),
         ("services: {'': {image: x}, 'Ä!': {image: 'y:1', environment: ['=', 'a b=c', 'OK=1']}}\n", ""),
         ("kind: Deployment\nspec: {template: 7}\n", "nothing here could be a service"),
@@ -296,3 +344,10 @@ def test_whatever_a_compose_file_says_the_app_file_loads_or_the_reason_is_told(t
         loads(settled(compose.draft_of(node, folder)))
     except AppFileErrors as errors:
         assert errors.problems
+
+
+def test_where_nobody_answers_the_way_out_is_named(init, tmp_path):
+    done = init()
+    assert done.exit_code == 2
+    assert "nobody answered; name a docker-compose file or manifests, or take the defaults with --yes" in done.stderr
+    assert not (tmp_path / "seatrial.yaml").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,21 +39,31 @@ def command(sources: tuple[Path, ...], out: Path, app: str, yes: bool, force: bo
       helm template shop chart > all.yaml && seatrial init all.yaml
       seatrial init --yes && seatrial up
     """
+    from seatrial.app import AppFileErrors
     from seatrial.importing import settled
 
     if out.exists() and not force:
         raise click.UsageError(f"{out} is there already; --force writes over it, --out FILE takes another")
     with told():
         draft = _draft(list(sources), out, app, yes)
-        text = settled(draft)
+        try:
+            text = settled(draft)
+        except AppFileErrors:
+            _tell(draft)
+            raise
     _write(out, text, force)
+    _tell(draft)
+    services, stores = (len(draft.data.get(kind, {})) for kind in ("services", "stores"))
+    click.echo(f"{out}: {services} service{'s' * (services != 1)}, {stores} store{'s' * (stores != 1)}")
+
+
+def _tell(draft: Draft) -> None:
+    """What was not carried over, on standard error."""
     notes = sorted(set(draft.notes))
     for note in notes:
         click.echo(f"{click.style(str(note.place), bold=True)}: {note.message}", err=True)
     if notes:
         click.echo(f"{len(notes)} thing{'s' if len(notes) > 1 else ''} not carried over, or not as it was", err=True)
-    services, stores = (len(draft.data.get(kind, {})) for kind in ("services", "stores"))
-    click.echo(f"{out}: {services} service{'s' * (services != 1)}, {stores} store{'s' * (stores != 1)}")
 
 
 def _draft(sources: list[Path], out: Path, app: str, yes: bool) -> Draft:
@@ -74,7 +85,14 @@ def _draft(sources: list[Path], out: Path, app: str, yes: bool) -> Draft:
 
 
 def _ask(words: str, default: str) -> str:
-    return str(click.prompt(words, default=default, err=True)).strip()
+    try:
+        return str(click.prompt(words, default=default, err=True)).strip()
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        click.echo(err=True)
+        hint = "name a docker-compose file or manifests, or take the defaults with --yes"
+        raise click.UsageError(f"there is nothing here to begin with, and nobody answered; {hint}") from None
 
 
 def _write(out: Path, text: str, force: bool) -> None:

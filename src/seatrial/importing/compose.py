@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seatrial.app.document import Path_
+from seatrial.importing.compose_files import extended, one_offs, sharing
 from seatrial.importing.draft import Draft, name
 from seatrial.importing.parts import (
     FOREIGN,
@@ -43,6 +44,7 @@ def draft_of(node: Node, folder: Path, app: str = "") -> Draft:
     draft = Draft(Path(node.document.file).name)
     draft.put(("app",), name(app or node["name"].text or here.resolve().name))
     draft.put(("version",), "0.1.0", comment="The tag of images that have none.")
+    node = extended(node, draft)
     names = _names(node, draft)
     for old, service in node["services"].items():
         ours = names.ours.get(old, "")
@@ -53,10 +55,24 @@ def draft_of(node: Node, folder: Path, app: str = "") -> Draft:
             _store(draft, ours, service, image)
         else:
             _service(draft, ours, service, here, folder, names)
+    _once(draft, node, names)
+    draft.put(("environments", "production"), {})
     for key, value in node.items():
         if key in _TOP and value.data:
             draft.note(value.place, f"`{key}`: {_TOP[key]}")
     return draft
+
+
+def _once(draft: Draft, node: Node, names: Names) -> None:
+    """What runs once before a service of the same image is its migration."""
+    for old, waiting in one_offs(node).items():
+        service = node["services"][old]
+        user = next((names.ours[other] for other in sharing(node, old, waiting) if other in names.ours), "")
+        if user and (words := _all_words(service)):
+            if put_command(draft, ("services", user, "migrate"), words, service["command"].place):
+                draft.note(service.place, f"`{old}` runs once: it is the `migrate` command of `{user}` now")
+        elif service:
+            draft.note(service.place, f"`{old}` runs once and ends, which no service does; see `migrate` and `jobs`")
 
 
 _TOP = {
@@ -68,7 +84,13 @@ _TOP = {
 
 def _names(node: Node, draft: Draft) -> Names:
     names = Names()
+    once = one_offs(node)
     for old, service in node["services"].items():
+        if not isinstance(service.data, dict):
+            draft.note(service.place, f"`{old}` is no map of keys, and so no service")
+            continue
+        if old in once:
+            continue
         image = filled(service["image"].text)
         if base(image) in FOREIGN and not service["build"]:
             names.left_out.add(old)
@@ -125,15 +147,20 @@ def _service(draft: Draft, ours: str, service: Node, here: Path, folder: Path, n
             reader(draft, ours, value)
         elif key not in _READ and not key.startswith("x-"):
             draft.note(value.place, f"`{key}` of `{ours}`: {_WHY.get(key, 'the app file has no such key')}")
+    _limits(draft, ours, service)
     put_settings(draft, ours, _settings(service, here), names)
     for key in ("depends_on", "links"):
         for called, place in _called(service[key]):
             put_call(draft, ours, called, names, place.place)
+            alias = place.text.partition(":")[2]
+            if alias and names.ours.get(called, alias) != alias:
+                draft.note(place.place, f"link `{alias}` of `{ours}`: `{called}` is reached as `{names.ours[called]}`")
 
 
 #: Keys that are read elsewhere in this module, or that mean nothing on Kubernetes.
 _READ = {
     *("image", "build", "command", "entrypoint", "ports", "expose", "environment", "env_file", "depends_on", "links"),
+    *("cpus", "mem_limit", "mem_reservation"),
     *("container_name", "hostname", "init", "tty", "stdin_open", "pull_policy", "platform", "logging", "restart"),
 }
 
@@ -143,12 +170,12 @@ _WHY = {
     "cap_add": "services run without capabilities",
     "network_mode": "every pod has its own network",
     "profiles": "it is carried over whatever its profile",
-    "extends": "what it extends was not read; give the file that `docker compose config` prints",
     "configs": "files are not carried over; put settings under `config`",
     "labels": "labels are made from the app file",
     "extra_hosts": "names come from the cluster's DNS",
     "working_dir": "set it in the Dockerfile",
-    "cpus": "see `size`",
+    "ulimits": "the cluster's nodes set them",
+    "sysctls": "the cluster's nodes set them",
 }
 
 
@@ -172,6 +199,8 @@ def _image(draft: Draft, ours: str, service: Node, here: Path, folder: Path) -> 
             if key != "context":
                 draft.note(value.place, f"`build.{key}` of `{ours}`: give it where the image is built")
     if not image:
+        if not build:
+            draft.note(service.place, f"`{ours}` has neither an image nor a folder to build")
         draft.put(
             (*at, "image"), f"{draft.get('app')}-{ours}", service.place, "Put the registry before it, such as ghcr.io/acme/."
         )
@@ -184,14 +213,17 @@ def _image(draft: Draft, ours: str, service: Node, here: Path, folder: Path) -> 
 
 
 def _command(draft: Draft, ours: str, service: Node) -> None:
-    words = [*_words(service["entrypoint"]), *_words(service["command"])]
-    place = (service["command"] or service["entrypoint"]).place
+    words = _all_words(service)
     if words:
-        put_command(draft, ("services", ours, "run"), words if len(words) > 1 else words[0].split("\0"), place)
+        put_command(draft, ("services", ours, "run"), words, (service["command"] or service["entrypoint"]).place)
+
+
+def _all_words(service: Node) -> list[str]:
+    return [*_words(service["entrypoint"]), *_words(service["command"])]
 
 
 def _words(node: Node) -> list[str]:
-    return [filled(word) for word in ([node.text] if node.text else node.words)]
+    return [filled(word) for word in ([node.text.strip()] if node.text.strip() else node.words)]
 
 
 def _ports(draft: Draft, ours: str, service: Node) -> None:
@@ -199,6 +231,9 @@ def _ports(draft: Draft, ours: str, service: Node) -> None:
     for node in (*service["ports"].each(), *service["expose"].each()):
         spec = filled(node.text) or filled(node["target"].text)
         number, _, protocol = spec.rpartition(":")[2].partition("/")
+        if re.fullmatch(r"[0-9]+-[0-9]+", number):
+            draft.note(node.place, f"ports {number} of `{ours}`: a service has one port; the first of them is taken, if any")
+            number = number.partition("-")[0]
         if (protocol or node["protocol"].text or "tcp") != "tcp":
             draft.note(node.place, f"port {number} of `{ours}`: only TCP is carried over")
         elif not number.isdecimal():
@@ -207,7 +242,7 @@ def _ports(draft: Draft, ours: str, service: Node) -> None:
             published = ":" in spec or bool(node["published"])
             words = "It was published: `expose: shop.example.com` lets the world in, by a host name." if published else ""
             draft.put(at, int(number), node.place, words)
-        elif draft.get(*map(str, at)) != int(number):
+        elif draft.get(*map(str, at)) != int(number) and "-" not in spec.rpartition(":")[2]:
             draft.note(node.place, f"port {number} of `{ours}`: a service has one port")
 
 
@@ -271,6 +306,8 @@ def _tmpfs(draft: Draft, ours: str, node: Node) -> None:
 def _secrets(draft: Draft, ours: str, node: Node) -> None:
     for item in node.each():
         source = item.text or item["source"].text
+        if f"/run/secrets/{item['target'].text or source}" in _named_files(item, ours):
+            continue  # it goes by the variable that named the file
         variable = re.sub(r"[^A-Za-z0-9_]", "_", source).upper()
         draft.add(("services", ours, "secrets"), variable, item.place)
         draft.note(
@@ -292,8 +329,24 @@ def _deploy(draft: Draft, ours: str, node: Node) -> None:
             draft.note(value.place, f"`deploy.{key}` of `{ours}`: the app file has no such key")
 
 
-def _memory(draft: Draft, ours: str, node: Node) -> None:
-    put_size(draft, ours, {}, {"memory": binary(node.text)}, node.place)
+def _named_files(item: Node, ours: str) -> list[str]:
+    """The files that variables of an item's service name."""
+    service = Node(item.document, item.document.data, (), item.offset).at(*item.path[:2])
+    return [setting.value or "" for setting in _settings(service, Path()) if setting.name.endswith("_FILE")]
+
+
+def _limits(draft: Draft, ours: str, service: Node) -> None:
+    """The size of a service, as files of version 2 say it."""
+    asked = {"memory": binary(service["mem_reservation"].text)}
+    most = {"memory": binary(service["mem_limit"].text), "cpu": service["cpus"].text}
+    found = [{key: value for key, value in part.items() if value} for part in (asked, most)]
+    if any(found):
+        put_size(draft, ours, found[0], found[1], (service["mem_limit"] or service["cpus"]).place)
+
+
+def _scale(draft: Draft, ours: str, node: Node) -> None:
+    if node.text.isdecimal() and int(node.text):
+        draft.put(("services", ours, "replicas"), int(node.text), node.place)
 
 
 def _grace(draft: Draft, ours: str, node: Node) -> None:
@@ -314,7 +367,7 @@ _READERS: dict[str, Callable[[Draft, str, Node], None]] = {
     "tmpfs": _tmpfs,
     "secrets": _secrets,
     "deploy": _deploy,
-    "mem_limit": _memory,
+    "scale": _scale,
     "stop_grace_period": _grace,
     "user": _user,
 }

@@ -102,7 +102,13 @@ def put_settings(draft: Draft, name: str, settings: Iterable[Setting], names: Na
     for setting in settings:
         for called in _hosts(setting, names):
             put_call(draft, name, called, names, setting.place)
-        if setting.name == "PORT" and (setting.value or "").isdecimal():
+        for lost in _hosts(setting, Names({name: name for name in names.left_out})):
+            draft.note(setting.place, f"{setting.name} of `{name}` names `{lost}`, which is not carried over")
+        if setting.name.endswith("_FILE") and (setting.value or "").startswith("/run/secrets/"):
+            variable = setting.name.removesuffix("_FILE")
+            draft.add((*at, "secrets"), variable, setting.place)
+            draft.note(setting.place, f"{setting.name} of `{name}`: it named a file; {variable} has the secret itself now")
+        elif setting.name == "PORT" and (setting.value or "").isdecimal():
             if draft.get(*at, "port") is None:
                 draft.put((*at, "port"), int(setting.value or 0), setting.place)
         elif setting.secret or is_secret(setting.name, setting.value or ""):
