@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -12,9 +13,14 @@ from seatrial.release.verdict import Judge, Weights
 from seatrial.twin.clock import VirtualClock
 from seatrial.twin.cluster import Cluster
 from seatrial.twin.kubelet.node import NodeSpec
+from seatrial.twin.kubelet.profiles import Profile
+from seatrial.twin.kubelet.runtime import ContainerSpec
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
 from seatrial.twin.store import Change
 from seatrial.world.objects import Obj, Ref, clone, name_of, ref_of
+
+#: (image, container) -> what it does; None for what containers do by default.
+Profiles = Callable[[str, ContainerSpec | None], Profile | None]
 
 NAMESPACE = "shop"
 SEEN = (
@@ -65,9 +71,9 @@ class Bench:
         return self.verdict
 
 
-def cluster_of(clock: VirtualClock, **more: Any) -> Cluster:
+def cluster_of(clock: VirtualClock, profiles: Profiles | None = None, **more: Any) -> Cluster:
     cluster = Cluster(
-        clock, SimulatedRuntime(clock), [NodeSpec("node-a", cpu="4", memory="16Gi")], seed=1, track_fields=False, **more
+        clock, SimulatedRuntime(clock, profiles), [NodeSpec("node-a", cpu="4", memory="16Gi")], seed=1, track_fields=False, **more
     )
     cluster.start()
     cluster.registry.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
@@ -111,10 +117,15 @@ def deployment(name: str = "web", replicas: int = 1, profile: str = "", **more: 
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
 
 
-def release(old: list[Obj], new: list[Obj], seconds: float = 120.0, weights: Weights | None = None) -> Bench:
-    """Let the old objects settle, then release the new ones, and look until there is a verdict."""
+def release(
+    old: list[Obj], new: list[Obj], seconds: float = 120.0, weights: Weights | None = None, profiles: Profiles | None = None
+) -> Bench:
+    """Let the old objects settle, then release the new ones, and look until there is a verdict.
+
+    `profiles` says what a container does that has no annotation: an image, and the container unless it is only pulled.
+    """
     clock = VirtualClock()
-    cluster = cluster_of(clock)
+    cluster = cluster_of(clock, profiles)
     put(cluster, old)
     clock.run_for(120 if old else 2)
     before = {}

@@ -6,12 +6,15 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seatrial.cli.params import SECONDS
 from seatrial.cli.source import cluster_options, place_options, source_options
+
+if TYPE_CHECKING:
+    from seatrial.release.verdict import Weights
 
 EXAMPLES = """\b
 Examples:
@@ -48,6 +51,13 @@ WISHES = (
     show_default=True,
     help="After a failed first install, rollback means uninstall.",
 )
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="How a failure is weighed: share=50%, crashes=2, stubborn=5, probes=3, patience=30s, patience-serving=90s.",
+)
 @click.option("--recover", is_flag=True, help="Take a Helm release that is stuck in pending for failed, and go on.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else manages.")
 @click.option("--despite-migrations", is_flag=True, help="Roll back past migrations that may not be undone.")
@@ -69,6 +79,7 @@ def command(path: Path, output: str, context: str | None, kubeconfig: Path | Non
     from seatrial.cli.running import can_ask, must_answer
 
     must_answer(options["yes"], options["dry_run"])
+    options["weights"] = _weights(options["weights"])
     if options["on_failure"] == "ask" and not can_ask():
         raise click.UsageError("--on-failure ask needs a terminal to ask on: say rollback or keep")
     with reported(), tempfile.TemporaryDirectory(prefix="seatrial-release-") as scratch:
@@ -91,4 +102,14 @@ async def _run(
         await client.close()
         raise
     wish = Wish(factor=options["safety_factor"], **wish_of(options, *WISHES))
-    return await run(lambda parts: Release(source, client, helm, wish, parts), output, flags(context, kubeconfig), scratch)
+    place = flags(context, kubeconfig)
+    return await run(lambda parts: Release(source, client, helm, wish, parts), output, place, scratch, options["weights"])
+
+
+def _weights(settings: tuple[str, ...]) -> Weights:
+    from seatrial.release.verdict import Weights
+
+    try:
+        return Weights().with_settings(settings)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--weight") from None

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,18 @@ import click
 if TYPE_CHECKING:
     from seatrial.release.events import Event
     from seatrial.release.session import Parts, Session
+    from seatrial.release.verdict import Weights
     from seatrial.views.stream import View
 
 
-async def run(make: Callable[[Parts], Session], output: str, flags: str, scratch: Path | None = None) -> int:
-    """Run a session; its exit code. `make` gets the parts that are the command line's own to give."""
+async def run(
+    make: Callable[[Parts], Session],
+    output: str,
+    flags: str,
+    scratch: Path | None = None,
+    weights: Weights | None = None,
+) -> int:
+    """Run a session; its exit code. `make` gets the parts that are the command line's own to give; `weights` of the verdict."""
     from seatrial.release.evidence import save_evidence
     from seatrial.release.redact import Redactor
     from seatrial.release.session import Parts
@@ -34,7 +42,8 @@ async def run(make: Callable[[Parts], Session], output: str, flags: str, scratch
         shown.close()
         return await asked(question)
 
-    session = make(Parts(Watcher, Redactor(), verify=verify, save=save_evidence, listen=shown.show, ask=ask, flags=flags))
+    watcher = partial(Watcher, weights=weights)
+    session = make(Parts(watcher, Redactor(), verify=verify, save=save_evidence, listen=shown.show, ask=ask, flags=flags))
     _interruptible(session, shown, scratch)
     try:
         return (await session.run()).code

@@ -6,9 +6,10 @@ long, whether the old version serves, and whether something that is still under 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
+from typing import Any
 
 import seatrial.rules.alive  # noqa: F401 - enters the rules into their table
 from seatrial.release.events import Rollout, Verdict
@@ -16,6 +17,7 @@ from seatrial.release.tree import Row, new_pods, new_replicaset, old_pods, row_o
 from seatrial.rules.alive.pods import is_going, is_ready
 from seatrial.rules.causes import merge
 from seatrial.rules.finding import Finding, look_at
+from seatrial.world import duration
 from seatrial.world.objects import Obj, Ref, annotations_of, clone, dig, ref_of
 from seatrial.world.world import World
 
@@ -33,7 +35,7 @@ _RANK = ("analysis", "refused", "config", "mount", "image", "unschedulable", "cr
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How findings are weighed; all of it can be set."""
+    """How findings are weighed; all of it can be set (`with_settings`)."""
 
     share: float = 0.5  # of the new pods that must be stricken
     crashes: int = 2  # ends of a container that make a loop, where no new pod is ready; one more where some are
@@ -42,6 +44,45 @@ class Weights:
     patience: float = 30.0  # seconds for what may pass by itself, while nothing serves
     patience_serving: float = 90.0  # … while the old version serves, and for what strikes only a few
     settle: float = 1.0  # seconds for pods without a node and refusals: controllers look again at once
+
+    def with_settings(self, settings: Iterable[str]) -> Weights:
+        """These weights with some set otherwise: `share=30%`, `crashes=3`, `patience=2m`. Raises ValueError."""
+        found: dict[str, Any] = {}
+        for text in settings:
+            key, _, value = (part.strip() for part in text.partition("="))
+            read, meant = _SETTINGS.get(key, (None, ""))
+            if read is None:
+                raise ValueError(f"{text!r} is no weight: there are {', '.join(_SETTINGS)}, each given as in share=30%")
+            try:
+                found[key.replace("-", "_")] = read(value)
+            except ValueError:
+                raise ValueError(f"{text!r}: {value!r} is not {meant}") from None
+        return replace(self, **found)
+
+
+def _share(text: str) -> float:
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    return float(text) if text.isdigit() else duration.parse(text)
+
+
+#: A weight as it is set -> how its value is read, and what it is.
+_SETTINGS: dict[str, tuple[Callable[[str], float], str]] = {
+    "share": (_share, "a share such as 30% or 0.3"),
+    **dict.fromkeys(("crashes", "stubborn", "probes"), (_count, "a number from 1 on")),
+    **dict.fromkeys(("patience", "patience-serving", "settle"), (_duration, "a duration such as 90s")),
+}
 
 
 @dataclass

@@ -57,6 +57,8 @@ _FAILED = re.compile(r"^(Readiness|Liveness|Startup) probe (?:failed|errored)", 
 _CONTAINER = re.compile(r"\{([^}]+)\}")
 #: Seconds that any application gets before an answer is taken for its last word: servers answer 404 while they load.
 START = 10.0
+#: The part of a startup probe's own time after which an answer is taken for the last word.
+PART = 0.5
 
 
 @check("Pod", rules=RULES.values(), live=True)
@@ -106,6 +108,8 @@ def _finding(world: World, container: Container, event: Obj) -> Finding:
     if known is not None:
         facts.append(Fact(f"pods of {whose(world, container.pod)} were ready {known:.0f} s after their start before"))
     patience = max(START, 1.5 * known) if known is not None else START
+    if kind == "startup":  # its author has said how long a start may take
+        patience = max(patience, PART * seconds_given(probe))
     severity = RULES[rule].severity
     if rule not in ("probe-fails", "probe-scheme", "probe-command") and ran < patience:
         severity = "note"  # it may still be on its way up
