@@ -351,3 +351,42 @@ def test_where_nobody_answers_the_way_out_is_named(init, tmp_path):
     assert done.exit_code == 2
     assert "nobody answered; name a docker-compose file or manifests, or take the defaults with --yes" in done.stderr
     assert not (tmp_path / "seatrial.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("Chart.yaml", "deploy: is a Helm chart: give what it becomes\n    helm template APP deploy > all.yaml"),
+        ("kustomization.yaml", "deploy: is a Kustomize tree: give what it becomes\n    kubectl kustomize deploy > all.yaml"),
+        ("overlays/production/kustomization.yaml", "kubectl kustomize deploy/overlays/production > all.yaml"),
+    ],
+)
+def test_a_chart_or_a_kustomize_tree_is_given_as_what_it_becomes(init, tmp_path, path, said):
+    (tmp_path / "deploy" / path).parent.mkdir(parents=True)
+    (tmp_path / "deploy" / path).write_text("kind: Kustomization\n")
+    done = init("deploy")
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_an_app_that_was_rendered_comes_back_with_what_makes_it_up(init, tmp_path):
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before/seatrial.yaml").write_text("""\
+app: shop
+version: "1.4"
+services:
+  web: {image: x/web, port: 80, expose: shop.example.com, calls: [api], metrics: /stats, drain: 7s, grace: 20s}
+  api: {image: x/api, port: 3000, calls: [db], size: large, canary: {steps: [50%]}, metrics: /metrics}
+stores: {db: {postgres: 16, storage: 20Gi}}
+environments: {production: {}}
+platform: {monitoring: prometheus-operator, rollouts: argo-rollouts}
+""")
+    rendered = CliRunner().invoke(seatrial, ["render", "before"], catch_exceptions=False)
+    (tmp_path / "all.yaml").write_text(rendered.stdout)
+    assert init("all.yaml").exit_code == 0
+    services = load(tmp_path).services
+    assert list(services) == ["api", "web"], "a canary's Service does not rename it"
+    assert services["api"].size == "large"
+    assert [call.name for call in services["api"].calls] == ["db"]
+    assert (services["web"].drain, services["web"].grace) == (7, 20)
+    assert services["web"].metrics.path == "/stats"

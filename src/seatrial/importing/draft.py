@@ -137,7 +137,7 @@ def _without(data: Any, paths: set[Path_], here: Path_) -> Any:
 TOP = ("app", "team", "version", "services", "stores", "sizes", "environments", "platform")
 SERVICE = (
     *("image", "build", "run", "runtime", "port", "health", "metrics", "expose", "calls", "config", "secrets", "migrate", "jobs"),
-    *("size", "replicas", "scale", "canary", "grace", "user", "writable", "nodes", "identity"),
+    *("size", "replicas", "scale", "canary", "drain", "grace", "user", "writable", "nodes", "identity"),
 )
 
 

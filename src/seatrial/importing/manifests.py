@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from seatrial.app import AppFileErrors
+from seatrial.app import AppFileErrors, Problem
 from seatrial.app.document import Path_
 from seatrial.importing.compose import unique
 from seatrial.importing.draft import Draft, name
@@ -38,12 +38,28 @@ ANEW = {
     "ResourceQuota": "what the app can scale to",
     "LimitRange": "the sizes",
     "PersistentVolumeClaim": "`storage` of a store",
+    "PrometheusRule": "`slo` and `metrics`",
+    "AnalysisTemplate": "`canary`",
+    "ScaledObject": "`scale` and its triggers, `on`",
+    "VerticalPodAutoscaler": "`platform.recommendations`",
+    "SecretStore": "`platform.secretProvider`",
+    "SecretProviderClass": "`platform.secretProvider`",
+    **dict.fromkeys(("Gateway", "VirtualService", "HTTPRoute"), "`expose` and `platform.ingress`"),
+    **dict.fromkeys(("DestinationRule", "PeerAuthentication", "AuthorizationPolicy"), "`calls` and `platform.mesh`"),
+    **dict.fromkeys(("Role", "RoleBinding"), "`permissions`"),
 }
 #: Kinds that are read together with the workloads they are about.
 READ = (*WORKLOADS, "Service", "Ingress", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "CronJob", "ExternalSecret")
 
 
 _CHART = "of a chart, give what `helm template` prints"
+
+#: What a folder is when it holds a file of this name, and how it is given instead.
+TREES = {
+    "Chart.yaml": ("a Helm chart", "helm template APP {folder} > all.yaml && seatrial init all.yaml"),
+    "kustomization.yaml": ("a Kustomize tree", "kubectl kustomize {folder} > all.yaml && seatrial init all.yaml"),
+    "kustomization.yml": ("a Kustomize tree", "kubectl kustomize {folder} > all.yaml && seatrial init all.yaml"),
+}
 
 
 class Objects:
@@ -68,6 +84,7 @@ def gather(paths: list[Path], draft: Draft) -> Objects:
     nodes: list[Node] = []
     for path in paths:
         inside = path.is_dir()
+        _refuse_tree(path)
         files = [file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file()] if inside else [path]
         for file in sorted(files):
             try:
@@ -81,6 +98,15 @@ def gather(paths: list[Path], draft: Draft) -> Objects:
             for node in found:
                 nodes.extend(node["items"].each() if node["kind"].text.endswith("List") else [node])
     return Objects(nodes)
+
+
+def _refuse_tree(folder: Path) -> None:
+    """A chart or a Kustomize tree is not what it becomes: its files are templates and patches."""
+    inner = sorted(folder.glob("overlays/*"), key=lambda path: (path.name != "production", path)) if folder.is_dir() else []
+    for where in (folder, *inner):
+        for name_, (what, hint) in TREES.items():
+            if (where / name_).is_file():
+                raise AppFileErrors([Problem(str(folder), 0, 0, f"is {what}: give what it becomes", hint.format(folder=where))])
 
 
 def draft_of(paths: list[Path], app: str = "") -> Draft:
@@ -106,6 +132,8 @@ def draft_of(paths: list[Path], app: str = "") -> Draft:
         kind = node["kind"].text
         if kind in ANEW:
             draft.note(node["kind"].place, f"{kind} {called(node)}: it is rendered anew, from {ANEW[kind]}")
+        elif kind == "Job":
+            draft.note(node["kind"].place, f"Job {called(node)}: if it brings a store up to date, it is `migrate` of a service")
         elif kind not in READ:
             draft.note(
                 node["kind"].place, f"{kind or 'an object without a kind'} {called(node)}: the app file has no place for it"
@@ -142,14 +170,15 @@ def _names(objects: Objects, draft: Draft) -> Names:
 
 
 def _selecting(workload: Node, objects: Objects) -> Node | None:
-    """The Service that selects the workload's pods, one with a cluster address before a headless one."""
+    """The Service that selects the workload's pods: one that is called like it, or one with a cluster address."""
     labels = {key: value.text for key, value in workload.at("spec", "template", "metadata", "labels").items()}
     found = []
     for service in objects.of("Service"):
         selector = {key: value.text for key, value in service.at("spec", "selector").items()}
         if selector and selector.items() <= labels.items():
             found.append(service)
-    return min(found, key=lambda service: service.at("spec", "clusterIP").text == "None", default=None)
+    own = called(workload)
+    return min(found, key=lambda one: (called(one) != own, one.at("spec", "clusterIP").text == "None"), default=None)
 
 
 def _service(draft: Draft, ours: str, workload: Node, objects: Objects, names: Names) -> None:
@@ -207,8 +236,12 @@ def _rest(draft: Draft, ours: str, workload: Node) -> None:
         draft.put((*at, "user"), int(user.text), user.place)
     for label, value in pod["nodeSelector"].items():
         draft.put((*at, "nodes", label), value.text, value.place)
-    if pod["terminationGracePeriodSeconds"].text.isdecimal():
-        draft.put((*at, "grace"), f"{pod['terminationGracePeriodSeconds'].text}s", pod["terminationGracePeriodSeconds"].place)
+    grace, pause = pod["terminationGracePeriodSeconds"], main.at("lifecycle", "preStop", "sleep", "seconds")
+    if pause.text.isdecimal():
+        draft.put((*at, "drain"), f"{pause.text}s", pause.place)
+    if grace.text.isdecimal():  # Kubernetes counts the pause before SIGTERM as well
+        left = int(grace.text) - (int(pause.text) if pause.text.isdecimal() else 0)
+        draft.put((*at, "grace"), f"{max(left, 1)}s", grace.place)
     for mount in main["volumeMounts"].each():
         volume = pod["volumes"].named(mount["name"].text)
         if volume["emptyDir"].path and "emptyDir" in (volume.data or {}):
@@ -238,7 +271,7 @@ def _settings(container: Node, objects: Objects) -> Iterator[Setting]:
             config = objects.named("ConfigMap", given.at("configMapKeyRef", "name").text)
             value = config["data"][given.at("configMapKeyRef", "key").text] if config else None
             yield Setting(variable, value.text if value else None, item.place)
-        elif variable and not given["fieldRef"] and "$(" not in item["value"].text:
+        elif variable and not given["fieldRef"]:
             yield Setting(variable, item["value"].text, item.place)
 
 
@@ -272,6 +305,20 @@ def _around(draft: Draft, objects: Objects, names: Names) -> None:
         _scaled(draft, names.ours.get(hpa.at("spec", "scaleTargetRef", "name").text, ""), hpa)
     for job in objects.of("CronJob"):
         _job(draft, job)
+    for monitor in objects.of("ServiceMonitor", "PodMonitor"):
+        _monitored(draft, monitor, objects, names)
+
+
+def _monitored(draft: Draft, monitor: Node, objects: Objects, names: Names) -> None:
+    """The path of metrics of the workloads whose pods, or whose Service, a monitor selects."""
+    wanted = {key: value.text for key, value in monitor.at("spec", "selector", "matchLabels").items()}
+    end = monitor.at("spec", "endpoints", 0) or monitor.at("spec", "podMetricsEndpoints", 0)
+    for workload in objects.of(*WORKLOADS):
+        service = _selecting(workload, objects) if monitor["kind"].text == "ServiceMonitor" else None
+        labels = (service or workload.at("spec", "template")).at("metadata", "labels")
+        ours = names.ours.get(called(workload), "")
+        if wanted and ours in draft.data.get("services", {}) and wanted.items() <= {k: v.text for k, v in labels.items()}.items():
+            draft.put(("services", ours, "metrics"), end["path"].text or "/metrics", end.place)
 
 
 def _exposed(draft: Draft, ours: str, rule: Node, path: Node) -> None:

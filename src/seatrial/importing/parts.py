@@ -118,6 +118,8 @@ def put_settings(draft: Draft, name: str, settings: Iterable[Setting], names: Na
                 if given != setting.name and names.ours[called] != name:
                     message = f"it is a secret to be given now; {given} says where `{names.ours[called]}` is, without one"
                     draft.note(setting.place, f"{setting.name} of `{name}`: {message}")
+        elif "$(" in (setting.value or ""):
+            draft.note(setting.place, f"{setting.name} of `{name}` is made of other variables, which `config` cannot do")
         elif setting.value is None:
             draft.note(setting.place, f"{setting.name} of `{name}` has no value here; put it under `config` or `secrets`")
         else:
@@ -182,6 +184,7 @@ def put_size(draft: Draft, name: str, requests: Mapping[str, str], limits: Mappi
 KNOWN = {
     "small": ({"cpu": "100m", "memory": "128Mi"}, {"memory": "256Mi"}),
     "medium": ({"cpu": "250m", "memory": "256Mi"}, {"memory": "512Mi"}),
+    "large": ({"cpu": "1", "memory": "1Gi"}, {"memory": "2Gi"}),
 }
 
 
