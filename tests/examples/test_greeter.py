@@ -71,7 +71,7 @@ def test_settings_come_from_the_environment() -> None:
     found = load(
         {"GREETING": "Hi", "READINESS_DELAY_SEC": "2.5", "FAIL_RATE": "0.02", "POD_IP": "127.97.0.3", "WORK_ROUNDS": "5"}
     )
-    assert found == Settings("Hi", 2.5, 0.02, 5, "127.97.0.3", 8080)
+    assert found == Settings("Hi", 2.5, 0.02, 5, "127.97.0.3", 8000)
 
 
 def test_everything_wrong_with_the_environment_is_said_at_once() -> None:

@@ -181,7 +181,7 @@ def test_the_readme_says_what_each_value_is_for_and_each_can_be_set(example):
     for row in table:
         assert row.words, f"{row.path} is explained"
         assert f"| `{row.path}` | {row.type} |" in example.files["README.md"]
-        arguments += ["--set-json", f"{row.path}={json.dumps(row.example or 'given')}"]
+        arguments += ["--set-json", f"{row.path}={json.dumps('given' if row.example in (None, '') else row.example)}"]
     assert "kind: " in helm("template", str(example.folder / "chart"), *arguments)
 
 

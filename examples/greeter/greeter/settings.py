@@ -17,7 +17,7 @@ class Settings:
     fail_rate: float = 0.0  # of /work: 0 never, 1 always
     work: int = 20_000  # rounds of hashing that one /work costs: some ten milliseconds of CPU
     host: str = "0.0.0.0"  # noqa: S104 - a pod answers on its own address only
-    port: int = 8080
+    port: int = 8000
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -42,7 +42,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         fail_rate=number("FAIL_RATE", 0, 1),
         work=int(number("WORK_ROUNDS", 20_000, 10_000_000)),
         host=environ.get("POD_IP") or Settings.host,
-        port=int(number("PORT", 8080, 65535)),
+        port=int(number("PORT", 8000, 65535)),
     )
     if wrong:
         raise SettingsError("; ".join(wrong))

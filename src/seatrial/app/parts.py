@@ -60,6 +60,8 @@ class Health(Part):
     """Answers below 400 while requests may come; may depend on the stores. Without it, `live` is asked."""
     startup: Duration | None = None
     """How long the container may take until it first answers (default 60s)."""
+    port: Port | None = None
+    """The port that answers, where it is another than the service's own, such as a management port the world never reaches."""
 
 
 class Trigger(Part):
@@ -111,6 +113,15 @@ class Expose(Part):
     """Whether the certificate comes with the Ingress (default: when `platform.issuer` says who issues it)."""
 
 
+class Endpoint(Part):
+    """A further place where a service shows metrics."""
+
+    port: Port
+    """The port."""
+    path: HttpPath | None = None
+    """The path (default /metrics)."""
+
+
 class Metrics(Part):
     """Where Prometheus reads the service's metrics."""
 
@@ -118,6 +129,8 @@ class Metrics(Part):
     """The path (default /metrics)."""
     port: Port | None = None
     """The port, where it is another than the service's own."""
+    also: tuple[Endpoint, ...] | None = None
+    """Further places with other metrics, such as those of an agent in the process; read from the pods."""
     requests: Metric | None = None
     """The counter of requests, from which alerts and canaries reckon errors (default http_requests_total)."""
     status: Metric | None = None

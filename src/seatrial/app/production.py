@@ -30,6 +30,7 @@ def impossible(app: ResolvedApp) -> Iterator[Wrong]:
         yield from _canary(app, at, name, service, where)
         yield from _objective(app, at, name, service, where)
         yield from _triggers(app, at, name, service, where)
+        yield from _further(at, name, service)
     for name, store in app.stores.items():
         yield from _store(app, ("stores", name), name, store, where)
 
@@ -102,6 +103,18 @@ def _objective(app: ResolvedApp, at: Path_, name: str, service: Service, where: 
         yield (*at, "slo"), f"`{name}` promises something and shows no metrics to measure it by", "add `metrics: /metrics`"
     if service.slo and service.slo.percentile and not service.slo.latency:
         yield (*at, "slo", "percentile"), f"`{name}` has a percentile and no `latency` to keep to", "such as `latency: 300ms`"
+
+
+def _further(at: Path_, name: str, service: Service) -> Iterator[Wrong]:
+    """Ports at which metrics would be read twice, or probes would find something else."""
+    metrics, health = service.metrics, service.health
+    taken = {service.port: "serves", (metrics and metrics.port) or service.port: "shows its metrics"}
+    if health and health.port:
+        taken.setdefault(health.port, "is asked how it is")
+    for index, one in enumerate((metrics and metrics.also) or ()):
+        if one.port in taken:
+            yield (*at, "metrics", "also", index), f"`{name}` {taken[one.port]} at {one.port} already", ""
+        taken[one.port] = "shows metrics"
 
 
 def _triggers(app: ResolvedApp, at: Path_, name: str, service: Service, where: str) -> Iterator[Wrong]:

@@ -106,6 +106,6 @@ def _objects(scope: Scope) -> Iterator[Obj | None]:
         yield from gateway.routes(scope, name)
         yield from mesh.virtual_services(scope, name)
         yield from mesh.destination_rules(scope, name)
-        yield telemetry.service_monitor(scope, name)
+        yield from telemetry.monitors(scope, name)
         yield alerts.service_rules(scope, name)
     yield dashboard.dashboard(scope)

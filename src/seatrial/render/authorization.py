@@ -17,6 +17,7 @@ from seatrial.render.peers import ISTIO
 from seatrial.render.scaling import is_asked_by_keda
 from seatrial.render.scope import SERVICE, STORE, Scope
 from seatrial.render.store import kind_of
+from seatrial.render.telemetry import read_ports
 from seatrial.render.tracing import COLLECTOR, PORTS, own, traced
 from seatrial.world.objects import Obj
 
@@ -48,10 +49,9 @@ def _service_rules(scope: Scope, name: str, service: Service) -> list[Obj]:
     rules = _calls(scope, scope.app.callers(name), service.port) if service.port else []
     if service.port and service.expose and platform.ingress != "none":
         rules.append(_rule(_entries(scope), service.port))
-    metrics = service.metrics and (service.metrics.port or service.port)
-    if metrics and platform.monitoring == "prometheus-operator":
-        found = _rule([OUTSIDERS], metrics)
-        if metrics == service.port:
+    for port in read_ports(scope, service) if service.metrics else []:
+        found = _rule([OUTSIDERS], port)
+        if port == service.port:
             path = (service.metrics and service.metrics.path) or "/metrics"
             found["to"][0]["operation"] |= {"methods": ["GET"], "paths": [path]}
         rules.append(found)

@@ -11,6 +11,7 @@ from seatrial.render.delivery import canary_service, routers
 from seatrial.render.gateway import class_of, hosts
 from seatrial.render.scaling import is_asked_by_keda
 from seatrial.render.scope import SERVICE, STORE, Scope
+from seatrial.render.telemetry import read_ports
 from seatrial.world.objects import Obj
 
 API, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
@@ -68,10 +69,8 @@ def _plain_ports(scope: Scope, service: Service) -> list[int]:
     found = []
     if service.expose and service.port and scope.app.platform.ingress != "none" and not entry_meshed(scope):
         found.append(service.port)
-    metrics = service.metrics and (service.metrics.port or service.port)
-    if metrics and scope.app.platform.monitoring == "prometheus-operator" and metrics not in found:
-        found.append(metrics)
-    return found
+    read = read_ports(scope, service) if service.metrics else []  # a proxy's own port is never encrypted
+    return list(dict.fromkeys([*found, *read]))
 
 
 def gateway(scope: Scope) -> Obj | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from seatrial.app.model import Service
 from seatrial.render import entry, reach
-from seatrial.render.analysis import PROXY_PORT, by_proxy
 from seatrial.render.container import STORE_PORTS
 from seatrial.render.delivery import canary_service, routers
 from seatrial.render.entry import INGRESS_NAMESPACE
@@ -17,6 +16,7 @@ from seatrial.render.peers import EVERYWHERE, dns, namespace, sidecar, tcp
 from seatrial.render.scaling import is_asked_by_keda
 from seatrial.render.scope import JOB, MIGRATION, SERVICE, STORE, Scope
 from seatrial.render.store import kind_of, pods_of
+from seatrial.render.telemetry import read_ports
 from seatrial.world.objects import Obj
 
 #: Where KEDA asks from how long a list is.
@@ -134,9 +134,9 @@ def _ingress(scope: Scope, name: str) -> list[Obj]:
         rules.append({"from": callers, "ports": tcp(found.port)})
     if found.expose and found.port and platform.ingress != "none":
         rules.append({"from": entry.entries(scope), "ports": tcp(found.port)})
-    metrics = PROXY_PORT if by_proxy(scope, found) else found.metrics and (found.metrics.port or found.port)
-    if metrics and platform.monitoring == "prometheus-operator":
-        rules.append({"from": [namespace(platform.monitoringNamespace or "monitoring")], "ports": tcp(metrics)})
+    read = read_ports(scope, found)
+    if read:
+        rules.append({"from": [namespace(platform.monitoringNamespace or "monitoring")], "ports": tcp(*read)})
     return rules
 
 

@@ -9,6 +9,7 @@ in `alerts`, what is drawn in `dashboard`.
 from __future__ import annotations
 
 from seatrial.app.model import Service
+from seatrial.app.parts import Endpoint
 from seatrial.render import analysis
 from seatrial.render.scope import NAME, SERVICE, Scope
 from seatrial.world.objects import Obj
@@ -42,7 +43,39 @@ def _rolled(scope: Scope, service: Service) -> bool:
     return bool(service.canary) and scope.app.platform.rollouts == "argo-rollouts"
 
 
-def service_monitor(scope: Scope, name: str) -> Obj | None:
+def further(service: Service) -> tuple[Endpoint, ...]:
+    """Where a service shows more metrics than at its first place."""
+    return (service.metrics and service.metrics.also) or ()
+
+
+def port_name(port: int) -> str:
+    """The name of the port of a further place."""
+    return f"metrics-{port}"
+
+
+def read_ports(scope: Scope, service: Service) -> list[int]:
+    """The ports at which Prometheus reads a service's pods."""
+    if not monitored(scope):
+        return []
+    if analysis.by_proxy(scope, service):
+        return [analysis.PROXY_PORT]
+    first = service.metrics and (service.metrics.port or service.port)
+    return [*([first] if first else []), *(one.port for one in further(service))]
+
+
+def monitors(scope: Scope, name: str) -> list[Obj]:
+    """What reads a service's metrics: its monitor, and a PodMonitor of its own for further places."""
+    service, found = scope.app.services[name], _monitor(scope, name)
+    endpoints = [{"port": port_name(one.port), "path": one.path or "/metrics", "interval": INTERVAL} for one in further(service)]
+    if not found or not endpoints:
+        return [found] if found else []
+    if found["kind"] == "PodMonitor":
+        found["spec"]["podMetricsEndpoints"] += endpoints
+        return [found]
+    return [found, _pod_monitor(scope, name, *endpoints)]
+
+
+def _monitor(scope: Scope, name: str) -> Obj | None:
     """The monitor of a service: a ServiceMonitor, or a PodMonitor where its Services cannot tell its pods."""
     service = scope.app.services[name]
     if not monitored(scope):
@@ -60,9 +93,9 @@ def service_monitor(scope: Scope, name: str) -> Obj | None:
     return _pod_monitor(scope, name, endpoint)
 
 
-def _pod_monitor(scope: Scope, name: str, endpoint: Obj) -> Obj:
+def _pod_monitor(scope: Scope, name: str, *endpoints: Obj) -> Obj:
     spec: Obj = {"jobLabel": NAME}
     if _rolled(scope, scope.app.services[name]):
         spec["podTargetLabels"] = [HASH]
-    spec |= {"selector": {"matchLabels": scope.selector(name, SERVICE)}, "podMetricsEndpoints": [endpoint]}
+    spec |= {"selector": {"matchLabels": scope.selector(name, SERVICE)}, "podMetricsEndpoints": list(endpoints)}
     return {"apiVersion": API, "kind": "PodMonitor", "metadata": meta(scope, name, name, SERVICE), "spec": spec}

@@ -14,6 +14,7 @@ from seatrial.render.config import checksums
 from seatrial.render.container import container, container_security, pod_annotations, pod_labels, pod_spec, resources
 from seatrial.render.jobs import migration
 from seatrial.render.scope import CALLS, MIGRATION_NAME, SERVICE, ZONE, Scope
+from seatrial.render.telemetry import further, port_name
 from seatrial.world.objects import Obj, name_of
 
 #: Seconds between two questions of the startup probe; short, for it is asked only until the first answer.
@@ -101,7 +102,17 @@ def ports(service: Service) -> list[Obj]:
     found = [{"name": "http", "containerPort": service.port}] if service.port else []
     if service.metrics and service.metrics.port and service.metrics.port != service.port:
         found.append({"name": "metrics", "containerPort": service.metrics.port})
-    return found
+    if asked_at(service) == "health":
+        found.append({"name": "health", "containerPort": service.health.port if service.health else None})
+    return [*found, *({"name": port_name(one.port), "containerPort": one.port} for one in further(service))]
+
+
+def asked_at(service: Service) -> str:
+    """The name of the port at which probes ask."""
+    port = service.health.port if service.health else None
+    if port in (None, service.port):
+        return "http"
+    return "metrics" if service.metrics and service.metrics.port == port else "health"
 
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
@@ -124,7 +135,8 @@ def _probes(service: Service) -> Obj:
 
 def _asks(service: Service, first: str, second: str) -> Obj:
     path = getattr(service.health, first, None) or getattr(service.health, second, None)
-    return {"httpGet": {"path": path, "port": "http"}} if path else {"tcpSocket": {"port": "http"}}
+    port = asked_at(service)
+    return {"httpGet": {"path": path, "port": port}} if path else {"tcpSocket": {"port": port}}
 
 
 def _spread(scope: Scope, name: str) -> Obj:

@@ -66,9 +66,9 @@ def answer(path: str, metrics: Metrics, database: Callable[[], bool]) -> tuple[i
     return 404, "application/json", json.dumps({"status": 404, "error": "Not Found"})
 
 
-def server(host: str, port: int, database: Callable[[], bool]) -> ThreadingHTTPServer:
-    """The server, bound and not yet serving; port 0 takes a free one."""
-    metrics = Metrics()
+def server(host: str, port: int, database: Callable[[], bool], metrics: Metrics | None = None) -> ThreadingHTTPServer:
+    """The server, bound and not yet serving; port 0 takes a free one. Servers that share `metrics` count together."""
+    metrics = metrics or Metrics()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
