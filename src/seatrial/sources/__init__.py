@@ -6,8 +6,10 @@ could not be read is in `Loaded.problems`, with file, line and column, and every
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from seatrial.sources.charts import load_chart
 from seatrial.sources.evidence import is_evidence, load_evidence
 from seatrial.sources.files import APP, CHART, load_bytes, load_file, plain, walk
 from seatrial.sources.kustomizations import load_kustomizations
+from seatrial.sources.live import live
 from seatrial.sources.loaded import Gathering, Input, Loaded
 from seatrial.world.world import LogKey
 
-__all__ = ["Input", "Loaded", "load"]
+__all__ = ["Input", "Loaded", "live", "load"]
 
 #: What standard input is called, as kubectl has it.
 STDIN = "-"
@@ -39,7 +42,30 @@ def load(
     `values` and `release` are for charts; `namespace` is given to objects that have none. `environments` chooses among those of
     an app file, of overlays and of a chart's values files; all are loaded where it is empty. `stdin` reads standard input.
     """
-    gathering = Gathering(namespace)
+    with unhurried():
+        return _load(inputs, Gathering(namespace), values, release, environments, stdin)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """No search for garbage while objects come by the hundred thousand: none of them is any, and each search looks at all."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _load(
+    inputs: Sequence[str],
+    gathering: Gathering,
+    values: Mapping[str, Any] | None,
+    release: str,
+    environments: Sequence[str],
+    stdin: Callable[[], bytes] | None,
+) -> Loaded:
     logs: dict[LogKey, list[str]] = {}
     for given in dict.fromkeys(inputs):
         if given == STDIN:

@@ -17,7 +17,7 @@ from typing import Any
 from seatrial.sources.asked import now
 from seatrial.sources.files import load_bytes
 from seatrial.sources.loaded import Gathering, Input
-from seatrial.world.load import read
+from seatrial.world.load import Problem, careful, read
 from seatrial.world.paths import Step, split
 from seatrial.world.place import Place
 
@@ -54,8 +54,6 @@ def load_chart(
 
 def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
     """A values file, or None and what is wrong with it."""
-    from seatrial.world.load import careful
-
     try:
         found, problems = careful.load(path.read_bytes(), str(path), 1)
     except OSError as error:
@@ -92,10 +90,24 @@ def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: 
     try:
         text = now(Helm().template(name, chart, gathering.namespace or "default", values=values))
     except HelmError as error:
-        gathering.problem(str(chart), f"this chart cannot be rendered: {error}", "try: helm template " + str(chart))
+        gathering.problems.append(_refused(chart, str(error)))
         return
     objects = _objects(text.encode(), chart, gathering, variant)
     gathering.inputs.append(Input(str(chart), "chart", objects, variant))
+
+
+#: Where Helm says that a template fails: (shop/templates/web.yaml:10:15) or template: shop/templates/web.yaml:10:15.
+_AT = re.compile(r"(?:\(|template: |parse error at \()[\w.-]+/((?:charts/[\w.-]+/)*templates/[\w./-]+?):(\d+)(?::(\d+))?")
+
+
+def _refused(chart: Path, words: str) -> Problem:
+    """What Helm said of a chart that it cannot render, at the line of the template where it says one."""
+    said = words.partition("\n\nUse --debug")[0].strip()
+    at = _AT.search(said)
+    hint = f"to see it: helm template {chart}"
+    if at is None:
+        return Problem(str(chart), 0, 0, f"this chart cannot be rendered: {said}", hint)
+    return Problem(str(chart / at[1]), int(at[2]), int(at[3] or 0), f"this chart cannot be rendered: {said}", hint)
 
 
 def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str) -> int:

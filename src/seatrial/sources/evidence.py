@@ -11,7 +11,7 @@ from seatrial.sources.files import EVIDENCE, content
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import read
 from seatrial.world.objects import Ref
-from seatrial.world.world import LogKey, World
+from seatrial.world.world import LogKey
 
 #: The versions of the folder that are read; `release` writes the last.
 VERSIONS = ("seatrial.dev/evidence/v1",)
@@ -66,7 +66,3 @@ def _logs(folder: Path, namespace: str, objects: list[tuple[str, dict[str, objec
             key = LogKey(Ref("", "Pod", pods[pod], pod), container, previous)
             found[key] = path.read_text(errors="replace").splitlines()
     return found
-
-
-def with_logs(world: World, logs: dict[LogKey, list[str]]) -> None:
-    world.logs.update(logs)

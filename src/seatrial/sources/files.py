@@ -7,7 +7,6 @@ kustomization, and one with a `seatrial.yaml` an app: what they render to is wha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,7 +120,3 @@ def plain(tree: Tree, gathering: Gathering, folder: Path, without: set[Path]) ->
 
 def _inside(path: Path, folders: set[Path]) -> bool:
     return any(parent in folders for parent in path.parents)
-
-
-def parents(path: Path) -> Iterator[Path]:
-    yield from path.parents

@@ -23,7 +23,7 @@ except ImportError:  # PyYAML without libyaml: slower, the same documents
 DEEPEST, MOST = 500, 2_000_000
 #: Below so many brackets, and without runs of dashes, nothing nests deeper than a parser's stack.
 _BRACKETS = 4000
-_RUN = re.compile(rb"(?:[-?][ \t]+){100}|^ {900}", re.MULTILINE)
+_RUNS = (b" " * 900, b"- " * 8, b"? " * 8, b"-\t", b"?\t", b"-  -", b"?  ?")
 
 
 class Loader(_Base):
@@ -96,7 +96,7 @@ def load(text: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
     try:
         while loader.check_node():
             node: Any = loader.get_node()
-            wrong = _unbounded(node)
+            wrong = _unbounded(node) if b"&" in text else ""  # without an anchor there is no alias
             if wrong:
                 mark = node.start_mark
                 problems.append(Problem(file, line + mark.line, mark.column + 1, wrong))
@@ -122,7 +122,7 @@ def _twice(key: Any, first: Any, file: str, line: int) -> Problem:
 
 def too_deep(text: bytes) -> Any:
     """The mark at which a document gets too deep, None if it does not. Parsing needs no stack, composing would."""
-    if text.count(b"[") + text.count(b"{") < _BRACKETS and not _RUN.search(text):
+    if text.count(b"[") + text.count(b"{") < _BRACKETS and not any(run in text for run in _RUNS):
         return None
     depth = 0
     try:
@@ -185,6 +185,9 @@ _HINTS = {
 def _told(error: yaml.MarkedYAMLError, text: bytes, file: str, line: int) -> Problem:
     mark = error.problem_mark or error.context_mark
     row, column = (mark.line, mark.column) if mark else (0, 0)
+    if row >= text.count(b"\n"):  # at the end: the last thing that was written was left open
+        lines = text.rstrip().split(b"\n")
+        row, column = len(lines) - 1, max(len(lines[-1]) - 1, 0)
     lines = text.split(b"\n", row + 1)
     shown = lines[row] if row < len(lines) else b""
     indent = shown[: len(shown) - len(shown.lstrip())]

@@ -37,7 +37,8 @@ class Written:
         """Where the object, or a field of it, is written; for a field that is not there, the nearest thing above it."""
         steps = (*self.steps, *split(path)) if path else self.steps
         # an item of a list that was cut out begins where its document does
-        found = _marks(self.text, self.start, self.end, steps) if path or steps not in ((), (0,)) else None
+        asked = (path or steps not in ((), (0,))) and self.text.find(b"\n", self.start, self.end - 1) >= 0
+        found = _marks(self.text, self.start, self.end, steps) if asked else None
         if found is None:
             return Place(self.file, self.line + self.above)
         return Place(self.file, self.line + found[0], found[1] + 1)

@@ -22,12 +22,16 @@ except ImportError:  # no wheel for this machine: the careful way reads everythi
 #: What some parser takes for something else than a text; only words that begin with one of these letters can be among them.
 _WORDS = rb"(?=[yYnNoOtTfFiI-])-*(?i:y|n|yes|no|on|off|true|false|null|nan|inf|infinity)"
 _QUOTED = rb'"(?:[^"\\\n\t]|\\["\\/nt])*+"|\'(?:[^\'\n\t]|\'\')*+\''
-_KEY = rb"(?!" + _WORDS + rb" *:)[A-Za-z_][A-Za-z0-9_./-]*+|\"[A-Za-z0-9_][A-Za-z0-9_./ -]*+\""
+_KEY = rb"(?!" + _WORDS + rb" *:)(?:f:)?[A-Za-z_][A-Za-z0-9_./-]*+|\.|\"[A-Za-z0-9_][A-Za-z0-9_./ -]*+\""
 _NUMBER = rb"-?[1-9][0-9]{0,17}|0|(?:0|[1-9][0-9]{0,8})\.[0-9]{1,9}"
+#: A letter that no number has makes a text of what begins with a digit: digests, names of images, identifiers.
+_MIXED = rb"(?!0[xXbBoO])(?=[0-9A-Za-z-]*?[a-df-wyz])[0-9][0-9A-Za-z]*(?:-[0-9A-Za-z]+)*+"
 _MEASURE = rb"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|[kMGTP]|%|s|h|ms)|[0-9]+(?:\.[0-9]+){2,6}(?:[-/][0-9A-Za-z]+)*"
 _FLOW_WORD = rb"(?!" + _WORDS + rb" *[,}\]])[A-Za-z_/][A-Za-z0-9_./-]*+"
 _FLOW_SCALAR = (
-    b"(?:" + b"|".join((_QUOTED, rb"(?:true|false|" + _NUMBER + rb"|" + _MEASURE + rb")(?= *[,}\]])", _FLOW_WORD)) + b")"
+    b"(?:"
+    + b"|".join((_QUOTED, rb"(?:true|false|" + _NUMBER + rb"|" + _MEASURE + rb"|" + _MIXED + rb")(?= *[,}\]])", _FLOW_WORD))
+    + b")"
 )
 _PLAIN = (
     rb"(?!"
@@ -47,7 +51,7 @@ def _flow(inner: bytes) -> bytes:
 
 
 _FLOW = rb"(?=[{\[])" + _flow(_flow(_flow(_FLOW_SCALAR)))
-_OTHER = b"|".join((b"true|false|null", _NUMBER, _QUOTED, _MEASURE))
+_OTHER = b"|".join((b"true|false|null", _NUMBER, _QUOTED, _MEASURE, _MIXED))
 _SCALAR = _PLAIN + b"|(?:" + _OTHER + b")" + _END + b"|" + _FLOW
 #: A block of text: its lines are indented as its first one or more; that it is deeper than its key is looked at below.
 _BLOCK = rb"\|-?(?=\n)(?:\n(?P<block> +)(?=[^ \n\t])[^\n]*(?:\n(?:(?P=block)[^\n]*|(?=\n|\Z)))*+)"
@@ -87,43 +91,52 @@ def _is_plain(text: bytes) -> bool:
     if not text.isascii() and _ODD.search(text):
         return False
     columns: list[int] = []
-    kinds: list[bool] = []  # of each open collection: whether it is a list
+    lists: list[bool] = []  # of each open collection: whether it is a list
+    top, in_list = -1, False  # the last of them
     waits = True  # whether the last line ended in a key that has its value below
     for indent, dash, key, value, block, item, bad in _LINE.findall(text):
-        if bad:
-            return False
-        if not key and not item:
-            continue
-        if item and not dash:
-            return False
-        column = len(indent)
-        while columns and columns[-1] > column:
-            columns.pop()
-            kinds.pop()
-            waits = False
-        if dash:
-            if not (columns and columns[-1] == column and kinds[-1]):
-                if not waits:
+        if key or item:
+            column = len(indent)
+            if column < top:
+                waits = False
+                while columns and columns[-1] > column:
+                    columns.pop()
+                    lists.pop()
+                if not columns:
                     return False
-                columns.append(column)
-                kinds.append(True)
-            waits = False
-            if key:
+                top, in_list = columns[-1], lists[-1]
+            if dash:
+                if not in_list or top != column:
+                    if not waits:
+                        return False
+                    columns.append(column)
+                    lists.append(True)
+                    top, in_list = column, True
+                waits = False
+                if not key:
+                    continue
                 column += len(dash)
                 columns.append(column)
-                kinds.append(False)
-        else:
-            if columns and columns[-1] == column and kinds[-1]:
-                columns.pop()
-                kinds.pop()
-            if not (columns and columns[-1] == column):
-                if not waits:
-                    return False
-                columns.append(column)
-                kinds.append(False)
-            waits = False
-        if key:
+                lists.append(False)
+                top, in_list = column, False
+            elif item:
+                return False
+            else:
+                if in_list and top == column:  # the list of the key above, which may stand as far left as its key
+                    columns.pop()
+                    lists.pop()
+                    if not columns:
+                        return False
+                    top, in_list = columns[-1], lists[-1]
+                if top != column:
+                    if not waits:
+                        return False
+                    columns.append(column)
+                    lists.append(False)
+                    top, in_list = column, False
             waits = not value
             if block and len(block) <= column:
                 return False
+        elif bad:
+            return False
     return bool(columns) and len(columns) <= _WIDEST

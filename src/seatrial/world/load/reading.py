@@ -16,7 +16,7 @@ import orjson
 from seatrial.world.load import careful, quick
 from seatrial.world.load.fields import Written
 from seatrial.world.load.problems import Problem
-from seatrial.world.load.split import Chunk, documents, items
+from seatrial.world.load.split import Chunk, documents, items, json_items
 from seatrial.world.load.text import cleaned
 from seatrial.world.objects import Obj
 from seatrial.world.paths import Steps
@@ -57,6 +57,12 @@ def _json(text: bytes, file: str, found: Read, strict: bool) -> bool:
         return False
     whole = Chunk(0, len(text), 1)
     listed = isinstance(data, list)
+    entries = data.get("items") if isinstance(data, dict) else None
+    parts = json_items(text) if isinstance(entries, list) else []
+    if parts and isinstance(entries, list) and len(parts) == len(entries) and str(data.get("kind")).endswith("List"):
+        for one, part in zip(entries, parts, strict=True):
+            _objects(_typed(one, data), text, part, file, found, True)
+        return True
     for index, one in enumerate(data if listed else [data]):
         _objects(one, text, whole, file, found, strict, (index,) if listed else ())
     return True
@@ -109,16 +115,22 @@ def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, stric
     kind, listed = data["kind"], data.get("items")
     if isinstance(kind, str) and kind.endswith("List") and isinstance(listed, list) and "spec" not in data:
         for index, one in enumerate(listed):
-            if isinstance(one, dict) and kind != "List" and "kind" not in one:  # a list of one kind may leave it out
-                one = {"apiVersion": data["apiVersion"], "kind": kind.removesuffix("List"), **one}
-            _objects(one, text, chunk, file, found, True, (*steps, "items", index))
+            _objects(_typed(one, data), text, chunk, file, found, True, (*steps, "items", index))
         return
-    wrong = next(_faults(data), None)
+    wrong = None if _is_sound(data) else next(_faults(data), None)
     if wrong is not None:
         place = written(wrong[0])
         found.problems.append(Problem(file, place.line, place.column, wrong[1]))
         return
     found.objects.append((data, written))
+
+
+def _typed(one: Any, listed: Obj) -> Any:
+    """An item of a list of one kind (`PodList`), which may leave out its kind."""
+    kind = str(listed["kind"])
+    if not isinstance(one, dict) or kind == "List" or "kind" in one:
+        return one
+    return {"apiVersion": listed["apiVersion"], "kind": kind.removesuffix("List"), **one}
 
 
 def _above(text: bytes, chunk: Chunk) -> int:
@@ -130,6 +142,17 @@ def _above(text: bytes, chunk: Chunk) -> int:
             break
         at, lines = following + 1, lines + 1
     return lines
+
+
+def _is_sound(obj: Obj) -> bool:
+    """What is true of nearly every object, asked quickly."""
+    metadata = obj.get("metadata")
+    return (
+        type(metadata) is dict
+        and type(obj["kind"]) is type(obj["apiVersion"]) is type(metadata.get("name")) is str
+        and metadata["name"] != "" != obj["kind"]
+        and all(type(metadata[key]) is kind for key, kind in _METADATA.items() if key in metadata)
+    )
 
 
 def _faults(obj: Obj) -> Iterator[tuple[str, str]]:

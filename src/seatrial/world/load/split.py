@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MARK = re.compile(rb"^---(?=[ \t\n]|\Z)", re.MULTILINE)
 #: Directives and end marks change what a `---` means for the parser: such a file is left whole.
-_WHOLE = re.compile(rb"^(?:%|\.\.\.)", re.MULTILINE)
-_LIST = re.compile(rb"^kind: *[A-Za-z]*List *$", re.MULTILINE)
-_ITEMS = re.compile(rb"^items: *\n(?=( *)- )", re.MULTILINE)
-_TOP = re.compile(rb"^[A-Za-z]", re.MULTILINE)
+_WHOLE = (b"%", b"...")
+_LIST = re.compile(rb"kind: *[A-Za-z]*List *\n")
+_ITEMS = re.compile(rb"items: *\n(?=( *)- )")
+_JSON_ITEMS = re.compile(rb'^ *"items": \[\n( +)(?=\{\n)', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,10 @@ class Chunk:
 
 def documents(text: bytes) -> Iterator[Chunk]:
     """The documents of a stream, without their `---` where nothing else stands on its line."""
-    if _WHOLE.search(text):
+    if any(True for mark in _WHOLE for _ in _lines(text, mark)):
         yield Chunk(0, len(text), 1)
         return
-    marks = [found.start() for found in _MARK.finditer(text)]
+    marks = [start for start in _lines(text, b"---") if text[start + 3 : start + 4] in (b" ", b"\t", b"\n", b"")]
     starts, line, before = [0, *marks] if not marks or marks[0] else marks, 1, 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         line += text.count(b"\n", before, start)
@@ -48,20 +47,61 @@ def documents(text: bytes) -> Iterator[Chunk]:
 
 
 def items(text: bytes, chunk: Chunk) -> list[Chunk]:
-    """The items of a list that kubectl wrote, the last being the rest of the document without them; empty where it is none."""
-    body = text[chunk.start : chunk.end]
-    found = _ITEMS.search(body)
-    if found is None or not _LIST.search(body):
+    """The items of a list that kubectl wrote; empty where it is none. What else the list says of itself is left out."""
+    found = next(_matches(text, _ITEMS, b"items:", chunk), None)
+    if found is None or next(_matches(text, _LIST, b"kind:", chunk), None) is None:
         return []
-    dash = re.compile(rb"^" + found[1] + rb"- ", re.MULTILINE)
-    top = _TOP.search(body, found.end())
-    end = top.start() if top else len(body)
-    starts = [one.start() for one in dash.finditer(body, found.end(), end)]
+    starts = list(_lines(text, found[1] + b"- ", found.end(), chunk.end))
     if not starts or starts[0] != found.end():
         return []
-    parts, line, before = [], chunk.line, 0
+    end = _end(text, starts[-1], chunk.end)
+    parts, line = [], chunk.line + text.count(b"\n", chunk.start, starts[0])
     for start, stop in zip(starts, [*starts[1:], end], strict=True):
-        line += body.count(b"\n", before, start)
-        before = start
-        parts.append(Chunk(chunk.start + start, chunk.start + stop, line, True))
+        parts.append(Chunk(start, stop, line, True))
+        line += text.count(b"\n", start, stop)
     return parts
+
+
+def json_items(text: bytes) -> list[Chunk]:
+    """The items of a list as `kubectl get -o json` writes it, an entry a line; empty where it is written otherwise."""
+    found = _JSON_ITEMS.search(text)
+    if found is None:
+        return []
+    closing, parts = b"\n" + found[1] + b"}", []
+    line, before = 1, 0
+    for start in _lines(text, found[1] + b"{", found.start(1)):
+        end = text.find(closing, start)
+        if end < 0:
+            return []
+        line += text.count(b"\n", before, start)
+        before = start
+        parts.append(Chunk(start, end + len(closing), line))
+    return parts
+
+
+def _lines(text: bytes, beginning: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Where lines begin that begin with some bytes; `start` is the beginning of a line."""
+    if text.startswith(beginning, start):
+        yield start
+    wanted = b"\n" + beginning
+    at = text.find(wanted, start, end)
+    while at >= 0:
+        yield at + 1
+        at = text.find(wanted, at + 1, end)
+
+
+def _matches(text: bytes, pattern: re.Pattern[bytes], beginning: bytes, chunk: Chunk) -> Iterator[re.Match[bytes]]:
+    for start in _lines(text, beginning, chunk.start, chunk.end):
+        found = pattern.match(text, start, chunk.end)
+        if found is not None:
+            yield found
+
+
+def _end(text: bytes, start: int, end: int) -> int:
+    """Where the last item ends: at the next line that is a key of the list itself."""
+    at = text.find(b"\n", start, end)
+    while at >= 0:
+        if text[at + 1 : at + 2].isalpha() or text[at + 1 : at + 2] == b'"':
+            return at + 1
+        at = text.find(b"\n", at + 1, end)
+    return end

@@ -19,6 +19,7 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: Characters that YAML does not allow, in UTF-8: controls but for tab and line ends, and C1 but for NEL.
+_ASCII = bytes([9, 10, 13, *range(32, 127)])
 _FORBIDDEN = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
 )
@@ -39,12 +40,13 @@ def cleaned(data: bytes, file: str) -> tuple[bytes, list[Problem]]:
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     problems: list[Problem] = []
-    wrong = _FORBIDDEN.search(data)
+    ascii_ = data.isascii()
+    wrong = _FORBIDDEN.search(data) if not ascii_ or data.translate(None, _ASCII) else None
     if wrong is not None:
         line, column = position(data, wrong.start())
         shown = "NUL byte" if wrong[0] == b"\0" else f"control character #x{wrong[0].hex()}"
         problems.append(Problem(file, line, column, f"{shown}, which YAML does not allow", "take it out, or quote it as \\x00"))
-    else:
+    elif not ascii_:
         bad = undecodable(data)
         if bad >= 0:
             line, column = position(data, bad)
@@ -54,8 +56,6 @@ def cleaned(data: bytes, file: str) -> tuple[bytes, list[Problem]]:
 
 def undecodable(data: bytes) -> int:
     """Where a text stops being UTF-8, -1 if it never does."""
-    if data.isascii():
-        return -1
     try:
         data.decode()
     except UnicodeDecodeError as error:

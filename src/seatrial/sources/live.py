@@ -1,0 +1,123 @@
+"""A cluster, or a namespace of it, as a world: every kind that a diagnosis reads, asked for all at once.
+
+What may not be read is a problem with the cluster's own words, and the rest is read.  Of Secrets only the keys stay (and
+certificates, which are public): no value can get into a finding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from seatrial.cluster.api import Api, Refused, Resource, Served
+from seatrial.cluster.client import Client, ClusterError
+from seatrial.sources.loaded import Input, Loaded
+from seatrial.world.graph.kinds import GROUPS
+from seatrial.world.load import Problem
+from seatrial.world.objects import Obj, Ref, annotations_of, ref_of
+from seatrial.world.world import LogKey, World
+
+#: Kinds that are known and not asked for: many, large, or of no use to anybody who looks for a fault.
+LEFT_OUT = frozenset(
+    {"ControllerRevision", "Lease", "CertificateSigningRequest", "PodTemplate", "CSINode", "CSIDriver", "VolumeAttachment"}
+    | {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Endpoints", "ReplicationController", "ReferenceGrant"}
+)
+#: Kinds that several groups have.
+MORE = (
+    ("networking.istio.io", "Gateway"),
+    ("gateway.networking.k8s.io", "Gateway"),
+    ("postgresql.cnpg.io", "Cluster"),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+)
+#: Keys of Secrets whose values are no secrets.
+PUBLIC = frozenset({"tls.crt", "ca.crt"})
+#: Seconds that a cluster gets to answer; logs are read of so many containers, each so many lines.
+PATIENCE, LOGS, LINES = 10.0, 40, 200
+
+
+async def live(client: Client, namespaces: Sequence[str] = (), *, logs: int = LOGS) -> Loaded:
+    """The world of a cluster: of some namespaces with what is outside of any, or of all where none is named.
+
+    `facts` of the world hold `version` (the server's) and `kinds` (what is served, as (group, kind)). Raises ClusterError when
+    the cluster does not answer at all.
+    """
+    api = Api(client, patience=PATIENCE)
+    served = await api.served()
+    wanted = list(_wanted(served))
+    places = [(kind, space) for kind in wanted for space in ((namespaces or ("",)) if kind.namespaced else ("",))]
+    answers = await asyncio.gather(*(_list(api, *place) for place in places))
+    world = World()
+    kinds = frozenset((kind.group, kind.kind) for kind in served.resources.values())
+    world.facts |= {"version": served.version, "kinds": kinds}
+    problems = [answer for answer in answers if isinstance(answer, Problem)]
+    problems += (
+        Problem("cluster", 0, 0, f"{name} is not served: the server behind it does not answer") for name in served.unread
+    )
+    for answer in answers:
+        for obj in answer if isinstance(answer, list) else ():
+            world.put(_kept(obj))
+    world.logs.update(await _logs(api, world, logs))
+    return Loaded({"": world}, problems, [Input(", ".join(namespaces) or "all namespaces", "cluster", len(world))])
+
+
+def _wanted(served: Served) -> Iterable[Resource]:
+    kinds = [(group, kind) for kind, group in GROUPS.items() if kind not in LEFT_OUT]
+    for group, kind in (*kinds, *MORE):
+        found = served.of_ref(Ref(group, kind, "", ""))
+        if found is not None and (not found.verbs or "list" in found.verbs):
+            yield found
+
+
+async def _list(api: Api, kind: Resource, namespace: str) -> list[Obj] | Problem:
+    try:
+        # releases of Helm are Secrets too, each as large as its chart
+        fields = "type!=helm.sh/release.v1" if kind.kind == "Secret" else ""
+        return await api.list(kind, namespace, fields=fields)
+    except Refused as refused:
+        hint = "what it would have told is missing below; ask for `list` on it" if refused.code == 403 else ""
+        return Problem("cluster", 0, 0, str(refused), hint, "warning")
+    except ClusterError as error:
+        return Problem("cluster", 0, 0, str(error))
+
+
+def _kept(obj: Obj) -> Obj:
+    """An object without who wrote which field of it, and a Secret without its values."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if obj.get("kind") != "Secret":
+        return {**obj, "metadata": metadata}
+    kept = {key: value for key, value in annotations_of(obj).items() if not key.endswith("last-applied-configuration")}
+    data = {key: value if key in PUBLIC else "" for key, value in (obj.get("data") or {}).items()}
+    return {**obj, "metadata": {**metadata, "annotations": kept}, "data": data}
+
+
+async def _logs(api: Api, world: World, most: int) -> dict[LogKey, list[str]]:
+    """The ends of the logs of containers that are not ready, and of the runs before those that have restarted."""
+    wanted = [key for pod in world.of("Pod") for key in _troubled(pod)][:most]
+    texts = await asyncio.gather(*(_log(api, key) for key in wanted))
+    return {key: text.splitlines() for key, text in zip(wanted, texts, strict=True) if text}
+
+
+def _troubled(pod: Obj) -> Iterable[LogKey]:
+    status: dict[str, Any] = pod.get("status") or {}
+    if status.get("phase") == "Succeeded":
+        return
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        restarted = int(container.get("restartCount") or 0) > 0
+        done = (container.get("state") or {}).get("terminated") or {}
+        if restarted:
+            yield LogKey(ref_of(pod), container["name"], True)
+        if (not container.get("ready") or restarted) and done.get("exitCode") != 0:
+            yield LogKey(ref_of(pod), container["name"])
+
+
+async def _log(api: Api, key: LogKey) -> str:
+    import httpx2
+
+    path = f"/api/v1/namespaces/{key.pod.namespace}/pods/{key.pod.name}/log"
+    params = {"container": key.container, "tailLines": str(LINES), "previous": str(key.previous).lower()}
+    try:
+        answer = await api.client.http.get(path, params=params, timeout=PATIENCE)
+    except httpx2.HTTPError:
+        return ""
+    return str(answer.text) if answer.status_code < 400 else ""

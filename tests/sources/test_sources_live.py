@@ -1,0 +1,83 @@
+"""A live namespace as a world: on a twin, and on a cluster by script that forbids."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+
+from seatrial.cluster.client import Client
+from seatrial.sources import live
+from seatrial.world.objects import Ref
+
+MANIFEST = """
+apiVersion: v1
+kind: Secret
+metadata: {name: creds}
+stringData: {password: hunter2, tls.crt: public}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginx
+          envFrom: [{secretRef: {name: creds}}, {configMapRef: {name: gone}}]
+"""
+
+
+def test_a_namespace_is_read_with_what_is_outside_of_any_and_without_values_of_secrets(twin):
+    twin.kubectl("create", "namespace", "sources-live")
+    twin.kubectl("apply", "-n", "sources-live", "-f", "-", stdin=MANIFEST)
+
+    async def read() -> Any:
+        client = Client(kubeconfig=twin.running.kubeconfig)
+        try:
+            return await live(client, ["sources-live"])
+        finally:
+            await client.close()
+
+    loaded = asyncio.run(read())
+    world = loaded.world
+    assert "hunter2" not in str(list(world)) and "aHVudGVyMg" not in str(list(world))
+    secret = world.find("Secret", "sources-live", "creds")
+    assert sorted(secret["data"]) == ["password", "tls.crt"] and secret["data"]["tls.crt"]
+    assert world.find("Node", "", next(obj["metadata"]["name"] for obj in world.of("Node")))
+    assert {ref.namespace for ref in world.refs()} <= {"", "sources-live"}
+    assert world.facts["version"].startswith("v1.")
+    missing = [one.target.name for one in world.graph.dangling() if one.source.kind == "Deployment"]
+    assert missing == ["gone"]
+    assert [template.ref for template in world.graph.templates] == [Ref("apps", "Deployment", "sources-live", "web")]
+
+
+class Scripted:
+    """A cluster that serves Pods and Secrets, and lets nobody list Secrets. It stands for the connection and for its client."""
+
+    def __init__(self) -> None:
+        self.http = self
+
+    async def request(self, method: str, path: str, **_: Any) -> httpx2.Response:
+        served = [{"name": name, "kind": kind, "namespaced": True, "verbs": ["list"]} for name, kind in
+                  (("pods", "Pod"), ("secrets", "Secret"))]  # fmt: skip
+        answers = {
+            "/version": {"gitVersion": "v1.36.0"},
+            "/api": {"versions": ["v1"]},
+            "/apis": {"groups": []},
+            "/api/v1": {"resources": served},
+            "/api/v1/namespaces/shop/pods": {"items": [{"metadata": {"name": "web", "namespace": "shop"}, "spec": {}}]},
+        }
+        if path in answers:
+            return httpx2.Response(200, json=answers[path])
+        return httpx2.Response(403, json={"kind": "Status", "reason": "Forbidden", "message": 'secrets is forbidden: User "me"'})
+
+
+def test_a_kind_that_may_not_be_read_is_told_and_the_rest_is_read():
+    loaded = asyncio.run(live(Scripted(), ["shop"]))  # type: ignore[arg-type]
+    assert [ref.name for ref in loaded.world.refs()] == ["web"]
+    (problem,) = loaded.problems
+    assert str(problem) == 'cluster: listing secrets in shop: secrets is forbidden: User "me"'
+    assert problem.severity == "warning"
