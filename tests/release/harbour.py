@@ -28,7 +28,17 @@ LISTED = {
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "MutatingWebhookConfiguration": "mutatingwebhookconfigurations.admissionregistration.k8s.io",
 }  # fmt: skip
-_CLUSTER = frozenset({"Node", "PriorityClass", "StorageClass", "PersistentVolume", "Namespace", "ValidatingWebhookConfiguration"})
+_CLUSTER = frozenset(
+    {
+        "Node",
+        "PriorityClass",
+        "StorageClass",
+        "PersistentVolume",
+        "Namespace",
+        "ValidatingWebhookConfiguration",
+        "CustomResourceDefinition",
+    }
+)
 
 
 def served(*groups: str) -> Served:

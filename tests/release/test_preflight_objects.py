@@ -161,6 +161,14 @@ def test_kinds_and_versions_that_are_not_served_or_on_their_way_out() -> None:
     assert findings(target(custom + brought), "kind-not-served") == []
 
 
+def test_a_custom_resource_says_itself_which_of_its_versions_goes() -> None:
+    versions = "[{name: v1alpha1, served: true, deprecated: true, deprecationWarning: 'use v1'}, {name: v1, served: true}]"
+    definition = f"{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {{name: rollouts.argoproj.io}}, spec: {{versions: {versions}}}}}"
+    rollout = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: web}, spec: {}}"
+    (found,) = findings(target(rollout, "", definition), "api-deprecated")
+    assert (found.title, found.fix) == ("Rollout web is written as argoproj.io/v1alpha1: use v1", "write argoproj.io/v1")
+
+
 # webhooks
 
 WEBHOOK = (

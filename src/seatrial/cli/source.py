@@ -153,7 +153,7 @@ async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any
     from seatrial.app.resolve import DEV
     from seatrial.cluster.client import SECRETS
     from seatrial.package.files import write
-    from seatrial.release.sources import Source, SourceError, layered, merged, texts
+    from seatrial.release.sources import Source, SourceError, merged, opened_layers, texts
     from seatrial.up.plan import make_chart, read, secrets_for
 
     plan = read(path, options["environment"])
@@ -162,10 +162,10 @@ async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any
     found, made_up = secrets_for(plan, live)
     chart = make_chart(plan, {}, found)
     write(chart.files, scratch / "chart")
-    more, secrets = layered(options["values_files"], options["secrets_files"], options["sets"])
+    more, secrets, problems = opened_layers(options["values_files"], options["secrets_files"], options["sets"])
     values = merged(chart.secrets, more)
     left = [f"{name}: {key}" for (name, key), value in made_up.items() if value in texts(values)]
-    if left and options["environment"] != DEV:  # chance is for the developer's machine alone
+    if left and options["environment"] != DEV and not problems:  # chance is for the developer's machine alone
         where = f"secrets.{options['environment']}.yaml beside the app file"
         raise SourceError(f"secret values are missing: {', '.join(left)}. Give them in {where}, or by --secrets-file")
     return Source(
@@ -176,6 +176,8 @@ async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any
         values,
         (*texts(chart.secrets), *secrets),
         chart.namespace if namespace == plan.namespace else None,
+        (*options["values_files"], *options["secrets_files"]),
+        problems,
     )
 
 

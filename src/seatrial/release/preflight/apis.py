@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.release.findings import found
+from seatrial.release.findings import found, listed
 from seatrial.release.plan import Change
+from seatrial.release.preflight.asking import definition
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, labels_of, name_of, ref_of
@@ -71,19 +72,31 @@ DEPRECATED = {
 def deprecated(target: Target) -> Iterator[Finding]:
     several: dict[tuple[str, str], list[Obj]] = {}
     for obj in (*target.plan.objects, *target.plan.hooks):
-        key = obj["apiVersion"], obj["kind"]
-        if key in DEPRECATED and target.served.of(obj) is not None:  # one that is not served is told as that
-            several.setdefault(key, []).append(obj)
+        if target.served.of(obj) is not None:  # one that is not served is told as that
+            several.setdefault((obj["apiVersion"], obj["kind"]), []).append(obj)
     for (api_version, kind), objects in several.items():
+        when, instead = _on_its_way_out(target, objects[0])
+        if when:
+            names = listed(name_of(obj) for obj in objects)
+            title = f"{kind} {names} {'are' if objects[1:] else 'is'} written as {api_version}: {when}"
+            yield found("api-deprecated", title, refs=[ref_of(obj) for obj in objects], fix=f"write {instead}")
+
+
+def _on_its_way_out(target: Target, obj: Obj) -> tuple[str, str]:
+    """When an object's version goes, and what to write instead: by the table, or by the definition of a custom resource."""
+    api_version, kind = obj["apiVersion"], obj["kind"]
+    if (api_version, kind) in DEPRECATED:
         gone, instead = DEPRECATED[api_version, kind]
-        names = ", ".join(name_of(obj) for obj in objects)
-        when = f"{gone} serves it no more" if gone else "it is deprecated"
-        yield found(
-            "api-deprecated",
-            f"{kind} {names} {'are' if objects[1:] else 'is'} written as {api_version}: {when}",
-            refs=[ref_of(obj) for obj in objects],
-            fix=f"write {instead}",
-        )
+        return f"{gone} serves it no more" if gone else "it is deprecated", instead
+    resource = target.served.of(obj)
+    known = target.named.get(definition(f"{resource.plural}.{resource.group}")) if resource else None
+    versions: list[Obj] = dig(known, "spec.versions", [])
+    mine = next((one for one in versions if f"{group_of(obj)}/{one['name']}" == api_version), {})
+    if not mine.get("deprecated"):
+        return "", ""
+    others = [f"{group_of(obj)}/{one['name']}" for one in versions if one.get("served") and not one.get("deprecated")]
+    said = str(mine.get("deprecationWarning") or "its definition calls it deprecated")
+    return said, others[-1] if others else "what its makers say"
 
 
 # what the cluster does not take

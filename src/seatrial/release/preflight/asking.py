@@ -31,6 +31,8 @@ SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", T
 DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments", True)
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
 
+DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False)
+
 #: Where cluster-autoscaler writes down how it is.
 AUTOSCALER = Ref("", "ConfigMap", "kube-system", "cluster-autoscaler-status")
 #: The parts of a pod's spec that the scheduler counts.
@@ -74,9 +76,16 @@ class _Asking:
             places += [self._list(NODES), self._pods(), self._list(PRIORITIES)]
             places += [self._list(DEPLOYMENTS, "kube-system", keep=_named_only), self._one(CONFIG_MAPS, AUTOSCALER)]
         places += [self._list(STORAGE)] if _stores(self.plan.objects) else []
-        await asyncio.gather(
-            self._namespace(), self._lock(), self._pending(), self._permissions(), self._webhooks(), self._references(), *places
+        asked = (
+            self._namespace,
+            self._lock,
+            self._pending,
+            self._permissions,
+            self._webhooks,
+            self._references,
+            self._definitions,
         )
+        await asyncio.gather(*(ask() for ask in asked), *places)
 
     # one thing each
 
@@ -160,6 +169,17 @@ class _Asking:
         bound = {dig(obj, "spec.volumeName") for obj in claims if obj and obj["kind"] == _CLAIM} - {None, ""}
         await asyncio.gather(*(self._one(VOLUMES, Ref("", "PersistentVolume", "", name)) for name in sorted(bound)))
 
+    async def _definitions(self) -> None:
+        """The definitions of custom resources that are served in several versions: one may be on its way out."""
+        resources = {self.served.of(obj) for obj in (*self.plan.objects, *self.plan.hooks)}
+        custom = {
+            f"{one.plural}.{one.group}"
+            for one in resources
+            if one is not None and "." in one.group and len(self.served.versions_of(one.group, one.kind)) > 1
+            if not one.group.endswith(".k8s.io")
+        }
+        await asyncio.gather(*(self._one(DEFINITIONS, definition(name)) for name in sorted(custom)))
+
     async def _webhooks(self) -> None:
         """Webhook configurations, then whether anything stands behind the Services that they name."""
         await asyncio.gather(self._list(VALIDATING), self._list(MUTATING))
@@ -186,6 +206,11 @@ class _Asking:
 #: Kinds that are listed whole, and so need not be asked for by name.
 _LISTED = frozenset({"PriorityClass", "StorageClass"})
 _CLAIM = "PersistentVolumeClaim"
+
+
+def definition(name: str) -> Ref:
+    """A CustomResourceDefinition by its name, `rollouts.argoproj.io`."""
+    return Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", name)
 
 
 def resource_key(resource: Resource) -> str:

@@ -13,14 +13,12 @@ from fractions import Fraction
 
 from seatrial.release.findings import found
 from seatrial.release.preflight.asking import AUTOSCALER
-from seatrial.release.preflight.pods import Load, hooks_and_others
+from seatrial.release.preflight.pods import Load, daemon_runs, daemon_tolerations, hooks_and_others
 from seatrial.release.preflight.target import NODES, PODS, Table, Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, controller_of, dig, labels_of, name_of, namespace_of
 from seatrial.world.scheduling.choice import Placer
-from seatrial.world.scheduling.plugins.node_affinity import allows
-from seatrial.world.scheduling.plugins.node_basics import tolerated
 from seatrial.world.scheduling.shelf import Shelf
 from seatrial.world.scheduling.state import ClusterState
 from seatrial.world.selectors import matches
@@ -29,10 +27,6 @@ from seatrial.world.selectors import matches
 MOST_TOLD = 5
 #: A class whose volumes are made where the pod is: for claims that are not bound yet.
 _ANYWHERE = "seatrial-anywhere"
-#: Taints that every DaemonSet tolerates (pkg/controller/daemon/util, AddOrUpdateDaemonPodTolerations).
-_DAEMON = (
-    "not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable", "network-unavailable",
-)  # fmt: skip
 
 
 def check(target: Target) -> Iterator[Finding | Table]:
@@ -212,13 +206,8 @@ class Game:
         for node in self._nodes:
             pod = self._pod(load)
             spec = pod["spec"]
-            spec["tolerations"] = [
-                *(spec.get("tolerations") or ()),
-                *({"key": f"node.kubernetes.io/{taint}", "operator": "Exists"} for taint in _DAEMON),
-            ]
-            hard = [taint for taint in dig(node, "spec.taints", []) if taint.get("effect") in ("NoSchedule", "NoExecute")]
-            labels = labels_of(node)
-            if not allows(spec, name_of(node), labels) or not all(tolerated(spec["tolerations"], taint) for taint in hard):
+            spec["tolerations"] = daemon_tolerations(spec)
+            if not daemon_runs(spec, node):
                 continue
             spec["affinity"] = {**(spec.get("affinity") or {}), "nodeAffinity": _only(name_of(node))}
             if words := self._placer.place(pod):

@@ -14,7 +14,9 @@ from typing import Any
 from seatrial.release.plan import Plan
 from seatrial.release.timeout import amount, replicas_of, surge_of
 from seatrial.world.admission import limits
-from seatrial.world.objects import Obj, Ref, annotations_of, clone, dig, name_of, namespace_of, ref_of
+from seatrial.world.objects import Obj, Ref, annotations_of, clone, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.scheduling.plugins.node_affinity import allows
+from seatrial.world.scheduling.plugins.node_basics import tolerated
 
 HOOK = "helm.sh/hook"
 #: Kinds that make pods of a template.
@@ -48,8 +50,8 @@ class Load:
         return f"{self.obj['kind']} {name_of(self.obj)}"
 
 
-def loads(plan: Plan, ranges: Sequence[Obj] = (), classes: Sequence[Obj] = (), nodes: int | None = None) -> list[Load]:
-    """The loads of a plan. `ranges` and `classes`: LimitRanges and PriorityClasses; `nodes`: how many there are, if known."""
+def loads(plan: Plan, ranges: Sequence[Obj] = (), classes: Sequence[Obj] = (), nodes: Sequence[Obj] | None = None) -> list[Load]:
+    """The loads of a plan. `ranges` and `classes`: LimitRanges and PriorityClasses; `nodes`: those there are, if known."""
     found = []
     rolling = {change.ref for change in plan.changes if change.rolls}
     for obj in (*plan.objects, *plan.hooks):
@@ -121,7 +123,7 @@ def _with_default_requests(limit_range: Obj) -> Obj:
 # how many, by kind
 
 
-def _deployment(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load:
+def _deployment(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load:
     after, before = replicas_of(obj, live), int(dig(live, "spec.replicas", 1 if live else 0))
     if dig(obj, "spec.strategy.type") == "Recreate":
         return Load(obj, new, after, old, before, 0, max(before, after), rolls=rolls)
@@ -129,7 +131,7 @@ def _deployment(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bo
     return Load(obj, new, after, old, before, surge, unavailable, rolls=rolls)
 
 
-def _stateful_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load:
+def _stateful_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load:
     after, before = replicas_of(obj, live), int(dig(live, "spec.replicas", 1 if live else 0))
     kept = min(before, after, int(dig(obj, "spec.updateStrategy.rollingUpdate.partition", 0)))
     if dig(obj, "spec.updateStrategy.type") == "OnDelete":
@@ -137,9 +139,9 @@ def _stateful_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: 
     return Load(obj, new, after, old, before, 0, 1, kept, rolls)
 
 
-def _daemon_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load:
+def _daemon_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load:
     before = int(dig(live, "status.desiredNumberScheduled", 0))
-    after = before or (nodes or 0)
+    after = before if not nodes else sum(daemon_runs(new["spec"], node) for node in nodes)
     if dig(obj, "spec.updateStrategy.type") == "OnDelete":
         return Load(obj, new, after, old, before, 0, 1, before, rolls)
     rolling = dig(obj, "spec.updateStrategy.rollingUpdate", {})
@@ -147,7 +149,7 @@ def _daemon_set(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bo
     return Load(obj, new, after, old, before, surge, 1 if not surge else 0, 0, rolls)
 
 
-def _rollout(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load:
+def _rollout(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load:
     """Argo: with routed traffic and blue-green both versions may run whole; a plain canary shares the replicas."""
     after, before = replicas_of(obj, live), int(dig(live, "spec.replicas", 1 if live else 0))
     canary = dig(obj, "spec.strategy.canary")
@@ -158,16 +160,35 @@ def _rollout(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool,
     return Load(obj, new, after, old, before, *((surge, unavailable) if surge or unavailable else (0, 1)), rolls=rolls)
 
 
-def _job(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load | None:
+def _job(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load | None:
     if (live is not None and not annotations_of(obj).get(HOOK)) or dig(obj, "spec.suspend"):
         return None  # it has run, or runs and is counted
     return Load(obj, new, min(int(dig(obj, "spec.parallelism", 1)), int(dig(obj, "spec.completions", 1 << 30))))
 
 
-def _single(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: int | None) -> Load:
+def _single(obj: Obj, live: Obj | None, new: Obj, old: Obj | None, rolls: bool, nodes: Sequence[Obj] | None) -> Load:
     after = int(dig(obj, "spec.replicas", 1))
     before = int(dig(live, "spec.replicas", 1)) if live else 0
     return Load(obj, new, after, old, before, rolls=live is None)
+
+
+#: Taints that every DaemonSet tolerates (pkg/controller/daemon/util, AddOrUpdateDaemonPodTolerations).
+_DAEMON = (
+    "not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable", "network-unavailable",
+)  # fmt: skip
+
+
+def daemon_tolerations(spec: Obj) -> list[Obj]:
+    """What the pods of a DaemonSet tolerate, with what its controller adds."""
+    more = ({"key": f"node.kubernetes.io/{taint}", "operator": "Exists"} for taint in _DAEMON)
+    return [*(spec.get("tolerations") or ()), *more]
+
+
+def daemon_runs(spec: Obj, node: Obj) -> bool:
+    """Whether a DaemonSet's pod is to run on a node, by its selector, affinity and tolerations."""
+    tolerations = daemon_tolerations(spec)
+    hard = (taint for taint in dig(node, "spec.taints", []) if taint.get("effect") in ("NoSchedule", "NoExecute"))
+    return allows(spec, name_of(node), labels_of(node)) and all(tolerated(tolerations, taint) for taint in hard)
 
 
 _COUNT: Mapping[str, Any] = {

@@ -85,7 +85,7 @@ class Target:
     @cached_property
     def loads(self) -> list[Load]:
         """The workloads of the release and what is live of them."""
-        nodes = len(self.of(NODES)) if NODES in self.lists else None
+        nodes = self.of(NODES) if NODES in self.lists else None
         return loads(self.plan, self.of("limitranges"), self.of("priorityclasses.scheduling.k8s.io"), nodes)
 
     def autoscaled(self) -> Iterator[tuple[Load, int]]:
