@@ -7,9 +7,9 @@ import pytest
 from harbour import deployment, findings, objects, rows, served, target
 
 from seatrial.cluster.records import Record
+from seatrial.release.findings import RULES
 from seatrial.release.preflight import Target
 from seatrial.release.preflight.permissions import needed
-from seatrial.release.findings import RULES
 from seatrial.world.objects import Obj, ref_of
 
 CONFIG = "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {LEVEL: info}}"
