@@ -38,6 +38,8 @@ ARGO = {"rollouts": "argo-rollouts", "monitoring": "prometheus-operator"}
         ({"scale": {"max": 4, "on": [{"list": "q", "store": "x", "target": 5}]}}, {"autoscaling": "keda"}, "in no Redis"),
         ({"scale": {"max": 4, "on": [{"schedule": "0 8 * * *"}]}}, {"autoscaling": "keda"}, "has no `until`"),
         ({"scale": {"max": 4, "on": [{}]}}, {}, "does not say what moves the replicas"),
+        ({"metrics": {"also": [{"port": 8080}]}}, {}, "`web` shows its metrics at 8080 already"),
+        ({"metrics": {"port": 9, "also": [{"port": 7}, {"port": 7}]}}, {}, "`web` shows metrics at 7 already"),
         ({}, {"ingress": "istio"}, "there is no mesh"),
         ({}, {"secrets": "csi"}, "nothing says from whom"),
         ({}, {"secrets": "sops"}, "nothing says for whom"),

@@ -47,7 +47,7 @@ def declared(app, caller, callee):
             found.add(app.services[other].port)
         elif other in called:
             found.add(STORE_PORTS["postgres" if app.stores[other].postgres else "redis"])
-        if other == "otel-collector" and app.services[own].tracing is not False:
+        if other == "otel-collector" and other not in app.services and app.services[own].tracing is not False:
             found |= set(OTLP)
     return found
 
