@@ -131,6 +131,7 @@ def services(draw: Any, name: str, others: list[str], stores: dict[str, Any], wa
     port = draw(maybe(st.sampled_from([80, 3000, 8080]), 1))
     targets = [*others, *stores]
     urls = ["https://x.example", "http://y.example:8000/v1", {"geo": "https://geo.example/v2"}]
+    urls += [{"pay": "http://payments.billing.svc:8080"}, "http://10.9.8.7:9000", {"near": "http://neighbour:8081"}]
     calls = draw(st.lists(st.sampled_from([*targets, *urls]), max_size=3, unique_by=str))
     number = draw(st.sampled_from(["replicas", "scale", "neither"]))
     lists = [store for store, found in stores.items() if "redis" in found]
@@ -156,7 +157,7 @@ def services(draw: Any, name: str, others: list[str], stores: dict[str, Any], wa
             writable=maybe(st.just(["/var/cache/x", "/var/cache-x"])),
             identity=maybe(st.sampled_from(IDENTITIES), 2),
             permissions=maybe(permissions, 2),
-            nodes=maybe(st.sampled_from([{"disk": "ssd"}, {"pool": "own"}]), 2),
+            nodes=maybe(st.sampled_from([{"disk": "ssd"}, {"pool": "own"}, {"spot": False}, {"disk": True}]), 2),
             tracing=maybe(st.just(False), 2),
             user=maybe(st.just(1001), 2),
         )

@@ -113,7 +113,9 @@ def platforms(draw: Any, wanted: Wants) -> dict[str, Any]:
             storageClass=maybe(st.just("fast")),
             region=maybe(st.just("eu-west-1")),
             zones=maybe(st.integers(1, 3)),
-            nodes=maybe(st.sampled_from([{"pool": "apps"}, {"topology.kubernetes.io/zone": "eu-west-1a"}]), 2),
+            nodes=maybe(
+                st.sampled_from([{"pool": "apps"}, {"topology.kubernetes.io/zone": "eu-west-1a"}, {"gpu": False, "ssd": True}]), 2
+            ),
         )
     )
     return {key: value for key, value in found.items() if value is not None}

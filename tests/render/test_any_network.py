@@ -20,7 +20,7 @@ STRANGER = Peer("elsewhere-entirely", {"app": "stranger"})
 STORE_PORTS = {"postgres": 5432, "redis": 6379}
 INGRESSES = {"nginx": "ingress-nginx", "traefik": "traefik"}
 GATEWAYS = {"nginx": ["nginx-gateway"], "eg": ["envoy-gateway-system"], "istio": ["istio-system", "istio-ingress"]}
-OTLP = (4317, 4318)
+OTLP, COLLECTOR = (4317, 4318), "opentelemetry-collector"
 
 
 def owners(app, one):
@@ -47,7 +47,7 @@ def declared(app, caller, callee):
             found.add(app.services[other].port)
         elif other in called:
             found.add(STORE_PORTS["postgres" if app.stores[other].postgres else "redis"])
-        if other == "otel-collector" and other not in app.services and app.services[own].tracing is not False:
+        if callee.component == COLLECTOR and app.services[own].tracing is not False:
             found |= set(OTLP)
     return found
 
@@ -155,7 +155,7 @@ def readings(app, objects):
             found[one.key] = {service.metrics.port or service.port}
         elif one.kind == "Cluster":
             found[one.key] = {9187}
-        elif one.name == "otel-collector":
+        elif one.component == COLLECTOR:
             found[one.key] = {8888, 8889}
     return found
 
@@ -182,17 +182,29 @@ def test_to_the_outside_only_what_is_called_is_open(found):
             if service is None:
                 continue
             urls = [urlsplit(call.url) for call in service.calls or () if call.url]
-            public = {url.port or (443 if url.scheme == "https" else 80) for url in urls}
+            public = {url.port or (443 if url.scheme == "https" else 80) for url in urls if url.hostname.endswith(".example")}
+            inside(objects, one, {url.hostname: url.port for url in urls})
             if app.platform.otlp and app.platform.telemetry != "none" and service.tracing is not False:
                 check_collector(app, objects, one, public)
             managed = {call.name for call in service.calls or () if call.name in app.stores and app.stores[call.name].host}
             private = {STORE_PORTS["postgres" if app.stores[name].postgres else "redis"] for name in managed}
             private |= {443, 6443} if service.permissions else set()
+            named = {9000} if any(url.hostname == PRIVATE.address for url in urls) else set()
             cloud(objects, one, service.identity, public, private)
-            for port in (22, 80, 443, 4318, 5432, 6379, 6443, 8000):
+            for port in (22, 80, 443, 4318, 5432, 6379, 6443, 8000, 9000):
                 assert permitted(objects, one.peer, WORLD, port) == (port in public | private), f"{one.key} -> the world:{port}"
-                assert permitted(objects, one.peer, PRIVATE, port) == (port in private), f"{one.key} -> a private address:{port}"
+                open_ = permitted(objects, one.peer, PRIVATE, port)
+                assert open_ == (port in private | named), f"{one.key} -> a private address:{port}"
             assert not permitted(objects, one.peer, STRANGER, 80) or 80 in private
+
+
+def inside(objects, one, urls):
+    """A URL inside of the cluster opens the way to the pods of its namespace, and to no others."""
+    called = "payments.billing.svc" in urls
+    assert permitted(objects, one.peer, Peer("billing", {"app": "payments"}), 8080) == called, f"{one.key} -> billing"
+    if "neighbour" in urls:
+        policies = [obj for obj in objects if obj["metadata"]["name"] != "default-deny"]
+        assert permitted(policies, one.peer, Peer(one.namespace, {"app": "neighbour"}), 8081), f"{one.key} -> its neighbour"
 
 
 def cloud(objects, one, identity, public, private):
@@ -226,7 +238,7 @@ def test_in_the_mesh_what_comes_from_outside_of_it_is_let_through_at_its_port_al
         assert rules["default"]["spec"]["mtls"]["mode"] == "STRICT"
         read, measured = readings(app, objects), asked_by_keda(app, objects)
         for one in workloads(objects):
-            if one.kind not in ("Deployment", "Rollout", "StatefulSet", "Solver") or one.name == "otel-collector":
+            if one.kind not in ("Deployment", "Rollout", "StatefulSet", "Solver") or one.component == COLLECTOR:
                 continue
             rule = rules.get("allow-acme-solver" if one.kind == "Solver" else one.name, {})
             plain = {int(port) for port in dig(rule, "spec.portLevelMtls", {})}

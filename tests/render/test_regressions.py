@@ -1,9 +1,11 @@
 """Plain examples of what property tests found, and of what nobody had thought of: each was wrong once."""
 
+import pytest
 from drawn import world_of
 from landscape import of, workloads
 
 from network_policies import Peer, permitted
+from seatrial.app import AppFileErrors
 
 
 def test_a_worker_without_a_port_shows_its_metrics_at_one_that_its_container_names():
@@ -33,3 +35,38 @@ def test_backups_to_google_get_their_token_from_the_metadata_server():
     )
     (instance,) = [one for one in workloads(objects) if one.kind == "Cluster"]
     assert permitted(objects, instance.peer, Peer(address="169.254.169.254"), 80)
+
+
+def test_in_dev_a_store_of_ours_is_called_without_tls_though_anothers_is_called_with_it():
+    text = (
+        "services: {api: {image: x/api, calls: [db, cache]}}\n"
+        "stores: {db: {postgres: 16, storage: 1Gi, tls: true}, cache: {redis: 7, tls: true}}\n"
+        "environments: {production: {stores: {db: {host: db.example.com}, cache: {host: redis.example.com}}}}"
+    )
+    for environment, tls in (("dev", False), ("production", True)):
+        _, objects = world_of(text, environment)
+        (api,) = [one for one in workloads(objects) if one.name == "api"]
+        given = {entry["name"]: entry.get("value", "") for entry in api.spec["containers"][0]["env"]}
+        assert given["DB_URL"].endswith("?sslmode=require") == tls
+        assert given["CACHE_URL"].startswith("rediss://") == tls
+
+
+def test_a_job_may_take_at_least_the_second_in_which_it_starts():
+    _, objects = world_of('services: {api: {image: x/api, jobs: {tidy: {schedule: "@daily", run: x, timeout: 500ms}}}}')
+    assert of(objects, "CronJob")["api-tidy"]["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "services: {a: {image: x/a, nodes: {pool: a/b}}}",
+        "services: {a: {image: x/a, nodes: {'a/b/c': x}}}",
+        "services: {a: {image: x/a, nodes: {pool: " + "x" * 64 + "}}}",
+        "services: {a: {image: x/a, port: 80, expose: {host: a.example.com, path: //x}}}",
+        "services: {a: {image: x/a, port: 80, expose: {host: a.example.com, path: /a/../b}}}",
+        "services: {a: {image: x/a, port: 80, expose: {host: a.example.com, path: /a%2Fb}}}",
+    ],
+)
+def test_what_the_api_server_would_refuse_is_refused_in_the_file(wrong):
+    with pytest.raises(AppFileErrors):
+        world_of(wrong)

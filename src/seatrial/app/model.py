@@ -44,7 +44,7 @@ from seatrial.app.values import (
     HttpPath,
     Identity,
     Image,
-    LabelText,
+    LabelKey,
     Memory,
     MountPath,
     Name,
@@ -142,7 +142,7 @@ class ServiceKeys(Part):
     """Who it is at the cloud: the ARN of an AWS role, the e-mail of a Google service account, the client id of an Azure one."""
     permissions: tuple[Permission, ...] | None = None
     """What it may do at the Kubernetes API; without any, it is given no token."""
-    nodes: dict[LabelText, NodeLabel] | None = None
+    nodes: dict[LabelKey, NodeLabel] | None = None
     """The labels of the nodes on which it may run, besides those of the platform; `false` for nodes without a label."""
     tracing: bool | None = None
     """Whether it sends traces, where `platform.telemetry` takes them (default: yes)."""

@@ -28,6 +28,7 @@ from seatrial.app.values import (
     Reads,
     Replicas,
     Resource,
+    RoutePath,
     Schedule,
     Share,
     TimeZone,
@@ -107,7 +108,7 @@ class Expose(Part):
 
     host: Host | None = None
     """The name in the URL. An environment's `domain` replaces what follows its first dot."""
-    path: HttpPath | None = None
+    path: RoutePath | None = None
     """The beginning of the paths that go to this service (default /)."""
     tls: bool | None = None
     """Whether the certificate comes with the Ingress (default: when `platform.issuer` says who issues it)."""

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Literal
 
 from seatrial.app.parts import Part
-from seatrial.app.values import AgeKey, Count, GatewayName, Identity, LabelText, Name, Namespace, NodeLabel, Region, Text, Url
+from seatrial.app.values import (
+    AgeKey,
+    Count,
+    GatewayName,
+    Identity,
+    LabelKey,
+    LabelValue,
+    Name,
+    Namespace,
+    NodeLabel,
+    Region,
+    Text,
+    Url,
+)
 
 
 class Platform(Part):
@@ -50,7 +63,7 @@ class Platform(Part):
     """What reads the metrics (default none)."""
     monitoringNamespace: Namespace | None = None  # noqa: N815
     """The namespace it runs in (default monitoring)."""
-    monitoringLabels: dict[LabelText, LabelText] | None = None  # noqa: N815
+    monitoringLabels: dict[LabelKey, LabelValue] | None = None  # noqa: N815
     """The labels by which it finds monitors and rules, such as `release: monitoring`."""
     prometheus: Url | None = None
     """Where Prometheus answers queries (default http://prometheus-operated.<monitoringNamespace>:9090)."""
@@ -68,5 +81,5 @@ class Platform(Part):
     """The region of the cloud."""
     zones: Count | None = None
     """How many zones the nodes are in. From two on, replicas are spread over them as a rule and not only as a wish."""
-    nodes: dict[LabelText, NodeLabel] | None = None
+    nodes: dict[LabelKey, NodeLabel] | None = None
     """The labels of the nodes on which the app may run; `true` for any value, `false` for nodes without such a label."""

@@ -105,6 +105,16 @@ Variable = Annotated[
     str, text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and underscores, such as LOG_LEVEL")
 ]
 HttpPath = Annotated[str, text("a path", r"/[^\s]*", "it begins with a slash, such as /healthz", example="/healthz")]
+#: A path that both an Ingress and an HTTPRoute take: no empty parts, no dots alone, no slash in disguise.
+RoutePath = Annotated[
+    str,
+    text(
+        "a path",
+        r"/|(?:/(?!\.{1,2}(?:/|$))(?:[-A-Za-z0-9._~!$&'()*+,;=:@]|%(?!2[fF])[0-9a-fA-F]{2})+)+/?",
+        "such as /api: it begins with a slash, and has no empty part",
+        example="/api",
+    ),
+]
 Folder = Annotated[
     str,
     text("a folder", r"(?!/)(?!.*(?:^|/)\.\.(?:/|$))[^\0\n]+", "relative to the app file and inside its folder, such as ./api"),
@@ -131,11 +141,14 @@ def _node_label(value: Any) -> Any:
     return value if isinstance(value, bool) else _label_text(value)
 
 
-_LABEL_TEXT = text(
-    "a label", r"(?:[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?)?", "as Kubernetes has them: letters, digits, dashes", 317
-)
-LabelText = Annotated[str, _LABEL_TEXT]
-_label_text = _LABEL_TEXT.check
+_LABEL_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_LABEL_VALUE = text("the value of a label", f"(?:{_LABEL_WORD})?", "at most 63 letters, digits, dashes, dots and underscores", 63)
+_label_text = _LABEL_VALUE.check
+#: The key of a label, and its value (apimachinery, util/validation: IsQualifiedName, IsValidLabelValue).
+LabelKey = Annotated[
+    str, text("the key of a label", rf"(?:{_DNS}/)?{_LABEL_WORD}", "such as pool, or topology.kubernetes.io/zone", 317, "pool")
+]
+LabelValue = Annotated[str, _LABEL_VALUE]
 NodeLabel = Annotated[str | bool, Reads(_node_label, {"type": ["string", "boolean"], "examples": ["linux", False]})]
 AgeKey = Annotated[str, text("a public key of age", r"age1[02-9ac-hj-np-z]{58}", "it begins with age1", 62)]
 Bucket = Annotated[

@@ -63,15 +63,19 @@ def _address(scope: Scope, name: str, store: StoreKeys, credentials: str) -> str
     """The URL of a store. Clients of Redis compare its certificate with the host they asked for, so they ask by its own name."""
     host, port = store_host(scope, name), STORE_PORTS["postgres" if store.postgres else "redis"]
     if store.postgres:
-        mode = "?sslmode=require" if by_tls(store) else ""
+        mode = "?sslmode=require" if by_tls(scope, name) else ""
         return f"postgresql://{credentials}{host}:{port}/{store.database}{mode}"
-    if by_tls(store):
+    if by_tls(scope, name):
         return f"rediss://{credentials}{store.host or host}:{port}"
     return f"redis://{credentials}{host}:{port}"
 
 
-def by_tls(store: StoreKeys) -> bool:
-    """Whether a store is called with TLS. What is rendered has no certificate but CloudNativePG's, so only others' stores may."""
+def by_tls(scope: Scope, name: str) -> bool:
+    """Whether a store is called with TLS. What is rendered has no certificate but CloudNativePG's: in `dev`, where a store of
+    ours may stand for another's, it is called without."""
+    store = scope.app.stores[name]
+    if not store.host and not is_operated(scope, name):
+        return False
     if store.tls is None:
         return bool(store.host and store.postgres)
     return store.tls

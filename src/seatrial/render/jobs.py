@@ -13,6 +13,8 @@ which at that moment is still that of the version before.
 
 from __future__ import annotations
 
+from math import ceil
+
 from seatrial.app.model import Job, Service
 from seatrial.render.container import (
     container,
@@ -102,7 +104,7 @@ def _cron_job(scope: Scope, name: str, service: Service, title: str, job: Job) -
     main = _commanded(container(scope, name, service, title), list(job.run))
     spec: Obj = {
         "backoffLimit": 2,
-        "activeDeadlineSeconds": int(job.timeout or 3600),
+        "activeDeadlineSeconds": ceil(job.timeout or 3600),
         "ttlSecondsAfterFinished": KEPT,
         "template": _template(scope, name, service, JOB, main, "Never"),
     }

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from seatrial.app.model import Service, Trigger
 from seatrial.render.config import has_password
-from seatrial.render.container import STORE_PORTS
+from seatrial.render.container import STORE_PORTS, by_tls
 from seatrial.render.delivery import target
 from seatrial.render.scope import SERVICE, Scope, without_empty
 from seatrial.render.workload import is_scaled, replicas
@@ -135,7 +135,7 @@ def _list(scope: Scope, name: str, trigger: Trigger) -> Obj:
         "address": f"{host}:{STORE_PORTS['redis']}",
         "listName": trigger.list,
         "listLength": _plain(trigger.target),
-        "enableTLS": "true" if store.tls else None,
+        "enableTLS": "true" if by_tls(scope, store_name) else None,
     }
     found: Obj = {"type": "redis", "metricType": "AverageValue", "metadata": without_empty(metadata)}
     return found | ({"authenticationRef": {"name": f"{name}-{store_name}"}} if has_password(store) else {})
