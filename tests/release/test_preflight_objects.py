@@ -153,7 +153,7 @@ def test_kinds_and_versions_that_are_not_served_or_on_their_way_out() -> None:
     assert (found.rule, found.fix) == ("kind-not-served", "write it as policy/v1")
     endpoints = "{apiVersion: v1, kind: Endpoints, metadata: {name: e}}"
     (found,) = findings(target(endpoints), "kind-not-served", "api-deprecated")
-    assert (found.rule, found.fix) == ("api-deprecated", "write discovery.k8s.io/v1 EndpointSlice")
+    assert (found.rule, found.fix) == ("api-deprecated", "write discovery.k8s.io/v1 (EndpointSlice)")
     custom = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}}"
     (found,) = findings(target(custom), "kind-not-served")
     assert found.cause == "its custom resource definition is not installed"

@@ -161,6 +161,20 @@ def test_the_peak_is_the_highest_point_of_every_way_to_roll(before: int, after: 
     assert peak({"cpu": Fraction(old)}, {"cpu": Fraction(new)}, before, after, surge)["cpu"] == max(0, most)
 
 
+def test_an_autoscalers_minimum_is_what_comes_where_nobody_says_a_number() -> None:
+    scaler = "\n---\n{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: w}, spec: {scaleTargetRef: {kind: Deployment, name: web}, minReplicas: 4, maxReplicas: 4}}"
+    at = target(deployment().replace("replicas: 3, ", "") + scaler, "", quota(pods="9"))
+    assert rows(at, "Quota")["pods"][-1] == "4"
+
+
+def test_a_quota_that_the_release_brings_counts_from_the_beginning() -> None:
+    pods = running("other", "other", "a")
+    at = target(deployment(replicas=3) + quota(pods="3").replace("status:", "more:"), "", node("a") + pods)
+    assert rows(at, "Quota")["pods"] == ("3", "1", "2", "3")
+    smaller = target(deployment(replicas=3) + quota(pods="2"), "", quota(used="{pods: '1'}", pods="9"))
+    assert rows(smaller, "Quota")["pods"] == ("2", "1", "1", "3")
+
+
 # limit ranges and pod security
 
 BOUNDS = {

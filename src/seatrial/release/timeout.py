@@ -197,10 +197,14 @@ def replicas_of(obj: Obj, live: Obj | None) -> int:
     return int(dig(obj, "spec.replicas", dig(live, "spec.replicas", 1)))
 
 
-def _counted(pods: int, at_once: int, noun: str = "pods") -> Waves:
+def _counted(pods: int, at_once: int, noun: str = "pod") -> Waves:
     waves = ceil(pods / max(1, at_once))
     how = "one at a time" if at_once <= 1 else f"{at_once} at a time"
-    return Waves(waves, f"{pods} {noun}, {how} = {waves} wave{'s' if waves > 1 else ''}")
+    return Waves(waves, f"{_number(pods, noun)}, {how} = {_number(waves, 'wave')}")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _deployment(obj: Obj, live: Obj | None, objects: Sequence[Obj]) -> Waves:
@@ -209,7 +213,7 @@ def _deployment(obj: Obj, live: Obj | None, objects: Sequence[Obj]) -> Waves:
         return Waves(1, "all at once")
     surge, unavailable = surge_of(obj, replicas)
     if live is None:
-        return Waves(1, f"{replicas} pods at once")
+        return Waves(1, f"{_number(replicas, 'pod')} at once")
     return _counted(replicas, surge + unavailable)
 
 
@@ -236,14 +240,14 @@ def _daemon_set(obj: Obj, live: Obj | None, objects: Sequence[Obj]) -> Waves:
         return Waves(0, "its pods are replaced when somebody deletes them: no time")
     rolling = dig(obj, "spec.updateStrategy.rollingUpdate", {})
     at_once = amount(rolling.get("maxSurge", 0), nodes, up=True) or amount(rolling.get("maxUnavailable", 1), nodes, up=True) or 1
-    return _counted(nodes, at_once, "nodes")
+    return _counted(nodes, at_once, "node")
 
 
 def _rollout(obj: Obj, live: Obj | None, objects: Sequence[Obj]) -> Waves:
     """An Argo Rollout: the first version comes without steps; later ones step by step, each weight a wave of its own."""
     replicas = replicas_of(obj, live)
     if live is None:
-        return Waves(1, f"{replicas} pods at once")
+        return Waves(1, f"{_number(replicas, 'pod')} at once")
     canary, blue = dig(obj, "spec.strategy.canary"), dig(obj, "spec.strategy.blueGreen")
     templates = {name_of(one): one for one in objects if one["kind"] in ("AnalysisTemplate", "ClusterAnalysisTemplate")}
     if canary is None:
@@ -252,7 +256,7 @@ def _rollout(obj: Obj, live: Obj | None, objects: Sequence[Obj]) -> Waves:
         person = "waits for a person to promote it" if dig(blue, "autoPromotionEnabled", True) is False else ""
         if dig(blue, "autoPromotionSeconds"):
             person = ""
-        return Waves(1, f"{replicas} pods at once", *_pauses(parts), person)
+        return Waves(1, f"{_number(replicas, 'pod')} at once", *_pauses(parts), person)
     steps = canary.get("steps") or []
     if not steps:
         return _counted(replicas, sum(_canary_surge(canary, replicas)))

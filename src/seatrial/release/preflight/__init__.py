@@ -6,7 +6,7 @@ All checks are made, whatever the others find.  One that needs what we may not r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from seatrial.release.preflight import (
@@ -23,6 +23,7 @@ from seatrial.release.preflight import (
 )
 from seatrial.release.preflight.target import Table, Target
 from seatrial.rules.finding import Finding
+from seatrial.world.objects import Obj
 
 __all__ = ["CHECKS", "Check", "Table", "Target", "check"]
 
@@ -45,9 +46,9 @@ def _objects(target: Target) -> str:
     return f"{len(target.plan.objects) + len(target.plan.hooks)} objects of {len(kinds)} kinds"
 
 
-def _counted(target: Target, resource: str, word: str) -> str:
+def _counted(found: Sequence[Obj], word: str) -> str:
     """`2 quotas`, `no quota`."""
-    number = len(target.of(resource))
+    number = len(found)
     return f"{number or 'no'} {word}{'s' if number > 1 else ''}"
 
 
@@ -56,8 +57,8 @@ CHECKS: tuple[Check, ...] = (
     Check("kinds", (apis.served, apis.deprecated), (), _objects),
     Check("objects", (apis.taken, apis.ours)),
     Check("permissions", (permissions.check,), ("permissions",)),
-    Check("quota", (quota.check,), ("resourcequotas",), lambda target: _counted(target, "resourcequotas", "quota")),
-    Check("limits", (admission.limited,), ("limitranges",), lambda target: _counted(target, "limitranges", "limit range")),
+    Check("quota", (quota.check,), ("resourcequotas",), lambda target: _counted(target.quotas, "quota")),
+    Check("limits", (admission.limited,), ("limitranges",), lambda target: _counted(target.limit_ranges, "limit range")),
     Check("pod security", (admission.secure,), ("namespace",), admission.level),
     Check("nodes", (nodes.check,), ("nodes", "pods"), nodes.summary),
     Check("references", (references.check,), ("priorityclasses.scheduling.k8s.io",), references.summary),

@@ -13,7 +13,7 @@ from seatrial.world.objects import Obj, Ref, dig, name_of, ref_of
 
 
 def limited(target: Target) -> Iterator[Finding]:
-    ranges = target.of("limitranges")
+    ranges = target.limit_ranges
     if not ranges:
         return
     names = ", ".join(name_of(one) for one in ranges)
@@ -62,4 +62,4 @@ def _pods(target: Target) -> Iterator[tuple[Obj, Obj]]:
     for obj in (*target.plan.objects, *target.plan.hooks):
         template = every_template(obj)
         if template is not None and dig(template, "spec.containers"):
-            yield obj, pod_of(obj, template, target.of("limitranges"), target.of("priorityclasses.scheduling.k8s.io"))
+            yield obj, pod_of(obj, template, target.limit_ranges, target.of("priorityclasses.scheduling.k8s.io"))

@@ -14,6 +14,7 @@ from seatrial.release.plan import Change
 from seatrial.release.preflight.asking import definition
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
+from seatrial.rules.gone import GONE
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, labels_of, name_of, ref_of
 
 
@@ -27,46 +28,39 @@ def served(target: Target) -> Iterator[Finding]:
     missing: dict[tuple[str, str], list[Obj]] = {}
     for obj in objects:
         if target.served.of(obj) is None and (group_of(obj), obj["kind"]) not in own:
-            missing.setdefault((obj["apiVersion"], obj["kind"]), []).append(obj)
-    for (api_version, kind), several in missing.items():
-        yield _not_served(target, api_version, kind, several)
+            # a kind that is served in another version is a mistake of its own; the others want one thing installed
+            other = obj["kind"] if target.served.versions_of(group_of(obj), obj["kind"]) else ""
+            missing.setdefault((obj["apiVersion"], other), []).append(obj)
+    for (api_version, _), several in missing.items():
+        yield _not_served(target, api_version, several)
 
 
-def _not_served(target: Target, api_version: str, kind: str, several: list[Obj]) -> Finding:
-    names = [name_of(obj) for obj in several]
-    versions = target.served.versions_of(group_of(several[0]), kind)
-    down = [one for one in target.served.unread if one.removeprefix("/apis/") == api_version]
-    fix = f"write it as {versions[0]}" if versions else f"install what brings {kind}, or leave it out"
+#: What brings the kinds of a group, by the end of its name.
+BROUGHT_BY = {
+    "argoproj.io": "Argo Rollouts", "istio.io": "Istio", "monitoring.coreos.com": "the Prometheus operator", "keda.sh": "KEDA",
+    "external-secrets.io": "External Secrets", "cert-manager.io": "cert-manager", "gateway.networking.k8s.io": "the Gateway API",
+    "autoscaling.k8s.io": "the Vertical Pod Autoscaler", "cnpg.io": "CloudNativePG", "x-k8s.io": "the driver of that name",
+    "opentelemetry.io": "the OpenTelemetry operator", "bitnami.com": "Sealed Secrets", "karpenter.sh": "Karpenter",
+}  # fmt: skip
+
+
+def _not_served(target: Target, api_version: str, several: list[Obj]) -> Finding:
+    kinds = list(dict.fromkeys(obj["kind"] for obj in several))
+    group, kind = group_of(several[0]), ", ".join(kinds)
+    versions = target.served.versions_of(group, kinds[0])
+    bringer = next((one for end, one in BROUGHT_BY.items() if group == end or group.endswith(f".{end}")), f"what brings {kind}")
+    fix = f"write it as {versions[0]}" if versions else f"install {bringer}, or leave {'them' if several[1:] else 'it'} out"
     cause = f"it serves {kind} as {', '.join(versions)}" if versions else "its custom resource definition is not installed"
-    if down:
+    if any(one.removeprefix("/apis/") == api_version for one in target.served.unread):
         cause, fix = f"{api_version} is registered, and the server behind it does not answer", "bring that server up"
+    names = [f"{one} {listed(name_of(obj) for obj in several if obj['kind'] == one)}" for one in kinds]
     return found(
         "kind-not-served",
-        f"the cluster does not serve {kind} {api_version}, which {', '.join(names)} {'are' if names[1:] else 'is'}",
+        f"the cluster does not serve {api_version}: {'; '.join(names)}",
         refs=[ref_of(obj) for obj in several],
         cause=cause,
         fix=fix,
     )
-
-
-#: API version and kind -> what serves it no more ("" for nothing yet), and what to write instead.
-DEPRECATED = {
-    ("policy/v1beta1", "PodDisruptionBudget"): ("Kubernetes 1.25", "policy/v1"),
-    ("batch/v1beta1", "CronJob"): ("Kubernetes 1.25", "batch/v1"),
-    ("discovery.k8s.io/v1beta1", "EndpointSlice"): ("Kubernetes 1.25", "discovery.k8s.io/v1"),
-    ("autoscaling/v2beta1", "HorizontalPodAutoscaler"): ("Kubernetes 1.25", "autoscaling/v2"),
-    ("autoscaling/v2beta2", "HorizontalPodAutoscaler"): ("Kubernetes 1.26", "autoscaling/v2"),
-    ("extensions/v1beta1", "Ingress"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
-    ("networking.k8s.io/v1beta1", "Ingress"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
-    ("networking.k8s.io/v1beta1", "IngressClass"): ("Kubernetes 1.22", "networking.k8s.io/v1"),
-    ("storage.k8s.io/v1beta1", "CSIStorageCapacity"): ("Kubernetes 1.27", "storage.k8s.io/v1"),
-    ("flowcontrol.apiserver.k8s.io/v1beta2", "FlowSchema"): ("Kubernetes 1.29", "flowcontrol.apiserver.k8s.io/v1"),
-    ("flowcontrol.apiserver.k8s.io/v1beta3", "FlowSchema"): ("Kubernetes 1.32", "flowcontrol.apiserver.k8s.io/v1"),
-    ("v1", "Endpoints"): ("", "discovery.k8s.io/v1 EndpointSlice"),
-    ("external-secrets.io/v1beta1", "ExternalSecret"): ("External Secrets 0.17", "external-secrets.io/v1"),
-    ("external-secrets.io/v1beta1", "SecretStore"): ("External Secrets 0.17", "external-secrets.io/v1"),
-    ("cert-manager.io/v1alpha2", "Certificate"): ("cert-manager 1.6", "cert-manager.io/v1"),
-}  # fmt: skip
 
 
 def deprecated(target: Target) -> Iterator[Finding]:
@@ -85,9 +79,10 @@ def deprecated(target: Target) -> Iterator[Finding]:
 def _on_its_way_out(target: Target, obj: Obj) -> tuple[str, str]:
     """When an object's version goes, and what to write instead: by the table, or by the definition of a custom resource."""
     api_version, kind = obj["apiVersion"], obj["kind"]
-    if (api_version, kind) in DEPRECATED:
-        gone, instead = DEPRECATED[api_version, kind]
-        return f"{gone} serves it no more" if gone else "it is deprecated", instead
+    gone = GONE.get((api_version, kind))
+    if gone is not None:
+        when = f"Kubernetes {gone.since[0]}.{gone.since[1]} serves it no more" if gone.since else "it is deprecated"
+        return when, gone.now or "what replaces it"
     resource = target.served.of(obj)
     known = target.named.get(definition(f"{resource.plural}.{resource.group}")) if resource else None
     versions: list[Obj] = dig(known, "spec.versions", [])

@@ -8,7 +8,7 @@ replicas + maxSurge); the numbers of Argo Rollouts follow its own replicaset/can
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seatrial.release.plan import Plan
@@ -53,6 +53,7 @@ class Load:
 def loads(plan: Plan, ranges: Sequence[Obj] = (), classes: Sequence[Obj] = (), nodes: Sequence[Obj] | None = None) -> list[Load]:
     """The loads of a plan. `ranges` and `classes`: LimitRanges and PriorityClasses; `nodes`: those there are, if known."""
     found = []
+    least = {(kind, name): number for kind, name, number, _ in scalers(plan)}
     rolling = {change.ref for change in plan.changes if change.rolls}
     for obj in (*plan.objects, *plan.hooks):
         template = template_of(obj)
@@ -64,9 +65,28 @@ def loads(plan: Plan, ranges: Sequence[Obj] = (), classes: Sequence[Obj] = (), n
         old = pod_of(obj, before, ranges, classes) if before is not None else None
         hook = annotations_of(obj).get(HOOK, "")
         load = _COUNT.get(obj["kind"], _single)(obj, live, new, old, ref_of(obj) in rolling or live is None, nodes)
-        if load is not None:
-            found.append(load if not hook else Load(obj, new, max(1, load.after), hook=hook))
+        if load is not None and hook:
+            found.append(Load(obj, new, max(1, load.after), hook=hook))
+        elif load is not None:
+            found.append(replace(load, after=max(load.after, least.get((obj["kind"], name_of(obj)), 0))))
     return found
+
+
+def scalers(plan: Plan) -> Iterator[tuple[str, str, int, int]]:
+    """What the autoscalers of a release scale, by kind and name, from how many pods to how many."""
+    for obj in plan.objects:
+        keys = _SCALERS.get(obj["kind"])
+        if keys:
+            target = dig(obj, "spec.scaleTargetRef", {})
+            least, most = (int(dig(obj, f"spec.{key}", default)) for key, default in keys)
+            yield target.get("kind", "Deployment"), str(target.get("name", "")), least, most
+
+
+#: kind -> where it says the least and the most pods, with what holds where it does not say.
+_SCALERS = {
+    "HorizontalPodAutoscaler": (("minReplicas", 1), ("maxReplicas", 1)),
+    "ScaledObject": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
+}
 
 
 def template_of(obj: Obj | None) -> Obj | None:

@@ -28,7 +28,7 @@ SECRET, REPLICASET = "secrets", "replicasets.apps"
 
 def check(target: Target) -> Iterator[Finding | Table]:
     rows: list[tuple[str, ...]] = []
-    for quota in target.of("resourcequotas"):
+    for quota in target.quotas:
         hard: Mapping[str, str] = dig(quota, "status.hard", dig(quota, "spec.hard", {}))
         yield from _unstated(target, quota, hard)
         needs = _needs(target, quota, hard)

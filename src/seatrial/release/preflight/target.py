@@ -14,8 +14,10 @@ from functools import cached_property
 from seatrial.cluster.api import Api, Resource, Served
 from seatrial.cluster.records import Record
 from seatrial.release.plan import Plan
-from seatrial.release.preflight.pods import Load, loads
-from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of
+from seatrial.release.preflight.pods import Load, loads, scalers
+from seatrial.world import quantity
+from seatrial.world.admission import quota_usage
+from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of
 
 NODES, PODS = "nodes", "pods"
 
@@ -86,18 +88,44 @@ class Target:
     def loads(self) -> list[Load]:
         """The workloads of the release and what is live of them."""
         nodes = self.of(NODES) if NODES in self.lists else None
-        return loads(self.plan, self.of("limitranges"), self.of("priorityclasses.scheduling.k8s.io"), nodes)
+        return loads(self.plan, self.limit_ranges, self.of("priorityclasses.scheduling.k8s.io"), nodes)
 
     def autoscaled(self) -> Iterator[tuple[Load, int]]:
         """The workloads that an autoscaler of the release scales, with the most pods it may ask for."""
         by_name = {(load.obj["kind"], name_of(load.obj)): load for load in self.loads}
-        for obj in self.plan.objects:
-            if obj["kind"] == "HorizontalPodAutoscaler":
-                target, most = dig(obj, "spec.scaleTargetRef", {}), dig(obj, "spec.maxReplicas", 0)
-            elif obj["kind"] == "ScaledObject":
-                target, most = dig(obj, "spec.scaleTargetRef", {}), dig(obj, "spec.maxReplicaCount", 100)
-            else:
-                continue
-            load = by_name.get((target.get("kind", "Deployment"), target.get("name", "")))
-            if load is not None:
-                yield load, int(most)
+        for kind, name, _, most in scalers(self.plan):
+            if (kind, name) in by_name:
+                yield by_name[kind, name], most
+
+    @cached_property
+    def limit_ranges(self) -> list[Obj]:
+        """The limit ranges as they are when the release has made or changed its own: Helm applies them first."""
+        return list(self._with_own("LimitRange", "limitranges").values())
+
+    @cached_property
+    def quotas(self) -> list[Obj]:
+        """The same of quotas; one that is new counts the pods that run already."""
+        found = []
+        own = {name_of(obj) for obj in self.plan.objects if obj["kind"] == "ResourceQuota"}
+        known = {name_of(obj): obj for obj in self.of("resourcequotas")}
+        for name, quota in self._with_own("ResourceQuota", "resourcequotas").items():
+            if name in own:
+                hard = dig(quota, "spec.hard", {})
+                used = dig(known[name], "status.used", {}) if name in known else self._used(quota, hard)
+                quota = {**quota, "status": {"hard": hard, "used": used}}
+            found.append(quota)
+        return found
+
+    def _with_own(self, kind: str, resource: str) -> dict[str, Obj]:
+        wanted = {name_of(obj): obj for obj in self.plan.objects if obj["kind"] == kind}
+        return {name_of(obj): obj for obj in self.of(resource)} | wanted
+
+    def _used(self, quota: Obj, hard: Mapping[str, str]) -> dict[str, str]:
+        """What the running pods of the namespace use of a quota that is not there yet."""
+        used: dict[str, str] = {}
+        for pod in self.of(PODS):
+            if namespace_of(pod) == self.plan.namespace and quota_usage.in_scope(quota, "pods", pod):
+                for name, amount in quota_usage.usage("pods", pod).items():
+                    if name in hard:
+                        used[name] = quantity.add(used.get(name, "0"), amount)
+        return used
