@@ -116,6 +116,10 @@ class World:
         """The names of all objects, in the order in which they came."""
         return self._objects.keys()
 
+    def items(self) -> Iterable[tuple[Ref, Obj]]:
+        """All objects with their names."""
+        return self._objects.items()
+
     @property
     def graph(self) -> Graph:
         """What names, selects and makes what; made when it is first asked after a change."""

@@ -103,9 +103,11 @@ class Graph:
         """
         if ref in self._world:
             return ref
-        ref = Ref(FORMER.get((ref.group, ref.kind), ref.group), ref.kind, ref.namespace, ref.name)
-        if ref in self._world:
-            return ref
+        group = FORMER.get((ref.group, ref.kind))
+        if group is not None:
+            ref = Ref(group, ref.kind, ref.namespace, ref.name)
+            if ref in self._world:
+                return ref
         known = self._called.get((ref.group, ref.kind, ref.name), ())
         fitting = [one for one in known if _together(one.namespace, ref.namespace)]
         return fitting[0] if len(fitting) == 1 else ref
@@ -176,8 +178,7 @@ class Graph:
     @cached_property
     def _templates(self) -> list[PodTemplate]:
         found: list[PodTemplate] = []
-        for obj in self._world:
-            ref = ref_of(obj)
+        for ref, obj in self._world.items():
             tree = _TEMPLATES.get(_known(ref))
             if tree is None and ref.group in BUILT_IN_GROUPS:
                 continue
@@ -232,8 +233,8 @@ class Graph:
     def _operated(self) -> dict[tuple[str, str, str], list[Maker]]:
         """What operators make, by the tables."""
         found: dict[tuple[str, str, str], list[Maker]] = defaultdict(list)
-        for obj in self._world:
-            for maker in making.makers(obj):
+        for ref, obj in self._world.items():
+            for maker in making.makers(obj, ref):
                 found[maker.target.group, maker.target.kind, maker.target.name].append(maker)
         return found
 
@@ -241,10 +242,9 @@ class Graph:
     def _named_edges(self) -> dict[Ref, list[Reference]]:
         edges: dict[Ref, list[Reference]] = defaultdict(list)
         made = {(maker.source, maker.path) for makers in self._operated.values() for maker in makers}
-        for obj in self._world:
-            if obj.get("kind") in _MUTE:
+        for ref, obj in self._world.items():
+            if ref.kind in _MUTE:
                 continue
-            ref = ref_of(obj)
             edges[ref] += self._named(obj, ref)
             if ref.group not in BUILT_IN_GROUPS:
                 taken = {one.path for one in edges[ref]}
@@ -266,10 +266,9 @@ class Graph:
     @cached_property
     def _edges(self) -> tuple[dict[Ref, list[Reference]], dict[Ref, list[Reference]]]:
         out = self._named_edges
-        for obj in self._world:
-            tree = _SELECTS.get(_known(ref_of(obj)))
+        for ref, obj in self._world.items():
+            tree = _SELECTS.get(_known(ref))
             if tree is not None:
-                ref = ref_of(obj)
                 for hit in hits(tree, obj):
                     out[ref] += self._selected(ref, hit)
         for template in self._templates:

@@ -13,7 +13,7 @@ from typing import Any
 from seatrial.world.graph.edges import Maker
 from seatrial.world.graph.kinds import kind_of
 from seatrial.world.graph.walk import hits, weave
-from seatrial.world.objects import Obj, Ref, annotations_of, ref_of
+from seatrial.world.objects import Obj, Ref, annotations_of
 from seatrial.world.paths import at, join
 
 #: The keys of a TLS Secret as cert-manager writes it.
@@ -130,9 +130,8 @@ _ROWS = {kind_of(kind): [_Place(makes) for makes in rows] for kind, rows in MAKE
 _TREES = {kind: weave(place for place in places if place.path) for kind, places in _ROWS.items()}
 
 
-def makers(obj: Obj) -> Iterator[Maker]:
+def makers(obj: Obj, ref: Ref) -> Iterator[Maker]:
     """What an object's controller will make, with where it says so."""
-    ref = ref_of(obj)
     kind = (ref.group, ref.kind)
     if kind in _TREES:
         yield from _by_table(obj, ref, kind)

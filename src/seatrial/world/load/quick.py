@@ -26,6 +26,8 @@ _KEY = rb"(?!" + _WORDS + rb" *:)(?:f:)?[A-Za-z_][A-Za-z0-9_./-]*+|\.|\"[A-Za-z0
 _NUMBER = rb"-?[1-9][0-9]{0,17}|0|(?:0|[1-9][0-9]{0,8})\.[0-9]{1,9}"
 #: A letter that no number has makes a text of what begins with a digit: digests, names of images, identifiers.
 _MIXED = rb"(?!0[xXbBoO])(?=[0-9A-Za-z-]*?[a-df-wyz])[0-9][0-9A-Za-z]*(?:-[0-9A-Za-z]+)*+"
+#: Dates, which are texts to Kubernetes.
+_DATE = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9.]+Z)?"
 _MEASURE = rb"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|[kMGTP]|%|s|h|ms)|[0-9]+(?:\.[0-9]+){2,6}(?:[-/][0-9A-Za-z]+)*"
 _FLOW_WORD = rb"(?!" + _WORDS + rb" *[,}\]])[A-Za-z_/][A-Za-z0-9_./-]*+"
 _FLOW_SCALAR = (
@@ -51,15 +53,17 @@ def _flow(inner: bytes) -> bytes:
 
 
 _FLOW = rb"(?=[{\[])" + _flow(_flow(_flow(_FLOW_SCALAR)))
-_OTHER = b"|".join((b"true|false|null", _NUMBER, _QUOTED, _MEASURE, _MIXED))
+_OTHER = b"|".join((b"true|false|null", _NUMBER, _QUOTED, _MEASURE, _MIXED, _DATE))
 _SCALAR = _PLAIN + b"|(?:" + _OTHER + b")" + _END + b"|" + _FLOW
 #: A block of text: its lines are indented as its first one or more; that it is deeper than its key is looked at below.
 _BLOCK = rb"\|-?(?=\n)(?:\n(?P<block> +)(?=[^ \n\t])[^\n]*(?:\n(?:(?P=block)[^\n]*|(?=\n|\Z)))*+)"
+#: A folded text: lines that are indented alike, none of them empty.
+_FOLD = rb">-?(?=\n)(?:\n(?P<fold> +)(?=[^ \n\t])[^\n]*(?:\n(?P=fold)(?=[^ \n\t])[^\n]*)*+)"
 
 #: One line (with its block of text): indentation, dash, key, what stands after the key, an item of its own, or none of these.
 _LINE = re.compile(
-    rb"^(?P<indent> *)(?:(?P<dash>- +)?(?:(?P<key>" + _KEY + rb"):(?=[ \n]|\Z)(?: *(?P<value>" + _BLOCK + rb"|(?<= )(?:" + _SCALAR
-    + rb")))?|(?P<item>" + _SCALAR + rb"))(?: +#[^\n]*| *)|#[^\n]*|)$|(?P<bad>^.*)",
+    rb"^(?P<indent> *)(?:(?P<dash>- +)?(?:(?P<key>" + _KEY + rb"):(?=[ \n]|\Z)(?: *(?P<value>" + _BLOCK + b"|" + _FOLD
+    + rb"|(?<= )(?:" + _SCALAR + rb")))?|(?P<item>" + _SCALAR + rb"))(?: +#[^\n]*| *)|#[^\n]*|)$|(?P<bad>^.*)",
     re.MULTILINE,
 )  # fmt: skip
 #: What no line may hold, however it is written: line ends of YAML 1.1 that are none in 1.2, and marks of byte order.
@@ -86,7 +90,9 @@ def load(text: bytes) -> tuple[bool, Any]:
 
 def _is_plain(text: bytes) -> bool:
     """Whether every line is one that all parsers understand alike, and the indentation of all of them is a tree's."""
-    if not text.endswith(b"\n") and b"|" in text:  # a block of text at the end of a file that has no last line end
+    if not text.endswith(b"\n") and (
+        b"|" in text or b">" in text
+    ):  # a block of text at the end of a file that has no last line end
         return False
     if not text.isascii() and _ODD.search(text):
         return False
@@ -94,7 +100,7 @@ def _is_plain(text: bytes) -> bool:
     lists: list[bool] = []  # of each open collection: whether it is a list
     top, in_list = -1, False  # the last of them
     waits = True  # whether the last line ended in a key that has its value below
-    for indent, dash, key, value, block, item, bad in _LINE.findall(text):
+    for indent, dash, key, value, block, fold, item, bad in _LINE.findall(text):
         if key or item:
             column = len(indent)
             if column < top:
@@ -135,7 +141,7 @@ def _is_plain(text: bytes) -> bool:
                     lists.append(False)
                     top, in_list = column, False
             waits = not value
-            if block and len(block) <= column:
+            if (block or fold) and len(block or fold) <= column:
                 return False
         elif bad:
             return False
