@@ -5,6 +5,7 @@
 
 from seatrial.rules.written import (
     availability,
+    between,
     canary,
     configuration,
     containers,
@@ -18,20 +19,26 @@ from seatrial.rules.written import (
     networking,
     operators,
     policies,
+    ports,
     probing,
     promql,
     rbac,
+    references,
+    replicas,
     resources,
+    rooms,
     runtimes,
     scaling,
     secrets,
     security,
+    selection,
     versions,
 )
 from seatrial.rules.written.asking import findings
 
 __all__ = [
     "availability",
+    "between",
     "canary",
     "configuration",
     "containers",
@@ -46,13 +53,18 @@ __all__ = [
     "networking",
     "operators",
     "policies",
+    "ports",
     "probing",
     "promql",
     "rbac",
+    "references",
+    "replicas",
     "resources",
+    "rooms",
     "runtimes",
     "scaling",
     "secrets",
     "security",
+    "selection",
     "versions",
 ]
