@@ -272,3 +272,10 @@ def test_a_folder_stands_for_the_app_file_in_it(tmp_path):
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     (tmp_path / "seatrial.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert load(tmp_path).app == "shop"
+
+
+def test_a_secret_key_in_place_of_a_public_one_is_told_and_not_repeated():
+    key = "AGE-SECRET-KEY-1" + "Q" * 58
+    (said,) = mistakes(f"app: a\nversion: '1'\nservices: {{b: {{image: a/b}}}}\nplatform: {{secrets: sops, age: [{key}]}}\n")
+    assert said.startswith("4:33 this is the secret key of age")
+    assert "QQQ" not in said

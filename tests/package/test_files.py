@@ -91,6 +91,14 @@ def test_what_an_earlier_call_wrote_is_written_over_or_removed_and_nothing_else(
     assert found == {"values.yaml": "2", "a/mine.yaml": "mine", MANIFEST: "values.yaml\n"}
 
 
+def test_a_readme_of_somebody_else_stays_and_hinders_nothing(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    replace({"README.md": "ours", "values.yaml": "1"}, tmp_path)
+    replace({"README.md": "ours", "values.yaml": "2"}, tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert (tmp_path / "values.yaml").read_text() == "2"
+
+
 def test_a_folder_that_is_a_link_is_written_through(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

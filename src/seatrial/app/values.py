@@ -150,7 +150,17 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[str, _LABEL_VALUE]
 NodeLabel = Annotated[str | bool, Reads(_node_label, {"type": ["string", "boolean"], "examples": ["linux", False]})]
-AgeKey = Annotated[str, text("a public key of age", r"age1[02-9ac-hj-np-z]{58}", "it begins with age1", 62)]
+_AGE_KEY = text("a public key of age", r"age1[02-9ac-hj-np-z]{58}", "it begins with age1 and has 62 characters", 62)
+
+
+def _age_key(value: Any) -> str:
+    if isinstance(value, str) and value.upper().startswith("AGE-SECRET"):  # and it is not repeated
+        hint = "take it out, make another, and give the one that begins with age1"
+        raise wrong("this is the secret key of age, which does not belong into a file that others read", hint)
+    return str(_AGE_KEY.check(value))
+
+
+AgeKey = Annotated[str, Reads(_age_key, _AGE_KEY.schema)]
 Bucket = Annotated[
     str,
     text(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -72,12 +72,13 @@ _SEALED = re.compile(r"(?m)^sops:$|^\{\{|^  [^:\s]+: \{\{ required \"")
 def replace(files: Mapping[str, str], folder: Path | str) -> Written:
     """Write a tree as `write` does, and remove what an earlier call wrote and this one does not. Other files are left alone.
 
-    What was written is listed in `.seatrial-files` of the folder. Raises what `write` raises, and before anything is written
+    What was written is listed in `.seatrial-files` of the folder; a README of somebody else stays. Raises what `write` raises, and before anything is written
     ForeignFilesError where another file than ours would be lost.
     """
     folder = Path(folder)
     listed = folder / MANIFEST
     before = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+    files = {path: text for path, text in files.items() if not _is_their_readme(folder, path, before, text)}
     foreign = [path for path, content in files.items() if path not in before and _is_foreign(_place(folder, path), content)]
     if foreign:
         raise ForeignFilesError(foreign)
@@ -87,6 +88,11 @@ def replace(files: Mapping[str, str], folder: Path | str) -> Written:
             written.removed.append(path)
     write({MANIFEST: "".join(f"{path}\n" for path in sorted(files))}, folder)
     return written
+
+
+def _is_their_readme(folder: Path, path: str, before: Collection[str], text: str) -> bool:
+    """Whether people keep a README of their own there: it stays, and ours is not written."""
+    return path == "README.md" and path not in before and _is_foreign(_place(folder, path), text)
 
 
 def _is_foreign(place: Path, content: str) -> bool:

@@ -43,7 +43,8 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
         if len(environments) > 1 or environments == every:
             where = "base" if environments == every else f"components/{'-'.join(environments)}"
             files |= _files(where, folders[environments], names, {})
-    files["components/common/kustomization.yaml"] = _kustomization("Component", {**shared, "patches": _inline(version)})
+    where = "components/common"
+    files[f"{where}/kustomization.yaml"] = _kustomization("Component", {**shared, "patches": _inline(version)}, where)
     components = [own for own in folders if len(own) > 1 and own != every]
     for environment in every:
         mine = sorted((own for own in components if environment in own), key=lambda own: -len(own))
@@ -54,7 +55,41 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
         if len(every) == 1:
             head["resources"] = ["../../base"]
         files |= _files(f"overlays/{environment}", own, names, head)
-    return files
+    return {"README.md": _readme(files, every, namespaces), **files}
+
+
+def _readme(files: FileTree, environments: Sequence[str], namespaces: Mapping[str, str]) -> str:
+    """What lies where, and how it is applied."""
+    lines = ["# The Kustomize tree", ""]
+    lines += [
+        "Made by `seatrial render -o kustomize` from the app file. Change that and render again; what is changed here is lost."
+    ]
+    lines += [""]
+    for environment in environments:
+        where = f"   # into {namespaces[environment]}" if namespaces[environment] else ""
+        lines.append(f"    kubectl apply -k overlays/{environment}{where}")
+    lines += ["", "| folder | what is in it |", "|---|---|"]
+    folders = dict.fromkeys(path.rsplit("/kustomization.yaml")[0] for path in files if path.endswith("/kustomization.yaml"))
+    lines += [f"| `{folder}` | {_about(folder)} |" for folder in sorted(folders)]
+    lines += [
+        "",
+        "A patch is a strategic merge; where the order of a list matters it is a JSON patch. Nothing is said in two places.",
+    ]
+    if any("/secrets/" in path for path in files):
+        lines += ["Secrets that can be read are in `overlays/ENV/secrets`, which `.gitignore` keeps out of version control."]
+    return "\n".join(lines) + "\n"
+
+
+def _about(folder: str) -> str:
+    """What a kustomization is for."""
+    kind, _, name = folder.partition("/")
+    if kind == "base":
+        return "What every environment has, each object in the form from which the others differ least."
+    if kind == "overlays":
+        return f"What {name} alone has, and what it changes."
+    if name == "common":
+        return "The labels, version and image tags of everything."
+    return "What the environments in its name share, and others lack."
 
 
 def _key(obj: Obj) -> Key:
@@ -142,7 +177,7 @@ def _files(where: str, folder: _Folder, names: Mapping[Key, str], head: Obj) -> 
             files[f"{where}/{path}"] = text
             patches.append(entry)
     kind = "Component" if where.startswith("components/") else "Kustomization"
-    text = _kustomization(kind, {**head, "resources": resources, "patches": patches})
+    text = _kustomization(kind, {**head, "resources": resources, "patches": patches}, where)
     return {f"{where}/kustomization.yaml": text, **files}
 
 
@@ -177,6 +212,6 @@ def _inline(patches: Sequence[Obj]) -> list[Obj]:
 _ORDER = ("namespace", "resources", "components", "patches", "labels", "images")
 
 
-def _kustomization(kind: str, parts: Mapping[str, object]) -> str:
+def _kustomization(kind: str, parts: Mapping[str, object], where: str) -> str:
     head = {"apiVersion": _VERSIONS[kind], "kind": kind}
-    return document({**head, **{key: parts[key] for key in _ORDER if parts.get(key)}})
+    return f"# {_about(where)}\n" + document({**head, **{key: parts[key] for key in _ORDER if parts.get(key)}})
