@@ -72,8 +72,8 @@ _SEALED = re.compile(r"(?m)^sops:$|^\{\{|^  [^:\s]+: \{\{ required \"")
 def replace(files: Mapping[str, str], folder: Path | str) -> Written:
     """Write a tree as `write` does, and remove what an earlier call wrote and this one does not. Other files are left alone.
 
-    What was written is listed in `.seatrial-files` of the folder; a README of somebody else stays. Raises what `write` raises, and before anything is written
-    ForeignFilesError where another file than ours would be lost.
+    What was written is listed in `.seatrial-files` of the folder; a README of somebody else stays. Raises what `write` raises,
+    and before anything is written ForeignFilesError where another file than ours would be lost.
     """
     folder = Path(folder)
     listed = folder / MANIFEST
