@@ -77,7 +77,7 @@ def timeout(
         return Timeout(given, (*lines, f"given: {given:.0f} s, in place of {max(total, LEAST):.0f} s"), shares)
     parts = [f"{seconds:.0f} s × {factor:g}" for _, seconds in waits] + ([f"{longest.seconds:.0f} s"] if longest else [])
     whole = max(total, LEAST)
-    said = f"whole: {' + '.join(parts) or '0 s'} = {total:.0f} s"
+    said = f"whole: {' + '.join(parts) or '0 s'}" + (f" = {total:.0f} s" if waits else "")
     if whole > total:
         said += f", at least {LEAST:.0f} s"
     return Timeout(whole, (*lines, said), shares, tuple(_persons(objects, live)))
@@ -94,7 +94,9 @@ def share_of(obj: Obj, live: Obj | None, factor: float, objects: Sequence[Obj] =
     """The time of one workload; None for what does not roll. `objects` are those of the release, for its analyses."""
     if obj["kind"] == "Job":
         seconds = _job(obj)
-        return Share(ref_of(obj), seconds * factor, (f"Job {name_of(obj)}: {seconds:.0f} s × {factor:g}",))
+        return Share(
+            ref_of(obj), seconds * factor, (f"Job {name_of(obj)}: {seconds:.0f} s × {factor:g} = {seconds * factor:.0f} s",)
+        )
     count = _COUNTS.get(obj["kind"])
     pod = dig(obj, "spec.template.spec")
     if count is None or pod is None:
