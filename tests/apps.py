@@ -52,7 +52,15 @@ jobs = st.dictionaries(
     st.sampled_from(JOBS), st.sampled_from([{"schedule": "0 3 * * *", "run": "tidy && up"}, {"schedule": "@daily", "run": "x"}])
 )
 health = st.sampled_from(
-    ["/healthz", {"live": "/live"}, {"ready": "/ready", "startup": "10m"}, {"live": "/l", "ready": "/r"}, {"startup": "0.5s"}]
+    [
+        "/healthz",
+        {"live": "/live"},
+        {"ready": "/ready", "startup": "10m"},
+        {"live": "/l", "ready": "/r"},
+        {"startup": "0.5s"},
+        {"ready": "/r", "port": 9000},
+        {"live": "/l", "port": 9464},
+    ]
 )
 permissions = st.lists(
     st.sampled_from(
@@ -108,6 +116,8 @@ def watched(draw: Any, name: str, wanted: Wants, port: int | None) -> dict[str, 
     metrics = [
         "/metrics",
         {"port": 9464},
+        {"port": 9464, "also": [{"port": 9465}, {"port": 9466, "path": "/more"}]},
+        {"also": [{"port": 9465}]},
         {"path": "/actuator/prometheus", "requests": "http_server_requests_seconds_count", "status": "code", "latency": "h"},
     ]
     found = draw(keyed(metrics=maybe(st.sampled_from(metrics))))
@@ -116,13 +126,13 @@ def watched(draw: Any, name: str, wanted: Wants, port: int | None) -> dict[str, 
     found |= draw(
         keyed(health=maybe(health), expose=maybe(st.sampled_from([*hosts[: 1 if name != "web" else 2], hosts[2], secured])))
     )
-    if found.get("metrics"):
-        found |= draw(keyed(slo=maybe(objectives)))
-        if wanted.canary and draw(st.booleans()):
-            canary = draw(canaries)
-            if wanted.header and draw(st.booleans()):
-                canary = {"header": "X-Try", **(canary if isinstance(canary, dict) else {"steps": canary})}
-            found["canary"] = canary
+    found |= draw(keyed(slo=maybe(objectives))) if found.get("metrics") else {}
+    judged = found.get("metrics") or wanted.header  # in a mesh, proxies count
+    if wanted.canary and judged and draw(st.booleans()):
+        canary = draw(canaries)
+        if (wanted.header or (wanted.door and found.get("expose"))) and draw(st.booleans()):
+            canary = {"header": "X-Try", **(canary if isinstance(canary, dict) else {"steps": canary})}
+        found["canary"] = canary
     return found
 
 

@@ -23,12 +23,15 @@ class Wants:
     """What the services of an app ask of every platform it runs on."""
 
     canary: bool = False
-    header: bool = False  # a canary that a header leads to
+    header: bool = False  # a mesh, which leads to a canary by a header and counts its requests
+    door: bool = False  # an entry that leads to a canary by a header
     keda: bool = False
     operated: bool = False  # a PostgreSQL that only CloudNativePG can run
 
 
-wants = st.builds(Wants, canary=st.booleans(), header=st.booleans(), keda=st.booleans(), operated=st.booleans())
+wants = st.builds(
+    Wants, canary=st.booleans(), header=st.booleans(), door=st.booleans(), keda=st.booleans(), operated=st.booleans()
+)
 
 
 def maybe(strategy: st.SearchStrategy[Any], absent: int = 1) -> st.SearchStrategy[Any]:
@@ -45,8 +48,10 @@ def keyed(**strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, A
 def _traffic(draw: Any, wanted: Wants) -> dict[str, Any]:
     """How the world comes in, the mesh, who rolls canaries and what judges them."""
     mesh = "istio" if wanted.canary and wanted.header else draw(st.sampled_from(["istio", "none"]))
-    entries = ["nginx", "gateway", "none", *(["istio"] if mesh == "istio" else [])]
-    entry = draw(st.sampled_from(entries if wanted.canary and wanted.header else [*entries, "traefik"]))
+    entries = ["nginx", "gateway", "none", *(["istio"] if mesh == "istio" else []), "traefik"]
+    if wanted.canary and (wanted.header or wanted.door):
+        entries = entries[:2] if wanted.door else entries[:-1]
+    entry = draw(st.sampled_from(entries))
     monitoring = draw(st.sampled_from(["prometheus-operator", "none"]))
     found: dict[str, Any] = {"ingress": entry, "mesh": mesh, "monitoring": monitoring, "dashboards": False}
     if monitoring != "none":

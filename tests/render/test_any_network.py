@@ -20,6 +20,7 @@ STRANGER = Peer("elsewhere-entirely", {"app": "stranger"})
 STORE_PORTS = {"postgres": 5432, "redis": 6379}
 INGRESSES = {"nginx": "ingress-nginx", "traefik": "traefik"}
 GATEWAYS = {"nginx": ["nginx-gateway"], "eg": ["envoy-gateway-system"], "istio": ["istio-system", "istio-ingress"]}
+PROXY = 15090
 OTLP, COLLECTOR = (4317, 4318), "opentelemetry-collector"
 
 
@@ -152,7 +153,10 @@ def readings(app, objects):
     for one in workloads(objects):
         service = app.services.get(owners(app, one))
         if service and one.kind in ("Deployment", "Rollout") and service.metrics:
-            found[one.key] = {service.metrics.port or service.port}
+            also = {further.port for further in service.metrics.also or ()}
+            found[one.key] = {service.metrics.port or service.port} | also
+        elif service and one.kind == "Rollout" and app.platform.mesh == "istio":
+            found[one.key] = {PROXY}  # its canary is judged by what its proxies count
         elif one.kind == "Cluster":
             found[one.key] = {9187}
         elif one.component == COLLECTOR:
@@ -241,7 +245,8 @@ def test_in_the_mesh_what_comes_from_outside_of_it_is_let_through_at_its_port_al
             if one.kind not in ("Deployment", "Rollout", "StatefulSet", "Solver") or one.component == COLLECTOR:
                 continue
             rule = rules.get("allow-acme-solver" if one.kind == "Solver" else one.name, {})
-            plain = {int(port) for port in dig(rule, "spec.portLevelMtls", {})}
+            plain = {PROXY} & read.get(one.key, set())  # the proxy is asked itself, and not what it stands before
+            plain |= {int(port) for port in dig(rule, "spec.portLevelMtls", {})}
             outside = app.platform.ingress in ("nginx", "traefik") or (
                 app.platform.ingress == "gateway" and class_of(Scope(app)) != "istio"
             )
