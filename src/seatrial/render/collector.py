@@ -16,7 +16,7 @@ import yaml
 from seatrial.app.model import Profile
 from seatrial.render.container import container_security, memory_limit, placement, pod_annotations, pod_security, resources
 from seatrial.render.peers import dns, namespace, sidecar, tcp
-from seatrial.render.scope import COMPONENT, INSTANCE, JOB, MIGRATION, NAME, SERVICE, Scope, checksum
+from seatrial.render.scope import COMPONENT, INSTANCE, JOB, MIGRATION, NAME, SERVICE, ZONE, Scope, checksum
 from seatrial.render.telemetry import API, INTERVAL, monitored
 from seatrial.render.tracing import COLLECTOR, COLLECTOR_COMPONENT, PORTS, RESOURCE, own, traced
 from seatrial.world import quantity
@@ -26,6 +26,8 @@ IMAGE = "docker.io/otel/opentelemetry-collector-contrib:0.128.0"
 REPLICAS = 2
 #: How large it is: one of the sizes that every app has.
 SIZE = "medium"
+#: It goes on taking traces while it is taken out of its Service.
+DRAIN: Obj = {"preStop": {"sleep": {"seconds": 5}}}
 
 
 def pods(scope: Scope) -> Iterator[tuple[int, Profile]]:
@@ -135,6 +137,7 @@ def _deployment(scope: Scope) -> Obj:
         "env": [_memory(scope)],
         "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 3},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
+        "lifecycle": dict(DRAIN),
         "resources": resources(scope.app.sizes[SIZE]),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "config", "mountPath": "/etc/otelcol", "readOnly": True}],
@@ -145,6 +148,7 @@ def _deployment(scope: Scope) -> Obj:
         "enableServiceLinks": False,
         "securityContext": pod_security(10001),
         **placement(scope),
+        "topologySpreadConstraints": _spread(scope),
         "containers": [main],
         "volumes": [{"name": "config", "configMap": {"name": COLLECTOR}}],
     }
@@ -166,6 +170,12 @@ def _deployment(scope: Scope) -> Obj:
             "template": template,
         },
     }
+
+
+def _spread(scope: Scope) -> list[Obj]:
+    """Over zones and nodes, as far as that can be."""
+    every = {"labelSelector": {"matchLabels": selector(scope)}, "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+    return [{**every, "topologyKey": key} for key in (ZONE, "kubernetes.io/hostname")]
 
 
 def _mesh(scope: Scope) -> Mapping[str, str]:
@@ -193,7 +203,7 @@ def _resource(scope: Scope) -> Obj:
         "securityContext": container_security(),
         "podDisruptionBudget": {"maxUnavailable": 1},
     }
-    spec |= placement(scope)
+    spec |= {**placement(scope), "topologySpreadConstraints": _spread(scope), "lifecycle": dict(DRAIN)}
     if _mesh(scope):
         spec["podAnnotations"] = dict(_mesh(scope))
     ports = [{"name": "telemetry", "port": PORTS["telemetry"], "protocol": "TCP"}]

@@ -13,6 +13,7 @@ from seatrial.app.model import StoreKeys
 from seatrial.render import cloudnative, secrets
 from seatrial.render.config import store_checksum
 from seatrial.render.container import (
+    SCRATCH,
     STORE_PORTS,
     container_security,
     is_operated,
@@ -97,7 +98,8 @@ def _pod(scope: Scope, name: str, store: StoreKeys) -> Obj:
             *secrets.mounted(scope, name)[1],
         ],
     }
-    volumes = [] if store.storage else [{"name": DATA, "emptyDir": {}}]
+    bound = {"sizeLimit": SCRATCH} if store.redis else {}  # one that keeps nothing writes next to nothing
+    volumes = [] if store.storage else [{"name": DATA, "emptyDir": bound}]
     return {
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
