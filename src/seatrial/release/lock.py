@@ -166,8 +166,8 @@ class Lock:
                 if await self._taken(lease):
                     return holder
                 continue  # somebody was quicker
-            doubted = is_dead(lease, self._now())
-            if waited >= patience and not doubted:
+            doubt = 2 * DOUBT if is_dead(lease, self._now()) else 0.0
+            if waited >= patience + doubt:
                 raise Locked(holder)
             waits(holder)
             await self._sleep(LOOK)
