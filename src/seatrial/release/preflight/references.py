@@ -192,7 +192,10 @@ def check(target: Target) -> Iterator[Finding]:
 def summary(target: Target) -> str:
     """How much was looked up: `12 names in 4 objects`."""
     every = list(references(target.plan))
-    return f"{len({one.ref for one in every})} names in {len({one.by for one in every})} objects" if every else "none"
+    names, objects = len({one.ref for one in every}), len({one.by for one in every})
+    if not every:
+        return "none"
+    return f"{names} name{'s' if names > 1 else ''} in {objects} object{'s' if objects > 1 else ''}"
 
 
 class _Shelf:
