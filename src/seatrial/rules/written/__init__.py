@@ -6,6 +6,7 @@
 from seatrial.rules.written import (
     availability,
     between,
+    calls,
     canary,
     configuration,
     containers,
@@ -18,6 +19,7 @@ from seatrial.rules.written import (
     naming,
     networking,
     operators,
+    order,
     policies,
     ports,
     probing,
@@ -32,6 +34,7 @@ from seatrial.rules.written import (
     secrets,
     security,
     selection,
+    sharing,
     versions,
 )
 from seatrial.rules.written.asking import findings
@@ -39,6 +42,7 @@ from seatrial.rules.written.asking import findings
 __all__ = [
     "availability",
     "between",
+    "calls",
     "canary",
     "configuration",
     "containers",
@@ -52,6 +56,7 @@ __all__ = [
     "naming",
     "networking",
     "operators",
+    "order",
     "policies",
     "ports",
     "probing",
@@ -66,5 +71,6 @@ __all__ = [
     "secrets",
     "security",
     "selection",
+    "sharing",
     "versions",
 ]

@@ -62,7 +62,7 @@ RULES = (
     Rule("missing-subset", "error", "sends requests to a subset that nobody defines", "Envoy has no such cluster: every request on this route is answered with 503.",
          "Add a DestinationRule for the host with the subset, or take the subset out.",
          together(_SERVICE, _PODS, manifest("networking.istio.io/v1", "VirtualService", _VIRTUAL)),
-         together(_SERVICE, _PODS, manifest("networking.istio.io/v1", "VirtualService", _VIRTUAL), manifest("networking.istio.io/v1", "DestinationRule", "spec: {host: api, subsets: [{name: canary, labels: {track: canary}}]}"))),
+         together(_SERVICE, _PODS, manifest("networking.istio.io/v1", "VirtualService", _VIRTUAL), manifest("networking.istio.io/v1", "DestinationRule", "spec: {host: api, subsets: [{name: canary, labels: {app: api}}]}"))),
     Rule("missing-claim", "warning", "mounts a claim that is not there", "The pods stay Pending until somebody makes it.",
          "Add the PersistentVolumeClaim, or use volumeClaimTemplates of a StatefulSet.",
          container("volumeMounts: [{name: d, mountPath: /d}]", pod="volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]"),
