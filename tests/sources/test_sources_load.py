@@ -266,3 +266,17 @@ def test_evidence_of_a_version_that_nobody_knows_is_read_with_a_word(tmp_path):
     loaded = load([given])
     assert names(loaded) == {"web"}
     assert "v9" in loaded.problems[0].text
+
+
+def test_a_kustomization_and_an_app_are_known_by_what_they_are_however_they_are_given(tmp_path):
+    tree(tmp_path, KUSTOMIZE)
+    app = tmp_path / "garage.yaml"
+    app.write_text("app: garage\nservices:\n  web:\n    image: web:1\n    port: 8080\n    health: /\n")
+    loaded = load([str(tmp_path / "overlays/production/kustomization.yaml"), str(app)])
+    assert [(one.kind, bool(one.objects)) for one in loaded.inputs] == [("kustomization", True), ("app", True)]
+    assert {"conf", "garage"} & {name.partition("-")[0] for name in names(loaded)} == {"conf", "garage"}
+
+
+def test_a_chart_that_is_a_library_is_left_out_with_a_word(tmp_path):
+    loaded = load([tree(tmp_path, {"Chart.yaml": "apiVersion: v2\nname: lib\nversion: 1.0.0\ntype: library\n"})])
+    assert [one.severity for one in loaded.problems] == ["note"]

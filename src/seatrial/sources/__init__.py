@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seatrial.sources.apps import load_app
+from seatrial.sources.apps import is_app, load_app
 from seatrial.sources.charts import load_chart
 from seatrial.sources.evidence import is_evidence, load_evidence
-from seatrial.sources.files import APP, CHART, load_bytes, load_file, plain, walk
+from seatrial.sources.files import APP, CHART, KUSTOMIZATIONS, load_bytes, load_file, plain, walk
 from seatrial.sources.kustomizations import load_kustomizations
 from seatrial.sources.live import live
 from seatrial.sources.loaded import Gathering, Input, Loaded
@@ -76,8 +76,10 @@ def _load(
         path = Path(given)
         if path.is_dir():
             logs |= _folder(path, gathering, values, release, environments)
-        elif path.name == APP:
+        elif path.name == APP or is_app(path):
             load_app(path, gathering, only=environments)
+        elif path.name in KUSTOMIZATIONS:
+            load_kustomizations([path.parent], gathering, only=environments)
         elif path.name.endswith((".tgz", ".tar.gz")):
             load_chart(path, gathering, values=values, release=release, only=environments)
         elif path.name == CHART:

@@ -65,6 +65,23 @@ _ENV = re.compile(r"(.*\.env\[\d+\])")
 _WHOLE = {"Namespace": "namespace", "ResourceQuota": "size", "LimitRange": "size"}
 
 
+_APP = re.compile(rb"^app:", re.MULTILINE), re.compile(rb"^services:", re.MULTILINE), re.compile(rb"^kind:", re.MULTILINE)
+
+
+def is_app(path: Path) -> bool:
+    """Whether a file that is not called `seatrial.yaml` is an app file all the same, by its keys."""
+    from seatrial.app.document import MAX_BYTES
+
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return False
+        text = path.read_bytes()
+    except OSError:
+        return False
+    app, services, kind = (bool(key.search(text)) for key in _APP)
+    return app and services and not kind
+
+
 def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> None:
     """The objects of an app file in each environment (or those of `only`), as variants. What is wrong with the file is a
     problem.
@@ -72,7 +89,7 @@ def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> N
     from seatrial.app import document
     from seatrial.app.load import load
     from seatrial.app.problems import AppFileErrors
-    from seatrial.app.resolve import resolve
+    from seatrial.app.resolve import environments, resolve
 
     try:
         app = load(path)
@@ -80,14 +97,13 @@ def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> N
     except AppFileErrors as errors:
         gathering.problems += (Problem(one.file, one.line, one.column, one.message, one.hint) for one in errors.problems)
         return
-    names = list(app.environments) or [""]
-    for name in names:
-        if only and name and name not in only:
+    for name in list(app.environments) or environments(app):
+        if only and name not in only and app.environments:
             continue
         resolved = resolve(app, name)
         objects = _rendered(resolved)
         for obj in objects:
-            gathering.add(obj, FromApp(app.file, lines, obj, resolved), name)
+            gathering.add(obj, FromApp(app.file, lines, obj, resolved), name if app.environments else "")
         gathering.inputs.append(Input(str(path), "app", len(objects), name))
 
 

@@ -42,6 +42,8 @@ def load_chart(
 
     `only` names the environments that are wanted, all where it is empty.
     """
+    if _is_library(chart, gathering):
+        return
     environments = {} if values else _environments(chart)
     wanted = {name: path for name, path in environments.items() if not only or name in only}
     if not wanted:
@@ -50,6 +52,16 @@ def load_chart(
         given = read_values(path, gathering)
         if given is not None:
             _render(chart, gathering, given, release, name)
+
+
+def _is_library(chart: Path, gathering: Gathering) -> bool:
+    """A library has helpers for other charts, and no objects of its own."""
+    about = chart / "Chart.yaml"
+    said = read_values(about, gathering) if about.is_file() else None
+    if said is None or said.get("type") != "library":
+        return False
+    gathering.problem(str(chart), "this chart is a library: it has no objects of its own", note=True)
+    return True
 
 
 def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
@@ -61,7 +73,7 @@ def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
         return None
     gathering.problems += problems
     if found and not isinstance(found[0], dict):
-        gathering.problem(str(path), "a values file is a map of keys to values", line=1)
+        gathering.problem(str(path), "this file must be a map of keys to values", line=1)
         return None
     return found[0] if found else None if problems else {}
 

@@ -12,7 +12,9 @@ LONGEST = 65536
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@\s\"']*@)?([a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*)(?::(\d{1,5}))?(?![\w$(])")
 _HOST = re.compile(r"([a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)(?::(\d{1,5}))?")
 #: What a variable is called that holds an address and nothing else.
-_ADDRESS = re.compile(r"(HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT|URL|URI|SERVICE|UPSTREAM|BACKEND)S?$", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT|URL|URI|SERVICE|UPSTREAM|BACKEND|BROKER|NODE|PEER)S?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,13 @@ def host(text: str, port: int | None = None) -> Host | None:
 def addresses(text: str, called: str) -> Iterator[tuple[Host, bool]]:
     """The hosts in a text, and whether each stood in a URL. `called` is the name of the variable that holds the text."""
     text = text[:LONGEST]
-    bare = _HOST.fullmatch(text)
-    if bare is not None:
-        if bare[2] or _ADDRESS.search(called):
-            found = host(bare[1], int(bare[2]) if bare[2] else None)
-            if found is not None:
-                yield found, False
+    bare = [_HOST.fullmatch(part.strip()) for part in text.split(",")]
+    if all(bare):
+        for one in bare:
+            if one is not None and (one[2] or _ADDRESS.search(called)):
+                found = host(one[1], int(one[2]) if one[2] else None)
+                if found is not None:
+                    yield found, False
         return
     if "://" in text:
         for url in _URL.finditer(text):

@@ -69,19 +69,17 @@ def _json(text: bytes, file: str, found: Read, strict: bool) -> bool:
 
 
 def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, broken: bool) -> None:
-    parts = items(text, chunk)
-    for part in parts or [chunk]:
+    whole: list[Any] | None = None  # the items of a list that was read in one, once an item could not be read alone
+    for index, part in enumerate(parts := items(text, chunk) or [chunk]):
         body = text[part.start : part.end]
         taken, data = quick.load(body) if not broken else (False, None)
-        if taken:
-            everything = [data]
-        else:
-            everything, problems = careful.load(body, file, part.line)
-            if part.item and any(problem.severity == "error" for problem in problems):
-                # an anchor of another item, or a list that is not what it looks like: read as a whole, it tells what is wrong
-                everything, problems = _alone(text, chunk, part, file, problems)
-            if broken and not everything:
-                problems = []  # the file's own fault is told already
+        everything, problems = ([data], []) if taken else careful.load(body, file, part.line)
+        if part.item and any(problem.severity == "error" for problem in problems):
+            # an anchor of another item, or no list at all: read as a whole, the list tells what is wrong
+            whole = _whole(text, chunk, file) if whole is None else whole
+            if len(whole) == len(parts):
+                everything, problems = [[whole[index]]], []
+        if not broken or everything:  # else the file's own fault is told already
             found.problems += problems
         for one in everything:
             if part.item and isinstance(one, list) and one:
@@ -90,14 +88,11 @@ def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, b
                 _objects(one, text, part, file, found, strict)
 
 
-def _alone(text: bytes, chunk: Chunk, part: Chunk, file: str, problems: list[Problem]) -> tuple[list[Any], list[Problem]]:
-    """An item that cannot be read by itself: taken out of the whole list, where that can be read."""
-    whole, wrong = careful.load(text[chunk.start : chunk.end], file, chunk.line)
-    index = [one.start for one in items(text, chunk)].index(part.start)
-    listed = whole[0].get("items") if whole and isinstance(whole[0], dict) else None
-    if any(problem.severity == "error" for problem in wrong) or not isinstance(listed, list) or index >= len(listed):
-        return [], problems
-    return [[listed[index]]], []
+def _whole(text: bytes, chunk: Chunk, file: str) -> list[Any]:
+    """The items of a list, read as one document; none where that cannot be read either."""
+    documents_, problems = careful.load(text[chunk.start : chunk.end], file, chunk.line)
+    listed = documents_[0].get("items") if documents_ and isinstance(documents_[0], dict) else None
+    return listed if isinstance(listed, list) and not any(one.severity == "error" for one in problems) else []
 
 
 def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, steps: Steps = ()) -> None:
