@@ -7,9 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
 
-import apps
 import tools
 from seatrial.app import environments, load, resolve
 from seatrial.package.files import write
@@ -73,16 +71,6 @@ def test_helm_accepts_the_chart(example):
 @pytest.mark.parametrize("environment", ["dev", "staging", "production"])
 def test_the_templates_yield_exactly_what_was_rendered(example, environment):
     assert example.yields(environment) == example.rendered(environment)
-
-
-@settings(
-    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
-)
-@given(app=apps.apps())
-def test_the_templates_of_any_app_yield_exactly_what_was_rendered(app, tmp_path_factory):
-    made = Chart(app, tmp_path_factory.mktemp("chart"), environments(app)[-1])
-    for environment in environments(app):
-        assert made.yields(environment) == made.rendered(environment)
 
 
 def test_the_values_are_those_a_person_would_look_for(shop):

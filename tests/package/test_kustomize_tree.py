@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
 
-import apps
 import tools
 from seatrial.app import environments, load, loads, resolve
 from seatrial.package.files import write
@@ -41,18 +39,6 @@ def test_each_overlay_is_exactly_what_was_rendered(example, tmp_path):
     write(kustomize(worlds), tmp_path)
     for environment, objects in worlds.items():
         assert built(tmp_path, environment) == by_name(objects)
-
-
-@settings(
-    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
-)
-@given(app=apps.apps())
-def test_each_overlay_of_any_app_is_exactly_what_was_rendered(app, tmp_path_factory):
-    worlds = worlds_of(app)
-    folder = tmp_path_factory.mktemp("tree")
-    write(kustomize(worlds), folder)
-    for environment, objects in worlds.items():
-        assert built(folder, environment) == by_name(objects)
 
 
 @pytest.fixture(scope="module")

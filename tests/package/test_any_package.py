@@ -1,0 +1,31 @@
+"""Whatever a valid app renders to, plain YAML, its chart and its Kustomize tree hold exactly that, in every environment."""
+
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from test_helm_chart import Chart
+from test_kustomize_tree import built, by_name
+
+import apps
+from seatrial.app import environments
+from seatrial.package.files import write
+from seatrial.package.helm import chart
+from seatrial.package.kustomize import kustomize
+from seatrial.package.manifests import files, stream
+
+
+@settings(
+    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(app=apps.apps())
+def test_plain_yaml_the_chart_and_the_tree_of_any_app_hold_exactly_what_was_rendered(app, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("any")
+    made = Chart(app, folder, environments(app)[-1])
+    tree = kustomize(made.worlds)
+    write(tree, folder / "tree")
+    for environment, objects in made.worlds.items():
+        assert list(yaml.load_all(stream(objects), yaml.CSafeLoader)) == objects
+        assert [yaml.load(text, yaml.CSafeLoader) for text in files(objects).values()] == objects
+        assert made.yields(environment) == made.rendered(environment)
+        assert built(folder / "tree", environment) == by_name(objects)
+    assert chart(app.app, made.worlds, base=environments(app)[-1]) == made.files, "the same objects give the same chart"
+    assert kustomize(made.worlds) == tree, "the same objects give the same tree"
