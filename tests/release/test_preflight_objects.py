@@ -306,3 +306,39 @@ def test_all_checks_are_made_whatever_the_others_find() -> None:
     assert {one.rule for one in findings(at)} == {"image-name", "reference-missing", "kind-not-served", "node-room"}
     assert len(rows(at, "Preflight")) == 12
     assert served().of({"apiVersion": "v1", "kind": "Pod"}) is not None
+
+
+# what only looks wrong
+
+
+def test_what_something_in_the_release_may_make_is_a_warning() -> None:
+    needs = deployment(more="envFrom: [{secretRef: {name: keys}}]")
+    certgen = "\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: certgen, annotations: {helm.sh/hook: pre-install}}, spec: {template: {spec: {containers: [{name: c, image: 'g:1', args: ['create', '--secret-name=keys']}]}}}}"
+    custom = "\n---\n{apiVersion: external-secrets.io/v1, kind: Generator, metadata: {name: g}, spec: {writeTo: keys}}"
+    for maker, name in ((certgen, "Job certgen"), (custom, "Generator g")):
+        (found,) = findings(target(needs + maker), "reference-missing")
+        assert (found.severity, found.cause) == ("warning", f"{name} speaks of it, and may make it")
+    provided = "\n---\n{apiVersion: secrets-store.csi.x-k8s.io/v1, kind: SecretProviderClass, metadata: {name: aws}, spec: {secretObjects: [{secretName: keys}]}}"
+    assert findings(target(needs + provided), "reference-missing") == []
+
+
+def test_a_refusal_for_want_of_what_the_release_brings_itself_is_none() -> None:
+    scaled = "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: web}, spec: {}}" + deployment("api")
+    said = 'admission webhook "vscaledobject.kb.io" denied the request: deployments.apps "%s" not found'
+    assert findings(target(scaled, refused=said % "api"), "object-refused") == []
+    assert {one.refs[0].kind for one in findings(target(scaled, refused=said % "other"), "object-refused")} == {
+        "ScaledObject",
+        "Deployment",
+    }
+
+
+def test_helm_3_creates_what_is_new_without_patching_it() -> None:
+    at = target(deployment())
+    assert ("patch", "deployments") in {(one.verb, one.resource.plural) for one in needed(at.plan, at.served)}
+    assert ("patch", "deployments") not in {
+        (one.verb, one.resource.plural) for one in needed(at.plan, at.served, server_side=False)
+    }
+
+
+def test_an_image_that_a_mesh_puts_in_is_not_looked_at() -> None:
+    assert findings(target(deployment(image="auto")), "image-latest", "image-name") == []

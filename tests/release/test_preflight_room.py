@@ -303,3 +303,12 @@ def test_nodes_that_may_not_be_read_are_said_to_be_unchecked() -> None:
     object.__setattr__(at, "lists", hidden)
     assert findings(at, "node-room") == []
     assert rows(at, "Preflight")["nodes"] == ("not checked", "nodes: nodes is forbidden")
+
+
+def test_where_an_autoscaler_may_hide_it_is_a_warning() -> None:
+    (found,) = findings(target(deployment(cpu="9"), "", node("a"), unread={"deployments.apps": "forbidden"}), "node-room")
+    assert found.severity == "warning"
+
+
+def test_pods_of_another_scheduler_are_not_foretold() -> None:
+    assert findings(target(deployment(cpu="9", pod="schedulerName: mine"), "", node("a")), "node-room") == []

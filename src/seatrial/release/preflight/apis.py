@@ -134,7 +134,7 @@ def taken(target: Target) -> Iterator[Finding]:
         fields = list(_fixed(target, change))
         if fields:
             yield _immutable(target, change, fields)
-        elif change.refused and not _is_permission(change.refused):
+        elif change.refused and not _is_permission(change.refused) and not _too_early(target, change):
             title = f"the cluster refuses {change.ref.kind} {change.ref.name}: {_words(change.refused)}"
             yield found("object-refused", title, refs=(change.ref,), evidence=[Fact(change.refused, "dry run")])
 
@@ -172,6 +172,14 @@ def _immutable(target: Target, change: Change, fields: list[str]) -> Finding:
 
 def _is_permission(words: str) -> bool:
     return bool(re.search(r"cannot (patch|create|get|update) resource", words))  # told by another check
+
+
+def _too_early(target: Target, change: Change) -> bool:
+    """Whether it was refused for want of something that the release itself brings, before it in Helm's order."""
+    if not re.search(r"not found|does not exist", change.refused):
+        return False
+    coming = {one.ref.name for one in target.plan.changes if one.action == "add" and one.ref != change.ref}
+    return any(name in coming for name in re.findall(r"[\"']([\w.:-]+)[\"']", change.refused))
 
 
 def _words(refused: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.cluster.api import LEASES, LIMIT_RANGES, NAMESPACES, NODES, QUOTAS, Api, Refused, Resource, Served
+from seatrial.cluster.helm import version
 from seatrial.cluster.records import PENDING, driver
 from seatrial.release.lock import name_of_lock
 from seatrial.release.plan import Plan
@@ -137,7 +138,7 @@ class _Asking:
     async def _permissions(self) -> None:
         """One question where we may do everything, else one for each verb and kind."""
         namespace, every = self.plan.namespace, Resource("*", "*", "*", "*", True)
-        wanted = needed(self.plan, self.served)
+        wanted = needed(self.plan, self.served, server_side=version() >= (4, 0))
         if await self._try("permissions", self.api.may("*", every, namespace)):
             cluster = [one for one in wanted if not one.resource.namespaced]
             if not cluster or await self._try("permissions", self.api.may("*", Resource("*", "*", "*", "*", False), "")):

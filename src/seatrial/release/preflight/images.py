@@ -25,7 +25,9 @@ def images(target: Target) -> dict[str, list[tuple[Ref, str]]]:
     for obj in (*target.plan.objects, *target.plan.hooks):
         template = every_template(obj)
         for _, container in containers_of(dig(template, "spec", {})):
-            used.setdefault(str(container.get("image", "")), []).append((ref_of(obj), str(container.get("name", ""))))
+            image = str(container.get("image") or "auto")
+            if image != "auto":  # a mesh puts its own in
+                used.setdefault(image, []).append((ref_of(obj), str(container.get("name", ""))))
     return used
 
 

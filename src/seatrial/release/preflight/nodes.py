@@ -23,6 +23,8 @@ from seatrial.world.scheduling.shelf import Shelf
 from seatrial.world.scheduling.state import ClusterState
 from seatrial.world.selectors import matches
 
+#: The scheduler whose decisions are foretold.
+DEFAULT = "default-scheduler"
 #: Workloads that are named when many find no place.
 MOST_TOLD = 5
 #: A class whose volumes are made where the pod is: for claims that are not bound yet.
@@ -41,10 +43,11 @@ def check(target: Target) -> Iterator[Finding | Table]:
         daemon = load.obj["kind"] == "DaemonSet"
         alike.setdefault((words.rstrip("."), daemon, game.victims(load) > 0), []).append((load, missing))
     for (words, daemon, victims), several in alike.items():
-        yield _no_room(words, daemon, victims, several, adds)
+        hope = f"{adds} may add nodes" if adds else "something may add nodes: we may not look" if unseen(target) else ""
+        yield _no_room(words, daemon, victims, several, hope)
 
 
-def _no_room(words: str, daemon: bool, victims: bool, several: Sequence[tuple[Load, int]], adds: str) -> Finding:
+def _no_room(words: str, daemon: bool, victims: bool, several: Sequence[tuple[Load, int]], hope: str) -> Finding:
     """What is told of the workloads that are refused in the same words."""
     missing = sum(number for _, number in several)
     who = str(several[0][0]) if len(several) == 1 else f"{len(several)} workloads"
@@ -55,13 +58,13 @@ def _no_room(words: str, daemon: bool, victims: bool, several: Sequence[tuple[Lo
         facts.append(Fact(f"{load}: {_pods(number)}, each asks for {needs or 'nothing'}", "plan"))
     facts += [Fact(f"and {len(several) - MOST_TOLD} more workloads")] if len(several) > MOST_TOLD else []
     facts += [Fact("pods of lower priority may have to go for them")] if victims else []
-    facts.append(Fact(f"{adds} may add nodes" if adds else "nothing that adds nodes was found in the cluster"))
+    facts.append(Fact(hope or "nothing that adds nodes was found in the cluster"))
     return found(
         "node-room",
         f"{_pods(missing)} of {who} would {'not fit on' if daemon else 'fit on'} {where}: {words}",
         refs=[load.ref for load, _ in several],
         evidence=facts,
-        severity="warning" if adds or victims else "error",
+        severity="warning" if hope or victims else "error",
         missing=missing,
     )
 
@@ -70,24 +73,36 @@ def _pods(number: int) -> str:
     return "1 pod" if number == 1 else f"{number} pods"
 
 
+#: Traces of what adds nodes: the beginning of an API group, a label of nodes.
+GROUPS = {"karpenter.": "Karpenter", "auto.gke.io": "GKE Autopilot"}
+LABELS = {"karpenter.sh/nodepool": "Karpenter", "eks.amazonaws.com/compute-type": "Fargate or EKS Auto Mode"}
+
+
 def autoscaler(target: Target) -> str:
     """What adds nodes to the cluster, by its traces; "" for nothing that can be seen."""
-    if any(group.startswith(("karpenter.", "karpenter/")) for group in target.served.group_versions):
-        return "Karpenter"
-    if any("karpenter.sh/nodepool" in labels_of(node) for node in target.of(NODES)):
-        return "Karpenter"
+    for start, name in GROUPS.items():
+        if any(group.startswith(start) for group in target.served.group_versions):
+            return name
+    for label, name in LABELS.items():
+        if any(label in labels_of(node) for node in target.of(NODES)):
+            return name
     if target.named.get(AUTOSCALER) is not None:
         return "cluster-autoscaler"
     names = [name_of(obj) for obj in target.of("deployments.apps")]
     return "cluster-autoscaler" if any("cluster-autoscaler" in name for name in names) else ""
 
 
+def unseen(target: Target) -> bool:
+    """Whether an autoscaler may be there that we were not allowed to see."""
+    return "deployments.apps" in target.unread or f"configmaps {AUTOSCALER.name}" in target.unread
+
+
 def summary(target: Target) -> str:
     """How many nodes there are, and who adds others."""
     if NODES not in target.lists:
         return ""
-    number = len(target.of(NODES))
-    return f"{number} node{'' if number == 1 else 's'}, {autoscaler(target) or 'nothing'} adds more"
+    number, hidden = len(target.of(NODES)), "who knows what" if unseen(target) else "nothing"
+    return f"{number} node{'' if number == 1 else 's'}, {autoscaler(target) or hidden} adds more"
 
 
 @dataclass
@@ -120,7 +135,8 @@ class Game:
             if dig(pod, "spec.nodeName"):
                 self._state.set_pod(pod)
         self._placer = Placer(self._state, _shelf(target))
-        early, workloads, _ = hooks_and_others(target.loads)
+        ours = [load for load in target.loads if load.new["spec"].get("schedulerName", DEFAULT) == DEFAULT]
+        early, workloads, _ = hooks_and_others(ours)
         self._early = early
         self._rolling = [Rolling(load, self._old_pods(load)) for load in workloads if load.obj["kind"] != "DaemonSet"]
         self._daemons = [load for load in workloads if load.obj["kind"] == "DaemonSet"]

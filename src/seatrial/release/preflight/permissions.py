@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.cluster.api import LEASES, NAMESPACES, QUOTAS, Resource, Served
+from seatrial.cluster.api import LEASES, QUOTAS, Resource, Served
 from seatrial.cluster.records import driver
 from seatrial.release.findings import found
 from seatrial.release.plan import Plan
@@ -32,7 +32,8 @@ _HOOK_VERBS = ("get", "create", "delete", "watch")
 _FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "Rollout"})
 #: Why something is needed -> whether the release can do without.
 OBJECTS, RECORDS, LOCK, WATCH, TELL = "the objects", "Helm's records", "the lock", "following the rollout", "telling why it fails"
-OPTIONAL = frozenset({TELL})
+PRUNE = "taking old records of Helm's away"
+OPTIONAL = frozenset({TELL, PRUNE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Needed:
     why: str
 
 
-def needed(plan: Plan, served: Served) -> list[Needed]:
-    """Every verb on every kind, once."""
+def needed(plan: Plan, served: Served, *, server_side: bool = True) -> list[Needed]:
+    """Every verb on every kind, once. `server_side`: Helm applies on the server, and patches what is new as well."""
     wanted: dict[tuple[str, Resource, str], str] = {}
 
     def add(why: str, verbs: Iterable[str], resource: Resource, namespace: str = plan.namespace) -> None:
@@ -54,13 +55,14 @@ def needed(plan: Plan, served: Served) -> list[Needed]:
     for change in plan.changes:
         resource = served.of_ref(change.ref)
         if resource is not None:
-            add(OBJECTS, _VERBS[change.action], resource, change.ref.namespace or plan.namespace)
+            verbs = _VERBS[change.action] if server_side or change.action != "add" else ("get", "create")
+            add(OBJECTS, verbs, resource, change.ref.namespace or plan.namespace)
     for hook in plan.hooks:
         if (resource := served.of(hook)) is not None:
             add(OBJECTS, _HOOK_VERBS, resource, hook["metadata"].get("namespace") or plan.namespace)
-    add(RECORDS, ("get", "list", "create", "update", "delete"), driver())
+    add(RECORDS, ("get", "list", "create", "update"), driver())
+    add(PRUNE, ("delete",), driver())
     add(LOCK, ("get", "create", "update"), LEASES)
-    add(LOCK, ("get",), NAMESPACES)
     for resource in _followed(plan, served):
         add(WATCH, ("list", "watch"), resource)
     for resource in (EVENTS, QUOTAS):
@@ -89,14 +91,14 @@ def check(target: Target) -> Iterator[Finding]:
     namespace = target.plan.namespace
     what = f"{', '.join(verbs)} {', '.join(several)}"
     facts = []
-    for why in (OBJECTS, RECORDS, LOCK, WATCH, TELL):
+    for why in (OBJECTS, RECORDS, LOCK, WATCH, PRUNE, TELL):
         for resource in sorted({resource for (_, resource), reason in denied.items() if reason == why}, key=_named):
             missing = sorted(verb for (verb, one), reason in denied.items() if one == resource and reason == why)
             facts.append(Fact(f"{', '.join(missing)} {_named(resource)}: for {why}", "SelfSubjectAccessReview"))
     rules = _rules(denied)
     yield found(
         "not-permitted",
-        f"we may not {what} in {namespace}" if lacking else f"we may not {what} in {namespace}: a failure will be told with less",
+        f"we may not {what} in {namespace}" if lacking else f"we may not {what} in {namespace}: the release can do without",
         evidence=facts,
         cause="No role that is bound to us allows it.",
         fix=f"bind a role with these rules to us, then `kubectl auth can-i {verbs[0]} {several[0]} -n {namespace}` says yes",

@@ -66,7 +66,7 @@ def _exceeded(quota: Obj, resource: str, needed: str, free: str, needs: Needs, h
         "quota-exceeded",
         f"quota {name_of(quota)} has {free} {resource} left, and the rollout needs {needed} more at its peak",
         refs=(ref_of(quota),),
-        evidence=[Fact(f"{name} needs {_text(resource, amount)} {resource} more", "plan") for name, amount in who],
+        evidence=[Fact(f"{name} needs {_text(resource, amount)} more", "plan") for name, amount in who],
         cause=cause,
         severity="error" if hopeless else "warning",
         resource=resource,

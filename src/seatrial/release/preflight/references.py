@@ -15,7 +15,7 @@ from seatrial.release.plan import Plan
 from seatrial.release.preflight.pods import HOOK, containers_of, every_template
 from seatrial.rules.alive.config import MAKERS
 from seatrial.rules.finding import Fact, Finding
-from seatrial.world.objects import Obj, Ref, annotations_of, dig, name_of, ref_of
+from seatrial.world.objects import Obj, Ref, annotations_of, dig, group_of, name_of, ref_of
 
 if TYPE_CHECKING:
     from seatrial.release.preflight.target import Target
@@ -26,10 +26,10 @@ _GROUPS = {
     "ReplicaSet": "apps",
 }  # fmt: skip
 _CLUSTER = frozenset({"PriorityClass", "RuntimeClass", "StorageClass", "IngressClass"})
-#: Made by the control plane itself.
+#: Made in every namespace, or cluster, by the control plane itself or by what runs it.
 _GIVEN = frozenset({
     ("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"), ("PriorityClass", "system-node-critical"),
-    ("PriorityClass", "system-cluster-critical"),
+    ("PriorityClass", "system-cluster-critical"), ("ConfigMap", "istio-ca-root-cert"), ("ConfigMap", "openshift-service-ca.crt"),
 })  # fmt: skip
 #: Places that are shown of one name that is missing in many.
 MOST_SHOWN = 5
@@ -180,12 +180,14 @@ def check(target: Target) -> Iterator[Finding]:
         need = "needs" if len(who) == 1 else "need"
         what = f"key {key} of {ref.kind} {ref.name}" if rule == "reference-key-missing" else f"{ref.kind} {ref.name}"
         where = f" in {ref.namespace}" if ref.namespace else ""
+        made = shelf.may_be_made(ref) if rule != "hook-too-early" else ""
         yield found(
             rule,
             f"{listed(who)} {need} {what}{where}, {why}",
             refs=tuple(dict.fromkeys(one.by for one in several)),
             evidence=[Fact(one.at, str(one.by)) for one in several[:MOST_SHOWN]],
-            severity=None if any(one.hard for one in several) else "warning",
+            severity=None if any(one.hard for one in several) and not made else "warning",
+            cause=f"{made} speaks of it, and may make it" if made else "",
         )
 
 
@@ -242,6 +244,18 @@ class _Shelf:
             return False
         return reference.name in self._made or any(reference.name.startswith(f"{name_of(one)}-") for one in self._makers)
 
+    def may_be_made(self, ref: Ref) -> str:
+        """What of the release speaks of a name, and may make what it names: a hook, a custom resource, an annotation."""
+        if ref.kind not in ("Secret", "ConfigMap"):
+            return ""
+        plan = self._target.plan
+        for obj in (*plan.objects, *plan.hooks):
+            custom = "." in group_of(obj) and not group_of(obj).endswith(".k8s.io")
+            said = obj if custom or (obj["kind"] == "Job" and obj in plan.hooks) else {"annotations": annotations_of(obj)}
+            if _speaks_of(said, ref.name):
+                return f"{obj['kind']} {name_of(obj)}"
+        return ""
+
     def _live(self, reference: Reference) -> Any:
         """The live object, None where there is none, `...` where nobody could look."""
         ref, target = reference.ref, self._target
@@ -257,6 +271,19 @@ class _Shelf:
 _LISTS = {"PriorityClass": "priorityclasses.scheduling.k8s.io", "StorageClass": "storageclasses.storage.k8s.io"}
 
 
+def _speaks_of(value: Any, name: str) -> bool:
+    """Whether a text in a document names something: alone, or as `--secret-name=NAME`; references of pods do not count."""
+    if isinstance(value, dict):
+        return any(_speaks_of(child, name) for key, child in value.items() if key not in _REFERRING)
+    if isinstance(value, list):
+        return any(_speaks_of(child, name) for child in value)
+    return isinstance(value, str) and (value == name or value.endswith(f"={name}"))
+
+
+#: Parts of objects that use a name and do not make what it names.
+_REFERRING = frozenset({"envFrom", "valueFrom", "volumes", "imagePullSecrets", "metadata", "workloadRef"})
+
+
 def _key(ref: Ref) -> tuple[str, str, str]:
     return ref.kind, ref.namespace, ref.name
 
@@ -266,6 +293,8 @@ def _makes(obj: Obj) -> Iterator[str]:
     path = MAKERS.get(obj["kind"])
     if path is not None:
         yield str((dig(obj, path) if path else None) or name_of(obj))
+    if obj["kind"] == "SecretProviderClass":  # the CSI driver writes it when the first pod mounts the class
+        yield from (str(one.get("secretName", "")) for one in dig(obj, "spec.secretObjects", []))
     if obj["kind"] == "Ingress" and any("cert-manager.io" in key for key in annotations_of(obj)):
         yield from (one.get("secretName", "") for one in dig(obj, "spec.tls", []))
 
