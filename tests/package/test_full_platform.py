@@ -84,10 +84,23 @@ def test_objects_of_one_kind_in_two_groups_have_files_and_flags_of_their_own():
         {"apiVersion": f"{group}/v1", "kind": "Gateway", "metadata": {"name": "web", "namespace": "n", "labels": labels}}
         for group in ("networking.istio.io", "gateway.networking.k8s.io")
     ]
-    files = chart("a", {"dev": [], "production": both}, base="production")
-    written = [text for path, text in files.items() if path.startswith("templates/web/")]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web", "namespace": "n", "labels": labels}}
+    files = chart("a", {"dev": [account], "production": [account, *both]}, base="production")
+    written = [text for path, text in files.items() if path.startswith("templates/web/") and "Gateway" in text]
     assert len(written) == 2
     assert len({text.splitlines()[0] for text in written}) == 2, "each is there under a condition of its own"
+
+
+def test_a_service_that_only_some_environments_have_is_switched_as_a_whole(tmp_path):
+    text = "app: a\nversion: '1'\nservices: {api: {image: x/api, port: 80}}\nplatform: {telemetry: opentelemetry}\n"
+    made = Chart(
+        loads(text + "environments: {staging: {}, production: {platform: {otlp: 'http://otel.x:4318'}}}\n"),
+        tmp_path,
+        "production",
+    )
+    assert made.files["values.yaml"].count("enabled: ") == 2, "of the collector and of telemetry"
+    for environment in made.worlds:
+        assert made.yields(environment) == made.rendered(environment)
 
 
 def test_a_migration_that_a_rollout_ran_is_looked_up_where_there_are_rollouts(full):

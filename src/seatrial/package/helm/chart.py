@@ -78,7 +78,10 @@ def _merger(name: str, worlds: Mapping[str, Sequence[Obj]], known: Mapping[str, 
 
 
 def _namespace(world: Sequence[Obj]) -> str:
-    """The namespace of all objects; "" where they are in several."""
+    """The namespace that the app brings, or else that of all objects; "" where they are in several."""
+    brought = [name_of(obj) for obj in world if obj["kind"] == "Namespace"]
+    if len(brought) == 1:
+        return brought[0]
     found = {namespace_of(obj) for obj in world if obj["kind"] != "Namespace"}
     return found.pop() if len(found) == 1 else ""
 
@@ -147,14 +150,29 @@ def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[
     """The path and text of each template, objects in the order of the base environment."""
     found: dict[str, dict[Key, Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
     files = paths({key: obj for own in found.values() for key, obj in own.items()})
+    together = _together(found)
+    hosted = tuple(
+        dict.fromkeys(key for own in merger.known.values() for key, part in own.get("stores", {}).items() if "host" in part)
+    )
     for key in in_order([list(own) for own in found.values()]):
         there = {environment: own[key] for environment, own in found.items() if key in own}
         first = next(iter(there.values()))
         if first["kind"] == "Namespace":
             continue
         context = Context.of(first, list(there))
+        context.together, context.hosted = context.prefix in together, hosted
         merger.contexts.append(context)
         yield f"templates/{files[key]}.yaml", _template(merger, context, there, complete=len(there) == len(worlds))
+
+
+def _together(found: Mapping[str, Mapping[Key, Obj]]) -> set[tuple[str, ...]]:
+    """The services and stores of which some environments have everything, and the others nothing."""
+    whole: dict[tuple[str, ...], set[frozenset[str]]] = {}
+    for key in {key for own in found.values() for key in own}:
+        there = frozenset(environment for environment, own in found.items() if key in own)
+        first = next(own[key] for own in found.values() if key in own)
+        whole.setdefault(Context.of(first, ()).prefix, set()).add(there)
+    return {prefix for prefix, patterns in whole.items() if prefix and len(patterns) == 1 and len(*patterns) < len(found)}
 
 
 def _key(obj: Obj) -> Key:
@@ -175,6 +193,8 @@ def _guard(merger: Merger, context: Context, there: Variants) -> str:
     candidates = conditions.guards(context)
     if context.component == "migration" and context.kind == "Job":
         return _flagged(merger, (*context.prefix, "migrate"), there)
+    if context.together and not merger.fitting(conditions.of_store(context), there, merger.values):
+        return _flagged(merger, (*context.prefix, "enabled"), there)
     if found := merger.fitting(candidates, there, merger.values):
         return found
     named = (*context.prefix, "monitoring", "enabled") if context.kind == "ServiceMonitor" else merger.flag(context)

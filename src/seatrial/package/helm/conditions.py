@@ -19,6 +19,8 @@ MONITORED, TRACED = ".Values.monitoring.enabled", ".Values.telemetry.enabled"
 def conditions(context: Context, place: Place) -> list[str]:
     """Conditions under which something may be there that not every environment has, the likeliest first."""
     where = place_of(context, place)
+    if context.kind == "NetworkPolicy" and place[:2] == ("spec", "egress") and len(place) == 3:
+        return _to_store(context, place[-1])
     return [row(context, place) for kinds, known, row in CONDITIONS if context.kind in kinds and known.fullmatch(where)]
 
 
@@ -27,8 +29,16 @@ def guards(context: Context) -> list[str]:
     own = [row(context) for row in GUARDS.get(context.kind, ())]
     if context.component != "store":
         return own
+    here = f"not {context.path('host')}"
+    return [*own, *(f"and {one} ({here})" for one in own if " " not in one), *of_store(context)]
+
+
+def of_store(context: Context) -> list[str]:
+    """Where a store is run by the chart itself: not by somebody else, and not by an operator."""
+    if context.component != "store":
+        return []
     here, operated = f"not {context.path('host')}", 'ne .Values.platform.postgres "cloudnative-pg"'
-    return [*own, *(f"and {one} ({here})" for one in own if " " not in one), here, operated, f"and ({here}) ({operated})"]
+    return [here, operated, f"and ({here}) ({operated})"]
 
 
 def monitored(context: Context) -> str:
@@ -113,6 +123,12 @@ def _spread_as_a_rule(context: Context, place: Place) -> str:
     return f'eq {context.path("spread", place[-2].strip("[]").rpartition("/")[2])} "DoNotSchedule"'
 
 
+def _to_store(context: Context, item: str) -> list[str]:
+    """The way to a store: to its pods where it is in the cluster, to its address where somebody else runs it."""
+    hosts = [expression(("stores", key, "host")) for key in context.hosted]
+    return hosts if "ipBlock" in item else [f"not {host}" for host in hosts]
+
+
 def _waits_for(context: Context, place: Place) -> str:
     """A store that somebody else runs is not waited for."""
     return f"not {expression(('stores', camel(place[-1].strip('[]').removeprefix('wait-for-')), 'host'))}"
@@ -127,6 +143,7 @@ CONDITIONS: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[Context, Plac
         (PODS, "pod spec nodeSelector", lambda context, _: context.path("nodeSelector")),
         (PODS, "pod spec affinity", lambda context, _: context.path("affinity")),
         (PODS, "pod spec initContainers [wait-for-*", _waits_for),
+        (PODS, "pod spec ** [otel-agent]", lambda context, _: TRACED),
         (PODS, "pod spec ** env [OTEL_*", lambda context, _: TRACED),
         (PODS, "pod spec ** env [POD_NAME]", lambda context, _: TRACED),
         (PODS, "pod spec ** env own [OTEL_*", lambda context, _: TRACED),

@@ -258,6 +258,12 @@ def _schedule(merger: Merger, context: Context, place: Place, variants: Variants
     return _value("jobs", camel(title), "schedule")(merger, context, place, variants)
 
 
+def _namespace(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
+    """An object is where the release is, unless it belongs beside something else."""
+    own = all(merger.namespaces.get(environment) in ("", value) for environment, value in variants.items())
+    return Inline("{{ .Release.Namespace }}") if own else None
+
+
 def _own_namespace(merger: Merger, context: Context, place: Place, variants: Variants) -> Any:
     """The namespace of a ServiceAccount that is one of the chart's."""
     own = all(merger.namespaces.get(environment) == value for environment, value in variants.items())
@@ -285,7 +291,7 @@ def pattern(text: str) -> re.Pattern[str]:
 ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
     (kinds, pattern(place), row)
     for kinds, place, row in (
-        ((), "metadata namespace", lambda *_: Inline("{{ .Release.Namespace }}")),
+        ((), "metadata namespace", _namespace),
         (("RoleBinding",), "subjects * namespace", _own_namespace),
         (("Job",), "metadata name", _migration_name),
         (("Deployment", "Rollout"), "metadata annotations seatrial.dev/migration", _needed_migration),

@@ -38,6 +38,8 @@ class Context:
     component: str
     prefix: tuple[str, ...]  # ("services", "api")
     environments: tuple[str, ...]  # those that have the object
+    together: bool = False  # whether an environment has all objects of this service or store, or none
+    hosted: tuple[str, ...] = ()  # the stores that somebody else runs in some environment, by their keys
 
     @classmethod
     def of(cls, obj: Obj, environments: Sequence[str]) -> Context:
@@ -95,6 +97,7 @@ _SURE = "|".join(
         r"(?<=namespace=\\\")NAME(?=\\\")",
         r"(?<=\.)NAME(?=\.svc\b)",
         r"(?<=kubectl -n )NAME(?= )",
+        r"(?<=/ns/)NAME(?=/)",
         r"(?<=k8s\.namespace\.name=)NAME(?=,|$)",
     )
 )
@@ -230,11 +233,16 @@ class Merger:
 
     def _list(self, context: Context, place: Place, variants: Variants) -> Any:
         """Item by item where items stand in the same order everywhere, else as a whole."""
-        names = {environment: identities(value) for environment, value in variants.items()}
+        names = {environment: self._identities(environment, value) for environment, value in variants.items()}
         whole = in_order(list(names.values()))
         if any([name for name in whole if name in own] != own for own in names.values()):
             return self._generic(context, place, variants)
         return [self._item(context, place, name, names, variants) for name in whole]
+
+    def _identities(self, environment: str, items: Sequence[Any]) -> list[str]:
+        """The identity of each item; the namespace that one names is none of its identity."""
+        name = re.escape(self.namespaces.get(environment, ""))
+        return [re.sub(_SURE.replace("NAME", name), Namespaced.MARK, one) if name else one for one in identities(items)]
 
     def _item(self, context: Context, place: Place, name: str, names: Mapping[str, list[str]], variants: Variants) -> Any:
         there = {env: value[names[env].index(name)] for env, value in variants.items() if name in names[env]}

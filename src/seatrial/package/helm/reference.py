@@ -79,6 +79,7 @@ ABOUT: tuple[tuple[str, str], ...] = (
     ("telemetry", "Whether something takes traces."),
     ("telemetry.enabled", "Whether services send traces."),
     ("quota", "The most the namespace may hold: every service at its most replicas, twice while it is rolled."),
+    ("*.*.enabled", "Whether it is there, with all its objects."),
     ("**.enabled", "Whether this object is there."),
 )
 

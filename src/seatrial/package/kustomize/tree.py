@@ -31,7 +31,8 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
     Secrets with values are in `overlays/ENV/secrets`, which a `.gitignore` keeps out of version control; no other file has one.
     """
     indexed = {environment: {_key(obj): clone(obj) for obj in world} for environment, world in worlds.items()}
-    namespaces = {environment: _take_namespace(world) for environment, world in indexed.items()}
+    taken = {environment: _take_namespace(world) for environment, world in indexed.items()}
+    namespaces = {environment: namespace for environment, (namespace, _) in taken.items()}
     shared = {"labels": common.take_labels(indexed)}
     version = common.take_version(indexed)
     shared["images"] = common.take_images(indexed)
@@ -48,7 +49,7 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
     components = [own for own in folders if len(own) > 1 and own != every]
     for environment in every:
         mine = sorted((own for own in components if environment in own), key=lambda own: -len(own))
-        head: Obj = {"namespace": namespaces[environment]} if namespaces[environment] else {}
+        head: Obj = _into(*taken[environment])
         head["resources"] = ["../../base"] if every in folders and len(every) > 1 else []
         head["components"] = [*(f"../../components/{'-'.join(own)}" for own in mine), "../../components/common"]
         own = folders.get((environment,), _Folder()) if len(every) > 1 else _Folder()
@@ -100,18 +101,27 @@ def _key(obj: Obj) -> Key:
     return group_of(obj), obj["kind"], "" if obj["kind"] == "Namespace" else name
 
 
-def _take_namespace(world: Mapping[Key, Obj]) -> str:
-    """The namespace of all objects, which Kustomize gives them; "" where they have several, and keep them."""
+def _take_namespace(world: Mapping[Key, Obj]) -> tuple[str, bool]:
+    """The namespace that Kustomize gives all objects, and whether some are in another and keep it; "" where all keep theirs."""
     found = {obj["metadata"].get("namespace", "") for obj in world.values() if obj["kind"] != "Namespace"}
-    own = {name_of(obj) for obj in world.values() if obj["kind"] == "Namespace"}
-    if len(found) != 1 or "" in found or own - found:
-        return ""
+    own = {name_of(obj) for obj in world.values() if obj["kind"] == "Namespace"} or found
+    if len(own) != 1 or "" in found or own - found:
+        return "", False
+    (namespace,) = own
     for obj in world.values():
-        if obj["kind"] == "Namespace":
+        if obj["kind"] == "Namespace" and len(found) == 1:
             obj["metadata"]["name"] = labels_of(obj).get("app.kubernetes.io/part-of", name_of(obj))
-        else:
+        elif obj["metadata"].get("namespace") == namespace:
             del obj["metadata"]["namespace"]
-    return str(found.pop())
+    return namespace, len(found) > 1
+
+
+def _into(namespace: str, others: bool) -> Obj:
+    """What puts objects into a namespace; where some are in others, only those that say none."""
+    if not namespace or not others:
+        return {"namespace": namespace} if namespace else {}
+    transformer = {"apiVersion": "builtin", "kind": "NamespaceTransformer"}
+    return {"transformers": [document({**transformer, "metadata": {"name": "own", "namespace": namespace}, "unsetOnly": True})]}
 
 
 def _distributed(
@@ -209,7 +219,7 @@ def _inline(patches: Sequence[Obj]) -> list[Obj]:
     return [{"target": one["target"], "patch": "".join(_listed(op) for op in one["operations"])} for one in patches]
 
 
-_ORDER = ("namespace", "resources", "components", "patches", "labels", "images")
+_ORDER = ("namespace", "resources", "components", "patches", "labels", "images", "transformers")
 
 
 def _kustomization(kind: str, parts: Mapping[str, object], where: str) -> str:
