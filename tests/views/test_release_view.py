@@ -108,7 +108,7 @@ def test_what_is_said_of_an_event(event, line):
 
 
 @pytest.mark.parametrize(
-    "event", [Event(0, "lock", None, {"state": "held"}), Event(0, "step", None, {"text": "x"}), Event(0, "begin")]
+    "event", [Event(0, "lock", None, {"state": "held"}), Event(0, "step", None, {"text": "x"})]
 )
 def test_what_says_nothing_new_is_no_line(event):
     assert words(event) == []

@@ -21,7 +21,8 @@ from seatrial.release.lock import whoami
 from seatrial.release.plan import Plan
 from seatrial.release.session import OnFailure, Parts, Session, Stop, Wish, ended
 from seatrial.release.sources import Source
-from seatrial.release.timeout import Timeout, timeout
+from seatrial.release.timeout import Timeout, share_of, timeout
+from seatrial.world.objects import Obj, name_of
 
 __all__ = ["OnFailure", "Parts", "Release", "Stop", "Wish"]
 
@@ -63,11 +64,20 @@ class Release(Session):
         served, self.records = await asyncio.gather(self.api.served(), records(self.api, self.namespace, self.release))
         plan = await planning.of_source(self.api, served, self.helm, self.source, self.records, self.parts.redactor)
         self.previous = good_of(self.records)
-        limit = timeout(plan.objects, plan.hooks, plan.live, factor=self.wish.factor, given=self.wish.timeout)
+        limit = self._time_for(plan)
         self.planned(plan, limit)
         await self.enter("preflight")
         await self.preflight(served, plan, force=self.wish.force_conflicts, namespace=self.source.namespace_object)
         return plan, limit
+
+    def _time_for(self, plan: Plan) -> Timeout:
+        """The time for a plan; a number that is none in an object is a mistake in the chart. Raises Stop."""
+        try:
+            return timeout(plan.objects, plan.hooks, plan.live, factor=self.wish.factor, given=self.wish.timeout)
+        except (ValueError, TypeError, AttributeError) as error:
+            culprit = next((obj for obj in (*plan.objects, *plan.hooks) if not _is_readable(obj)), None)
+            what = f"{culprit['kind']} {name_of(culprit)}" if culprit else "an object"
+            raise Stop("Usage", f"{what} of the chart has a value of the wrong type: {error}") from None
 
     async def _overtaken(self, last: Record | None) -> bool:
         """Whether somebody has released since the plan was made, while we waited for the lock or for an answer."""
@@ -179,3 +189,11 @@ class Release(Session):
             self.tell("warning", text=f"the evidence could not be saved: {error}")
         else:
             self.tell("evidence", folder=str(self.evidence.folder), page=str(self.evidence.page))
+
+
+def _is_readable(obj: Obj) -> bool:
+    try:
+        share_of(obj, None, 1.0)
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from seatrial.cluster.api import NAMESPACES, Api, Refused, Served
 from seatrial.cluster.client import Client, ClusterError
 from seatrial.cluster.helm import Helm
-from seatrial.cluster.records import Record, records, unlock
+from seatrial.cluster.records import Record, good_of, records, unlock
 from seatrial.release.events import (
     REASONS,
     Clock,
@@ -342,7 +342,8 @@ class Session:
     def following(self, stop: Stop) -> tuple[str, ...]:
         """Commands that a person may want now."""
         if stop.code in (21, 22, 30, 40) and self.phase not in BEFORE:
-            return f"seatrial status{self.place} --watch", f"seatrial rollback{self.place}"
+            back = (f"seatrial rollback{self.place}",) if good_of(self.records[:-1]) else ()
+            return (f"seatrial status{self.place} --watch", *back)
         return (f"seatrial status{self.place}",) if stop.reason in ("Released", "RolledBack") else ()
 
     async def _result(self, stop: Stop) -> Result:

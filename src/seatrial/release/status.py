@@ -15,7 +15,7 @@ from typing import Any
 from seatrial.cluster.api import Api, Served
 from seatrial.cluster.client import Client
 from seatrial.cluster.helm import Helm
-from seatrial.cluster.records import Record, records
+from seatrial.cluster.records import Record, good_of, records
 from seatrial.release import plan as planning
 from seatrial.release.events import VERSION, Rollout, Verdict
 from seatrial.release.lock import Holder, holder_now
@@ -178,7 +178,8 @@ class Following(Session):
         return Stop("Interrupted", "stopped watching; the release itself was not touched")
 
     def following(self, stop: Stop) -> tuple[str, ...]:
-        return (f"seatrial rollback{self.place}", f"seatrial history{self.place}") if stop.code else ()
+        back = (f"seatrial rollback{self.place}",) if good_of(self.records[:-1]) else ()
+        return (*back, f"seatrial history{self.place}") if stop.code else ()
 
 
 def _stop(record: Record, verdict: Verdict) -> Stop:

@@ -49,8 +49,10 @@ class Lines(Appended):
 
     def show(self, event: Event) -> None:
         if event.kind == "tree":
-            for row in event.payload.get("rows", ()):
-                line = describe(row)
+            rows = event.payload.get("rows", ())
+            width = max((len(row["ref"]["name"]) for row in rows), default=0)
+            for row in rows:
+                line = describe(row, width)
                 if self.is_new(_key(row), line):
                     self.line(event.time, line)
             return
@@ -134,10 +136,10 @@ def _left(row: Row, time: float) -> str:
     return f"{max(0.0, seconds - time):.0f} s left" if seconds and row["state"] == "rolling" else ""
 
 
-def describe(row: Row) -> str:
-    """A row in one line."""
+def describe(row: Row, width: int = 20) -> str:
+    """A row in one line; `width` is that of the longest name."""
     why = f"  {row['why']}" if row["why"] else ""
-    return f"{row['ref']['name']:<20}  {row['ref']['kind']:<12} {_count(row):<12} {row['state']}{why}"
+    return f"{row['ref']['name']:<{width}}  {row['ref']['kind']:<12} {_count(row):<12} {row['state']}{why}"
 
 
 def _style(event: Event) -> str:
@@ -152,6 +154,8 @@ def words(event: Event) -> list[str]:
     """An event as lines for people; none for what is shown otherwise or says nothing new."""
     said = event.payload
     match event.kind:
+        case "begin":
+            return [f"{said.get('release')} in {said.get('namespace')}: {said.get('source')}"]
         case "note" | "verdict" | "warning" | "interrupted":
             before = "Warning: " if event.kind == "warning" else ""
             return [f"{before}{said.get('text', '')}"] + ([f"  {said['recover']}"] if said.get("recover") else [])
@@ -245,7 +249,7 @@ def closing(said: Mapping[str, Any]) -> list[str]:
 
 def _why(said: Mapping[str, Any]) -> list[str]:
     """The first finding that explains a failure: what it rests on, and what mends it."""
-    found = next((one for one in said.get("findings") or () if one.get("severity") == "error"), None)
+    found = min(said.get("findings") or (), key=lambda one: one.get("severity") != "error", default=None)
     if found is None:
         return []
     facts = [f"  because {fact['text']}" for fact in found.get("evidence", ())[:2]]
