@@ -6,6 +6,7 @@ All checks are made, whatever the others find.  One that needs what we may not r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,12 +34,25 @@ _ORDER = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`reads` are keys of what it needs of the cluster: where one could not be read, the check was not made (or not wholly)."""
+    """`reads` says what it needs of the cluster: where none of it could be read, the check was not made."""
 
     name: str
     looks: tuple[Callable[[Target], Iterable[Answer]], ...]
-    reads: tuple[str, ...] = ()
+    reads: Callable[[Target], Sequence[str]] = lambda target: ()
     summary: Callable[[Target], str] = lambda target: ""
+
+    def missed(self, target: Target) -> list[str]:
+        """What it needs and could not be read."""
+        return [key for key in self.reads(target) if key in target.unread]
+
+
+def _keys(*keys: str) -> Callable[[Target], Sequence[str]]:
+    return lambda target: keys
+
+
+def _all(*keys: str) -> Callable[[Target], Sequence[str]]:
+    """Keys of which none may be missing: without one the check is not made."""
+    return lambda target: [key for key in keys if key in target.unread] or keys
 
 
 def _objects(target: Target) -> str:
@@ -53,17 +67,17 @@ def _counted(found: Sequence[Obj], word: str) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("release", (releases.check, releases.fields), ("lease", "records", "namespace")),
-    Check("kinds", (apis.served, apis.deprecated), (), _objects),
+    Check("release", (releases.check, releases.fields), _keys("lease", "records", "namespace")),
+    Check("kinds", (apis.served, apis.deprecated), summary=_objects),
     Check("objects", (apis.taken, apis.ours)),
-    Check("permissions", (permissions.check,), ("permissions",)),
-    Check("quota", (quota.check,), ("resourcequotas",), lambda target: _counted(target.quotas, "quota")),
-    Check("limits", (admission.limited,), ("limitranges",), lambda target: _counted(target.limit_ranges, "limit range")),
-    Check("pod security", (admission.secure,), ("namespace",), admission.level),
-    Check("nodes", (nodes.check,), ("nodes", "pods"), nodes.summary),
-    Check("references", (references.check,), ("priorityclasses.scheduling.k8s.io",), references.summary),
-    Check("webhooks", (webhooks.check,), webhooks.CONFIGURATIONS),
-    Check("images", (images.check,), (), images.summary),
+    Check("permissions", (permissions.check,), _keys("permissions")),
+    Check("quota", (quota.check,), _keys("resourcequotas"), lambda target: _counted(target.quotas, "quota")),
+    Check("limits", (admission.limited,), _keys("limitranges"), lambda target: _counted(target.limit_ranges, "limit range")),
+    Check("pod security", (admission.secure,), _keys("namespace"), admission.level),
+    Check("nodes", (nodes.check,), _all("nodes", "pods"), nodes.summary),
+    Check("references", (references.check,), references.reads, references.summary),
+    Check("webhooks", (webhooks.check,), _keys(*webhooks.CONFIGURATIONS)),
+    Check("images", (images.check,), summary=images.summary),
     Check("deadlines", (deadlines.check,)),
 )
 
@@ -88,20 +102,21 @@ def _result(one: Check, target: Target, found: Iterable[Finding]) -> str:
     counts = [
         f"{severities.count(kind)} {kind}{'s' if severities.count(kind) > 1 else ''}" for kind in _ORDER if kind in severities
     ]
-    return ", ".join(counts) or ("not checked" if _unread(one, target) else "ok")
+    missed = one.missed(target)
+    whole = len(missed) == len(one.reads(target))
+    return ", ".join(counts) or ("ok" if not missed else "not checked" if whole else "partly checked")
 
 
 def _why(one: Check, target: Target) -> str:
-    return "; ".join(_unread(one, target)) or one.summary(target)
+    """What could not be read, in a few words where we may not; else what was looked at."""
+    said: dict[str, list[str]] = {}
+    for key in one.missed(target):
+        refused = _MAY_NOT.search(target.unread[key])
+        words = f"we may not {refused[1]}" if refused else f"{key}: {target.unread[key]}"
+        said.setdefault(words, []).append(refused[2] if refused else "")
+    parts = [f"{words} {', '.join(dict.fromkeys(what))}".strip() for words, what in said.items()]
+    return "; ".join(parts) or one.summary(target)
 
 
-def _unread(one: Check, target: Target) -> list[str]:
-    keys = [key for key in one.reads if key in target.unread]
-    if one.name == "references":
-        keys += [key for key in target.unread if key.partition(" ")[2] and key.partition(" ")[0] in _NAMED]
-    return [f"{key.partition('.')[0]}: {target.unread[key]}" for key in keys]
-
-
-_NAMED = frozenset(
-    {"secrets", "configmaps", "serviceaccounts", "services", "ingressclasses", "runtimeclasses", "persistentvolumeclaims"}
-)
+#: What an API server says to those who may not.
+_MAY_NOT = re.compile(r'cannot (\w+) resource "([^"]+)"')

@@ -200,6 +200,16 @@ def summary(target: Target) -> str:
     return f"{names} name{'s' if names > 1 else ''} in {objects} object{'s' if objects > 1 else ''}"
 
 
+def reads(target: Target) -> list[str]:
+    """What has to be read for the references, as it is called where it could not be: `secrets keys`."""
+    keys = []
+    for one in references(target.plan):
+        resource = target.served.of_ref(one.ref)
+        key = _LISTS.get(one.kind) or (f"{resource.plural} {one.name}" if resource else "")
+        keys.append(key)
+    return list(dict.fromkeys(keys))
+
+
 class _Shelf:
     """What will be there when the release is applied, and what is there while a hook runs before it."""
 
