@@ -25,6 +25,7 @@ VERBS = {
     "rollback": ("seatrial.cli.rollback:command", "Roll a release back to a revision that ran before."),
     "check": ("seatrial.cli.check:command", "Find what is wrong in manifests, charts, kustomizations and app files."),
     "render": ("seatrial.cli.render:command", "Print the Kubernetes objects, or write the Helm chart or Kustomize tree."),
+    "diagnose": ("seatrial.cli.diagnose:command", "Find the root cause in a cluster, or in what a failed release left behind."),
     "graph": ("seatrial.cli.graph:command", "Draw services, calls, stores and ways in, with faults in red."),
     "twin": ("seatrial.cli.twin:twin", "Start, stop and look at the embedded Kubernetes itself."),
     "schema": ("seatrial.cli.schema:command", "Print the JSON schema of the app file, for editors."),

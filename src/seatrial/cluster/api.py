@@ -22,6 +22,7 @@ PATIENCE, PAUSE = 30.0, 0.25
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 #: Everything that is served in two answers, where the cluster knows how (Kubernetes 1.30); else older documents, one a version.
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
@@ -232,6 +233,12 @@ class Api:
         """A merge patch."""
         path, doing = resource.path(namespace, name), f"patching {resource.kind} {name}"
         done: Obj = await self.request("PATCH", path, doing=doing, body=patch, content=_MERGE, again=True)
+        return done
+
+    async def patch(self, resource: Resource, namespace: str, name: str, operations: Objects) -> Obj:
+        """A JSON patch (RFC 6902). It is not made again: twice may be more than once."""
+        path, doing = resource.path(namespace, name), f"patching {resource.kind} {name}"
+        done: Obj = await self.request("PATCH", path, doing=doing, body=operations, content=_JSON_PATCH)
         return done
 
     async def may(self, verb: str, resource: Resource, namespace: str, name: str = "") -> bool:

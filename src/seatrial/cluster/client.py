@@ -66,6 +66,11 @@ class Client:
             raise ClusterError(f"reading the kubeconfig: {error}") from None
 
     @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context."""
+        return str(self._client.namespace or "default")
+
+    @property
     def http(self) -> Any:
         """The connection itself, an `httpx2.AsyncClient` with the cluster's address and our credentials."""
         return self._client._client._client

@@ -20,11 +20,13 @@ DEPTH = {
     "refused": 1, "claim": 1, "autoscaler": 1,
     "unschedulable": 2, "image": 2, "config": 2, "mount": 2, "evicted": 2,
     "crash": 3, "probe": 3, "pod": 3,
-    "crash-dependency": 4, "probe-kills": 3,
+    "crash-dependency": 4, "probe-kills": 3, "job-forever": -1,
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
     "service": 8, "endpoints": 8, "ingress": 9, "route": 9, "gateway": 9,
 }  # fmt: skip
+#: A finding that says less than another about the same objects is not told beside it.
+OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed"}
 #: What has no depth explains nothing and is explained by nothing.
 _FLAT = -1
 _SEVERITY = {"error": 0, "warning": 1, "note": 2}
@@ -51,7 +53,7 @@ def written(findings: Iterable[Finding]) -> list[Cause]:
 
 def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
     """The causes among findings about what runs, the gravest first; every finding is in exactly one of them."""
-    merged = merge(findings)
+    merged = _without_overruled(merge(findings))
     deep = [one for one in merged if depth(one) != _FLAT]
     by_ref: dict[Ref, list[Finding]] = {}
     for one in deep:
@@ -85,6 +87,11 @@ def merge(findings: Iterable[Finding]) -> list[Finding]:
             finding if first is None else replace(first, refs=(*first.refs, *(r for r in finding.refs if r not in first.refs)))
         )
     return list(kept.values())
+
+
+def _without_overruled(findings: list[Finding]) -> list[Finding]:
+    said = {(one.rule, one.refs[:1]) for one in findings}
+    return [one for one in findings if (OVERRULED.get(one.rule, ""), one.refs[:1]) not in said]
 
 
 def _worst(cause: Cause) -> int:

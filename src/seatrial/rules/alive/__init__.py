@@ -19,6 +19,7 @@ from seatrial.rules.alive import (
     routes,
     scaling,
     services,
+    waiting,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "routes",
     "scaling",
     "services",
+    "waiting",
 ]

@@ -78,6 +78,8 @@ WORDS = (
     _word("crash-dependency", _ADDRESS + r".{0,60}(?:connection refused|ECONNREFUSED|i/o timeout|no route to host)"),
     _word("crash-dependency", r"(?:ECONNREFUSED|connect(?:ion)?(?: to)?)\s+" + _ADDRESS),
     _word("crash-dependency", r"(?:ENOTFOUND|EAI_AGAIN|lookup|could not translate host name|UnknownHostException:?)\s+\"?(?P<where>[\w.-]+)"),
+    _word("crash-dependency", r"(?:no available connection|all hosts?(?:\(s\))? tried|failed to connect|cannot connect).{0,80}?" + _ADDRESS),
+    _word("crash-dependency", _ADDRESS + r".{0,60}(?:no available connection|not available|unavailable)"),
     _word("crash-dependency", r"server at \"(?P<where>[\w.-]+)\".*(?:refused|timed out)"),
     _word("crash-dependency", r"connection refused|ECONNREFUSED|could not connect to server|no route to host|Name or service not known"
           r"|Temporary failure in name resolution|connection timed out|CommunicationsException|(?:database|broker|redis).{0,30}(?:not reachable|unreachable|unavailable)"),

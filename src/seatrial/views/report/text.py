@@ -51,8 +51,10 @@ class _Pen:
     def cause(self, cause: Cause, lines: Lines) -> str:
         one = cause.finding
         text = self._title(one)
+        before = ""
         for fact in one.evidence:
-            text += self._fact(fact, lines)
+            text += self._fact(Fact(fact.text, "" if fact.source == before else fact.source), lines)
+            before = fact.source or before
         text += self._once("why", one.cause) + self._once("fix", one.fix)
         if len(one.refs) > 1 and not all(fact.source for fact in one.evidence[1:]):
             text += self._said("at", named(one.refs))

@@ -1,0 +1,192 @@
+"""`seatrial diagnose`: why a cluster, a namespace or a failed release is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seatrial.cli.source import FILE
+
+if TYPE_CHECKING:
+    from seatrial.cluster.client import Client
+    from seatrial.rules.finding import Finding
+    from seatrial.rules.report import Report
+    from seatrial.sources import Loaded
+    from seatrial.world.load import Problem
+    from seatrial.world.world import World
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+
+EXAMPLES = """\b
+Examples:
+  seatrial diagnose -n shop                     what is wrong in a namespace, and why
+  seatrial diagnose -A                          in the whole cluster
+  seatrial diagnose seatrial-evidence/shop-…    what a failed release left behind, without its cluster
+  kubectl get pods,events,deploy,rs -o yaml | seatrial diagnose -
+  seatrial diagnose -n shop --fix               the commands that mend it; --yes applies them
+
+\b
+Exit codes: 0 nothing is wrong, 1 something is (see --fail-on), 2 a mistake in the command, or something could not be read,
+10 the cluster refuses us, 50 it does not answer
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...")
+@click.option("-n", "--namespace", "namespaces", multiple=True, help="Which namespaces. [default: the context's]")
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces, and the nodes.")
+@click.option("--context", help="The context of the kubeconfig.")
+@click.option("--kubeconfig", type=FILE, help="The kubeconfig file.")
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--fail-on", type=click.Choice(["error", "warning", "note", "never"]), default="error", show_default=True,
+              help="Exit with 1 from this severity on.")  # fmt: skip
+@click.option("--fix", is_flag=True, help="Show the commands that mend what can be mended; each was tried on a copy.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix: apply them.")
+def command(
+    paths: Sequence[str], namespaces: Sequence[str], everywhere: bool, context: str | None, kubeconfig: Path | None, output: str,
+    fail_on: str, fix: bool, yes: bool,
+) -> None:  # fmt: skip
+    """Find the root cause of what is broken: in a cluster, a namespace, a folder of evidence or a dump of objects.
+
+    Symptoms are told under their cause, with the evidence. Nothing is changed.
+    """
+    from seatrial.cli.errors import reported
+
+    missing = [path for path in paths if path != "-" and not Path(path).exists()]
+    if missing:
+        raise click.UsageError(f"there is no {missing[0]!r}")
+    if paths and (everywhere or context or kubeconfig or (fix and yes)):
+        raise click.UsageError("of files and folders there is no cluster: leave out --context, --kubeconfig, -A and --yes")
+    with reported():
+        if paths:
+            loaded, said = _saved(paths), ", ".join(paths)
+            report = _report(loaded, said)
+            _show(report, output)
+            if fix:
+                _mend(loaded.world, report, None)
+        else:
+            report = asyncio.run(_live(namespaces, everywhere, context, kubeconfig, output, fix, yes))
+    if fail_on != "never" and report.fails(fail_on):
+        sys.exit(1)
+    sys.exit(2 if any(problem.severity == "error" for problem in report.unread) else 0)
+
+
+def _saved(paths: Sequence[str]) -> Loaded:
+    from seatrial.sources import load
+
+    return load(paths)
+
+
+async def _live(
+    namespaces: Sequence[str],
+    everywhere: bool,
+    context: str | None,
+    kubeconfig: Path | None,
+    output: str,
+    fix: bool,
+    yes: bool,
+) -> Report:
+    from seatrial.cli.source import connect
+    from seatrial.sources.live import live
+
+    client, _ = connect(context, kubeconfig)
+    try:
+        chosen = [] if everywhere else list(namespaces) or [client.namespace]
+        loaded = await live(client, chosen)
+        await _look_around(client, loaded.world)
+        said = "the cluster" if everywhere else f"namespace{'s' if len(chosen) > 1 else ''} {', '.join(chosen)}"
+        report = _report(loaded, said)
+        _show(report, output)
+        if fix:
+            commands = _mend(loaded.world, report, client if yes else None)
+            if yes and commands:
+                await _apply(client, commands)
+        return report
+    finally:
+        await client.close()
+
+
+async def _look_around(client: Client, world: World) -> None:
+    """What no object of the namespaces says: the time, and who adds nodes."""
+    from seatrial.cluster.api import CONFIGMAPS, Api
+    from seatrial.cluster.client import ClusterError
+
+    world.facts["now"], world.facts["complete"] = time.time(), True
+    if ("karpenter.sh", "NodePool") in world.facts.get("kinds", ()):
+        world.facts["autoscaler"] = "Karpenter"
+        return
+    try:
+        found = await Api(client, patience=2.0).get(CONFIGMAPS, "kube-system", "cluster-autoscaler-status")
+    except ClusterError:
+        return  # nobody knows: what is pending may still be helped
+    world.facts["autoscaler"] = "cluster-autoscaler" if found else ""
+
+
+def _report(loaded: Loaded, said: str) -> Report:
+    import seatrial.rules.alive  # noqa: F401 - enters the rules into their table
+    from seatrial.rules.causes import causes
+    from seatrial.rules.ignoring import Decisions
+    from seatrial.rules.looking import found
+    from seatrial.rules.report import Report
+
+    world = loaded.world
+    problems: list[Problem] = list(loaded.problems)
+    kept, ignored = Decisions().split(world, found(world, live=True, problems=problems))
+    unread = tuple(problem for problem in problems if problem.severity != "note")
+    return Report(said, tuple(causes(world, kept)), tuple(ignored), unread, len(world), 0)
+
+
+def _show(report: Report, output: str) -> None:
+    from seatrial.views.report import show
+
+    colour = output == "text" and sys.stdout.isatty()
+    click.echo(show(report, output, lambda _: [], colour=colour, verbose=True), nl=False)
+
+
+def _mend(world: World, report: Report, client: Client | None) -> list[tuple[Finding, dict[str, Any]]]:
+    """The parts of the patches that hold on a copy of the world, told as commands."""
+    from seatrial.rules.looking import found
+    from seatrial.rules.mending import mend
+
+    mended = mend(world, report.findings, lambda tried: found(tried, live=True))
+    for finding in mended.done:
+        click.echo(f"\n# {finding.title}", err=client is not None)
+        for part in finding.patch:
+            click.echo(kubectl(part), err=client is not None)
+    for finding, why in mended.refused:
+        click.echo(f"# left: {finding.title}: {why}", err=True)
+    if not mended.done:
+        click.echo("# there is nothing here that a machine can mend; the lines `fix` above say what a person can do", err=True)
+    return [(finding, part) for finding in mended.done for part in finding.patch]
+
+
+def kubectl(part: dict[str, Any]) -> str:
+    """A part of a patch as a command for a shell."""
+    ref = part["ref"]
+    kind = ref["kind"].lower() + (f".{ref['group']}" if ref["group"] else "")
+    words = ["kubectl", "patch", kind, ref["name"], *(["-n", ref["namespace"]] if ref["namespace"] else [])]
+    return shlex.join([*words, "--type=json", "-p", json.dumps(part["operations"])])
+
+
+async def _apply(client: Client, commands: Sequence[tuple[Finding, dict[str, Any]]]) -> None:
+    from seatrial.cluster.api import Api
+    from seatrial.cluster.client import ClusterError
+    from seatrial.world.objects import Ref
+
+    api = Api(client)
+    served = await api.served()
+    for finding, part in commands:
+        ref = Ref(**part["ref"])
+        resource = served.of_ref(ref)
+        if resource is None:
+            raise ClusterError(f"the cluster does not serve {ref.kind}")
+        await api.patch(resource, ref.namespace, ref.name, part["operations"])
+        click.echo(f"mended  {finding.title}", err=True)

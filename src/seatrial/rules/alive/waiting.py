@@ -1,0 +1,106 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Probes that go on failing, once there has been time enough: what a diagnosis says where a release would still wait.
+
+They speak only where the time is known (`facts["now"]`), so a release that follows its pods hears nothing from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, whose
+from seatrial.rules.alive.probes import seconds_given
+from seatrial.rules.alive.telling import told
+from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world.objects import Obj, dig, ref_of
+from seatrial.world.world import World, event_count, event_time
+
+RULES = {
+    rule.id: rule
+    for rule in (
+        Rule("probe-not-passing", "warning", "a container runs, and its probe does not pass", "The pod gets no requests; a rollout waits for it until its deadline.",
+             "Ask the probe's question inside the container (kubectl exec): what answers differently there, or nothing, is at fault; the log may say why."),
+        Rule("probe-failing-liveness", "warning", "a liveness probe fails, and does not kill yet", "The container is to be restarted when it has failed often enough; until then nobody acts on what it says.",
+             "If the process is well, the probe is wrong; if it is not, a lower failureThreshold lets it be restarted sooner."),
+    )
+}  # fmt: skip
+#: Seconds that a start may take whatever the probe says; seconds after which it is no start any more.
+PATIENCE, LONG = 30.0, 300.0
+
+
+@check("Pod", rules=RULES.values(), live=True)
+def failing(world: World, pod: Obj) -> Iterator[Finding]:
+    now = world.facts.get("now")
+    if now is None or is_going(pod) or is_over(pod):
+        return
+    stamp = datetime.fromtimestamp(now, UTC).isoformat()
+    for container in containers(pod):
+        if container.running is None:
+            continue
+        ran = seconds_between(container.running.get("startedAt"), stamp) or 0.0
+        event = _last(world, container)
+        kind = str((event or {}).get("message", "")).partition(" ")[0].lower()
+        probe: Obj = container.spec.get(f"{kind}Probe") or {}
+        if event is None or not probe:
+            continue
+        facts = [_times(event, container), Fact(f"it has run for {ran:.0f} s", world.source(ref_of(pod), container.path))]
+        if kind == "liveness":
+            if _is_recent(event, stamp, probe):
+                yield _liveness(world, container, probe, facts)
+        elif not container.status.get("ready") and ran > max(PATIENCE, seconds_given(probe)):
+            title = f"the {kind} probe of {named(container)} of {whose(world, pod)} has not passed for {ran:.0f} s"
+            severity = RULES["probe-not-passing"].severity if ran < LONG else "error"
+            yield told(
+                RULES["probe-not-passing"],
+                title,
+                refs(world, pod),
+                [*facts, Fact(_question(probe))],
+                severity=severity,
+                container=container.name,
+            )
+
+
+def _liveness(world: World, container: Container, probe: Obj, facts: list[Fact]) -> Finding:
+    times, period = probe.get("failureThreshold", 3), probe.get("periodSeconds", 10)
+    title = f"the liveness probe of {named(container)} of {whose(world, container.pod)} fails; it is restarted after {times} × {period} = {times * period} s of it"
+    return told(
+        RULES["probe-failing-liveness"],
+        title,
+        refs(world, container.pod),
+        [*facts, Fact(_question(probe))],
+        container=container.name,
+    )
+
+
+def _last(world: World, container: Container) -> Obj | None:
+    """The last failed probe of the present run; where the event names no container, the only one is meant."""
+    alone = len(list(containers(container.pod))) == 1
+    for event in reversed(world.events(container.pod, "Unhealthy", "ProbeError")):
+        field = str(dig(event, "involvedObject.fieldPath", ""))
+        if f"{{{container.name}}}" not in field and not (alone and not field):
+            continue
+        since = seconds_between((container.running or {}).get("startedAt"), event_time(event))
+        return event if since is None or since >= 0 else None
+    return None
+
+
+def _times(event: Obj, container: Container) -> Fact:
+    fact = said(event, container.pod)
+    return Fact(f"{fact.text.rstrip(': ')} ({event_count(event)} times)", fact.source)
+
+
+def _is_recent(event: Obj, now: str, probe: Obj) -> bool:
+    """Events are counted up with delay, so three periods are taken for now."""
+    ago = seconds_between(event_time(event), now)
+    return ago is not None and ago <= max(60.0, 3.0 * probe.get("periodSeconds", 10))
+
+
+def _question(probe: Obj) -> str:
+    """What the probe asks, in words."""
+    if get := probe.get("httpGet"):
+        return f"it asks GET {get.get('path', '/')} on port {get.get('port')}"
+    if command := dig(probe, "exec.command"):
+        return f"it runs {' '.join(map(str, command))}"
+    port = dig(probe, "tcpSocket.port") or dig(probe, "grpc.port")
+    return f"it asks port {port}"
