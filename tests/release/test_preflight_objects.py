@@ -233,6 +233,7 @@ def test_what_we_may_not_do_is_one_finding_with_the_role_that_would_do() -> None
         "create, get, patch deployments.apps: for the objects", "list, watch deployments.apps: for following the rollout", "get pods/log: for telling why it fails",
     }  # fmt: skip
     assert {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]} in found.details["rules"]
+    assert "kubectl create role seatrial-2 -n shop --verb=get --resource=pods/log" in found.fix
 
 
 def test_what_only_tells_more_is_a_warning() -> None:

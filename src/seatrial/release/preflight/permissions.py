@@ -95,16 +95,28 @@ def check(target: Target) -> Iterator[Finding]:
         for resource in sorted({resource for (_, resource), reason in denied.items() if reason == why}, key=_named):
             missing = sorted(verb for (verb, one), reason in denied.items() if one == resource and reason == why)
             facts.append(Fact(f"{', '.join(missing)} {_named(resource)}: for {why}", "SelfSubjectAccessReview"))
-    rules = _rules(denied)
     yield found(
         "not-permitted",
         f"we may not {what} in {namespace}" if lacking else f"we may not {what} in {namespace}: the release can do without",
         evidence=facts,
         cause="No role that is bound to us allows it.",
-        fix=f"bind a role with these rules to us, then `kubectl auth can-i {verbs[0]} {several[0]} -n {namespace}` says yes",
+        fix=f"somebody who may runs: {' && '.join(_commands(denied, namespace))}; and binds it to us",
         severity="error" if lacking else "warning",
-        rules=rules,
+        rules=_rules(denied),
     )
+
+
+def _commands(denied: Iterable[tuple[str, Resource]], namespace: str) -> Iterator[str]:
+    """How kubectl makes roles that allow it: one for each set of verbs."""
+    by_verbs: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    verbs: dict[Resource, set[str]] = {}
+    for verb, resource in denied:
+        verbs.setdefault(resource, set()).add(verb)
+    for resource, wanted in sorted(verbs.items(), key=lambda one: _named(one[0])):
+        by_verbs.setdefault((resource.namespaced, tuple(sorted(wanted))), []).append(_named(resource))
+    for number, ((namespaced, wanted_verbs), resources) in enumerate(by_verbs.items(), 1):
+        role = f"role seatrial-{number} -n {namespace}" if namespaced else f"clusterrole seatrial-{number}"
+        yield f"kubectl create {role} --verb={','.join(wanted_verbs)} --resource={','.join(resources)}"
 
 
 def _named(resource: Resource) -> str:
