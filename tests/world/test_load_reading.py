@@ -145,7 +145,18 @@ def test_changed_manifests_are_read_alike_or_left_to_the_careful_way():
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("yes", True), ("12:30", "12:30"), ("2024-01-01", "2024-01-01"), ("0777", 511), ("1e3", 1000.0), ("=", "="), ("0o17", 15)],
+    [
+        ("yes", True),
+        ("12:30", "12:30"),
+        ("2024-01-01", "2024-01-01"),
+        ("0777", 511),
+        ("1e3", 1000.0),
+        ("=", "="),
+        ("0o17", 15),
+        ("!!binary aGk=", "aGk="),
+        ("{1: a, true: b, null: c}", {"1": "a", "true": "b", "null": "c"}),
+        ("1" + "0" * 30, 1e30),
+    ],
 )
 def test_scalars_mean_what_they_mean_to_kubectl(written, meant):
     assert careful.load(f"a: {written}\n".encode(), "f", 1)[0] == [{"a": meant}]
@@ -173,6 +184,7 @@ BROKEN = {
     "a key twice": (POD + b"metadata: {name: a}\nkind: Pod\n", "f.yaml:8:1: the key `kind` is here twice"),
     "an unknown alias": (b"a: *x\n", "f.yaml:5:4: this is not YAML: found undefined alias"),
     "a tag": (b"a: !ruby/object x\n", "f.yaml:5:4: this is not YAML: could not determine a constructor for the tag"),
+    "a tag that does not fit": (b"a: !!bool maybe\n", "f.yaml:5:1: this cannot be read: a value does not fit its tag"),
     "no kind": (b"apiVersion: v1\nmetadata: {name: a}\n", "f.yaml:5:1: this is no Kubernetes object: it has no kind"),
     "no map": (b"- a\n", "f.yaml:5:1: this is no Kubernetes object: it is a list"),
     "no name": (POD + b"metadata: {labels: {}}\n", "f.yaml:7:1: this Pod has no name"),

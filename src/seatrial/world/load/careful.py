@@ -41,7 +41,17 @@ class Loader(_Base):
                     first = seen.setdefault((key.tag, key.value), key)
                     if first is not key:
                         self.duplicates.append((key, first))
-        return super().construct_mapping(node, deep)
+        found = super().construct_mapping(node, deep)
+        if all(type(key) is str for key in found):
+            return found
+        return {_key(key): value for key, value in found.items()}
+
+
+def _key(key: Any) -> str:
+    """A key as it is in JSON, where all are texts."""
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return str(key)
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -65,7 +75,8 @@ def _integer(loader: Any, node: Any) -> Any:
     base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2], 8 if len(digits) > 1 and digits[0] == "0" else 10)
     if len(digits) > 400:
         raise yaml.constructor.ConstructorError(None, None, "a number of more than 400 digits", node.start_mark)
-    return int(sign + (digits[2:] if digits[:2] in ("0x", "0b", "0o") else digits), base)
+    whole = int(sign + (digits[2:] if digits[:2] in ("0x", "0b", "0o") else digits), base)
+    return whole if -(1 << 63) <= whole < 1 << 64 else float(whole)  # as JSON has it
 
 
 def _float(loader: Any, node: Any) -> float:
@@ -82,7 +93,14 @@ def _verbatim(loader: Any, node: Any) -> str:
     return str(loader.construct_scalar(node))
 
 
+def _unknown(loader: Any, node: Any) -> Any:
+    return loader.construct_undefined(node)
+
+
 Loader.add_constructor("tag:yaml.org,2002:timestamp", _verbatim)
+Loader.add_constructor("tag:yaml.org,2002:binary", _verbatim)
+for _tag in ("set", "omap", "pairs"):  # nothing that JSON has: a tag like any other that is not known
+    Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _unknown)
 
 
 def load(text: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
@@ -106,8 +124,8 @@ def load(text: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
         problems.append(_told(error, text, file, line))
     except yaml.YAMLError as error:
         problems.append(Problem(file, line, 1, f"this is not YAML: {getattr(error, 'reason', error)}"))
-    except (ValueError, TypeError, RecursionError) as error:
-        problems.append(Problem(file, line, 1, f"this cannot be read as YAML: {error}"))
+    except Exception as error:  # a value under a tag that it does not fit makes PyYAML's constructors raise whatever they like
+        problems.append(Problem(file, line, 1, f"this cannot be read: a value does not fit its tag: {error}"))
     finally:
         loader.dispose()
     problems += (_twice(key, first, file, line) for key, first in loader.duplicates)
