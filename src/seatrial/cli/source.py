@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -124,16 +125,14 @@ async def _chart(helm: Helm, scratch: Path, options: dict[str, Any]) -> Source:
 
 #: What Helm says of a registry -> what a person can do.
 _HINTS = (
-    ("server gave HTTP response to HTTPS client", "it speaks HTTP without TLS: say --plain-http"),
-    ("401", "log in first: helm registry login HOST"),
-    ("403", "log in first: helm registry login HOST"),
-    ("denied", "log in first: helm registry login HOST"),
+    (r"HTTP response to HTTPS client|does not look like a TLS handshake", "it speaks HTTP without TLS: say --plain-http"),
+    (r"\b40[13]\b|denied|unauthorized", "log in first: helm registry login HOST"),
     ("certificate", "its certificate is signed by nobody whom this machine trusts: see SSL_CERT_FILE"),
 )
 
 
 def _hint(said: str) -> str:
-    return next((f"\n  {hint}" for words, hint in _HINTS if words in said), "")
+    return next((f"\n  {hint}" for words, hint in _HINTS if re.search(words, said)), "")
 
 
 def _see_chart(named: str, chart: Path) -> None:
