@@ -8,6 +8,7 @@ are of the processor, so that what else runs on the machine does not count: ours
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import sys
@@ -225,6 +226,7 @@ def compare(what: str, folder: Path) -> None:
 
 def main() -> int:
     chance = random.Random(20)
+    gc.disable()  # as loading does for itself: the peer shall not pay for it either
     with tempfile.TemporaryDirectory() as scratch:
         for what, name, parts in (
             ("manifests, 5 % of them odd", "manifests", manifests(chance)),

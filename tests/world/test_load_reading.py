@@ -154,7 +154,7 @@ def test_changed_manifests_are_read_alike_or_left_to_the_careful_way():
         ("=", "="),
         ("0o17", 15),
         ("!!binary aGk=", "aGk="),
-        ("{1: a, true: b, null: c}", {"1": "a", "true": "b", "null": "c"}),
+        ("{2: a, true: b, null: c}", {"2": "a", "true": "b", "null": "c"}),
         ("1" + "0" * 30, 1e30),
     ],
 )
