@@ -71,11 +71,12 @@ def workloads(objects):
         elif kind == "Gateway" and dig(obj, "spec.gatewayClassName") in ("istio", "nginx"):
             yield Workload(kind, name, namespace, {"gateway.networking.k8s.io/gateway-name": name}, GATEWAY_PORTS, {}, obj)
 
-    if any(
-        "cert-manager.io/cluster-issuer" in obj["metadata"].get("annotations", {}) or obj["kind"] == "Certificate"
+    namespace = next(iter(of(objects, "ResourceQuota").values()))["metadata"]["namespace"]
+    if any(  # it answers beside what it is asked for: not here for a certificate beside Istio's gateway
+        "cert-manager.io/cluster-issuer" in obj["metadata"].get("annotations", {})
+        or (obj["kind"] == "Certificate" and obj["metadata"]["namespace"] == namespace)
         for obj in objects
     ):
-        namespace = next(iter(of(objects, "ResourceQuota").values()))["metadata"]["namespace"]
         yield Workload("Solver", "solver", namespace, {"acme.cert-manager.io/http01-solver": "true"}, {"http": 8089})
 
 

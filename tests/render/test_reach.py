@@ -120,3 +120,30 @@ def test_a_gateway_has_a_certificate_for_each_host(of):
     assert "annotations" not in world["Gateway", "shop"]["metadata"], "a second Certificate would be made of it"
     for service in ("a", "c"):
         assert 'name="a-tls"' in repr(world["PrometheusRule", service])
+
+
+def test_the_certificates_of_istios_gateway_lie_beside_it_under_names_of_the_app(of):
+    services = EXPOSED + "\n  c: {image: x/c, port: 80, expose: {host: a.example.com, path: /c}}"
+    platform = "platform: {ingress: istio, mesh: istio, issuer: letsencrypt, monitoring: prometheus-operator%s}"
+    world = of(services, rest=platform % "")
+    certificate = world["Certificate", "shop-production-a-tls"]
+    assert certificate["metadata"]["namespace"] == "istio-system"
+    credentials = [
+        server["tls"].get("credentialName") for server in world["Gateway", "shop"]["spec"]["servers"] if "tls" in server
+    ]
+    assert credentials == [None, certificate["spec"]["secretName"]]
+    expiry = next(rule for rule in alerts(world, "c") if rule["alert"] == "CertificateExpires")["expr"]
+    assert 'name="shop-production-a-tls",namespace="istio-system"' in expiry
+    theirs = of(services, rest=platform % ", gateway: edge/public")
+    assert theirs.names("Certificate") == []
+    assert "CertificateExpires" not in [rule["alert"] for rule in alerts(theirs, "a")], "whoever owns the Gateway sees to it"
+
+
+def alerts(world, name):
+    return [rule for group in world["PrometheusRule", name]["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+
+
+def test_one_service_of_a_host_that_wants_a_certificate_is_enough(of):
+    services = "  a: {image: x/a, port: 80, expose: {host: a.example.com, tls: false}}"
+    services += "\n  c: {image: x/c, port: 80, expose: {host: a.example.com, path: /c}}"
+    assert of(services, rest="platform: {ingress: gateway, issuer: letsencrypt}").names("Certificate") == ["a-tls"]

@@ -327,9 +327,9 @@ def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             f"{name}-{title} was due {{{{ $value | humanizeDuration }}}} ago.",
             f"{kubectl} describe cronjob {name}-{title}",
         )
-    expose, platform = service.expose, scope.app.platform
-    if expose and platform.issuer and expose.tls is not False:
-        title = gateway.certificate_of(scope, name)
+    if certificate := gateway.certificate_of(scope, name):
+        where, title = certificate
+        namespace, kubectl = f'namespace="{where}"', f"kubectl -n {where}"
         left = f'certmanager_certificate_expiration_timestamp_seconds{{name="{title}",%s{namespace}}} - time() < 14 * 86400'
         yield _alert(
             "CertificateExpires",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from seatrial.app.model import Service
 from seatrial.render.delivery import canary_service, routers
+from seatrial.render.peers import ISTIO
 from seatrial.render.scope import SERVICE, Scope, without_empty
 from seatrial.world.objects import Obj
 
@@ -47,28 +48,38 @@ def gateway(scope: Scope) -> Obj | None:
 
 
 def certificates(scope: Scope) -> list[Obj]:
-    """What asks cert-manager for the certificates of the app's own Gateway, one for each host."""
-    if not gateway(scope) or not scope.app.platform.issuer:
+    """What asks cert-manager for the certificates of the app's own Gateway, one for each host; of another its owner does."""
+    if scope.app.platform.ingress not in ("gateway", "istio"):
         return []
-    found = hosts(scope).items()
-    return [certificate(scope, certificate_of(scope, first), host, first) for host, (first, tls) in found if tls]
+    found = [(certificate_of(scope, first), host, first) for host, (first, _) in hosts(scope).items()]
+    return [_certificate(scope, *place, host, first) for place, host, first in found if place]
 
 
-def certificate_of(scope: Scope, name: str) -> str:
-    """The Certificate, and its Secret, of the host that a service has: a Gateway has one for each host, an Ingress its own."""
-    expose = scope.app.services[name].expose
-    of = hosts(scope)[expose.host or ""][0] if expose and scope.app.platform.ingress == "gateway" else name
-    return f"{of}-tls"
+def certificate_of(scope: Scope, name: str) -> tuple[str, str] | None:
+    """Namespace and name of the Certificate, and its Secret, by which a service is reached; None where somebody else has it.
+
+    A Gateway has one for each host, an Ingress its own. Those of Istio's gateway lie beside it, where those of all apps are.
+    """
+    service, platform, namespace = scope.app.services[name], scope.app.platform, scope.app.namespace
+    if not service.expose or not service.port or platform.gateway or not platform.issuer:
+        return None
+    if platform.ingress in ("nginx", "traefik"):
+        return (namespace, f"{name}-tls") if secured(scope, service) else None
+    first, tls = hosts(scope)[service.expose.host or ""]
+    if not tls or platform.ingress not in ("gateway", "istio"):
+        return None
+    return (namespace, f"{first}-tls") if platform.ingress == "gateway" else (ISTIO[0], f"{namespace}-{first}-tls")
 
 
-def certificate(scope: Scope, title: str, host: str, of: str) -> Obj:
+def _certificate(scope: Scope, namespace: str, title: str, host: str, of: str) -> Obj:
     spec = {
         "secretName": title,
         "dnsNames": [host],
         "privateKey": {"rotationPolicy": "Always"},
         "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": scope.app.platform.issuer},
     }
-    return {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": scope.meta(title, of, SERVICE), "spec": spec}
+    metadata = scope.meta(title, of, SERVICE) | {"namespace": namespace}
+    return {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata, "spec": spec}
 
 
 def solved_here(scope: Scope) -> bool:

@@ -84,16 +84,11 @@ def gateway(scope: Scope) -> Obj | None:
         servers.append(server | {"tls": {"httpsRedirect": True}} if tls else server)
         if tls:
             port = {"number": 443, "name": f"https-{first}", "protocol": "HTTPS"}
-            credential = {"mode": "SIMPLE", "credentialName": credential_name(scope, first)}
+            credential = {"mode": "SIMPLE", "credentialName": f"{scope.app.namespace}-{first}-tls"}
             servers.append({"port": port, "hosts": [f"./{host}"], "tls": credential})
     metadata = {"name": scope.app.name, "namespace": scope.app.namespace, "labels": scope.common()}
     spec = {"selector": {"istio": "ingressgateway"}, "servers": servers}
     return {"apiVersion": API, "kind": "Gateway", "metadata": metadata, "spec": spec}
-
-
-def credential_name(scope: Scope, name: str) -> str:
-    """The Secret of a certificate beside Istio's gateway, where those of all apps lie together."""
-    return f"{scope.app.namespace}-{name}-tls"
 
 
 def virtual_services(scope: Scope, name: str) -> list[Obj]:

@@ -49,13 +49,13 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
     components = [own for own in folders if len(own) > 1 and own != every]
     for environment in every:
         mine = sorted((own for own in components if environment in own), key=lambda own: -len(own))
-        head: Obj = _into(*taken[environment])
+        head, into = _into(*taken[environment], f"overlays/{environment}")
         head["resources"] = ["../../base"] if every in folders and len(every) > 1 else []
         head["components"] = [*(f"../../components/{'-'.join(own)}" for own in mine), "../../components/common"]
         own = folders.get((environment,), _Folder()) if len(every) > 1 else _Folder()
         if len(every) == 1:
             head["resources"] = ["../../base"]
-        files |= _files(f"overlays/{environment}", own, names, head)
+        files |= _files(f"overlays/{environment}", own, names, head) | into
     return {"README.md": _readme(files, every, namespaces), **files}
 
 
@@ -116,12 +116,12 @@ def _take_namespace(world: Mapping[Key, Obj]) -> tuple[str, bool]:
     return namespace, len(found) > 1
 
 
-def _into(namespace: str, others: bool) -> Obj:
-    """What puts objects into a namespace; where some are in others, only those that say none."""
+def _into(namespace: str, others: bool, where: str) -> tuple[Obj, FileTree]:
+    """What of a kustomization puts objects into a namespace; where some are in others, only those that say none."""
     if not namespace or not others:
-        return {"namespace": namespace} if namespace else {}
-    transformer = {"apiVersion": "builtin", "kind": "NamespaceTransformer"}
-    return {"transformers": [document({**transformer, "metadata": {"name": "own", "namespace": namespace}, "unsetOnly": True})]}
+        return ({"namespace": namespace} if namespace else {}), {}
+    head = {"apiVersion": "builtin", "kind": "NamespaceTransformer", "metadata": {"name": "own", "namespace": namespace}}
+    return {"transformers": ["own-namespace.yaml"]}, {f"{where}/own-namespace.yaml": document({**head, "unsetOnly": True})}
 
 
 def _distributed(
