@@ -6,6 +6,7 @@ are looked at is in `explain_objects`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,8 +139,11 @@ def _origin(resolved: ResolvedApp, path: Path) -> Origin | None:
 
 
 def _told(app: App, resolved: ResolvedApp, origin: Origin | None, path: Path) -> str:
+    if path[0] == "services" and path[2:] == ("replicas",) and resolved.services[path[1]].scale:
+        return "the least of its `scale`"
     if origin is not None and origin.line:
-        return f"{app.file}:{origin.line} ({origin.layer})"
+        layer = re.sub(r"^(environments\.[^.]+)\.expose\.host$", r"\1.domain", origin.layer)  # which changes hosts
+        return f"{app.file}:{origin.line} ({layer})"
     if path[0] == "sizes":
         said = app.sizes.get(path[1])
         return f"{app.file}:{app.mark(path).line}" if said else "a size that every app has"
