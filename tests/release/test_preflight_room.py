@@ -312,3 +312,13 @@ def test_where_an_autoscaler_may_hide_it_is_a_warning() -> None:
 
 def test_pods_of_another_scheduler_are_not_foretold() -> None:
     assert findings(target(deployment(cpu="9", pod="schedulerName: mine"), "", node("a")), "node-room") == []
+
+
+def test_what_the_release_takes_away_makes_room_in_the_end() -> None:
+    old, new = deployment("old", replicas=4, cpu="1"), deployment("new", replicas=4, cpu="1")
+    pods = "".join(running(f"old-{number}", "old", "a") for number in range(4))
+    at = target(new, old, node("a") + pods + quota(used="{pods: '4'}", pods="6"))
+    assert findings(at, "node-room") == []
+    assert [one.severity for one in findings(at, "quota-exceeded")] == ["warning"]
+    kept = target(new + old, old, node("a") + pods + quota(used="{pods: '4'}", pods="6"))
+    assert {(one.rule, one.severity) for one in findings(kept)} == {("node-room", "error"), ("quota-exceeded", "error")}

@@ -149,6 +149,17 @@ class Game:
                 yield load, 1, words
         for load in self._daemons:
             yield from self._daemon(load)
+        self._play()
+        if any(one.missing for one in self._rolling) and self._target.leaving:
+            for load in self._target.leaving:  # Helm takes them away when it has applied the others
+                for uid in self._pods_of(load.obj):
+                    self._state.remove_pod(uid)
+            self._play()
+        for one in self._rolling:
+            if one.missing:
+                yield one.load, one.missing, one.words
+
+    def _play(self) -> None:
         moved = True
         while moved:
             moved = False
@@ -156,23 +167,22 @@ class Game:
                 moved = self._make(one) or moved
             for one in self._rolling:
                 moved = self._take(one) or moved
-        for one in self._rolling:
-            if one.missing:
-                yield one.load, one.missing, one.words
 
     def _old_pods(self, load: Load) -> list[str]:
         """The uids of the pods that run for a workload now and are to be replaced, the last ones first where order counts."""
         live = self._target.plan.live.get(load.ref)
-        selector = dig(live, "spec.selector") if load.rolls else None
-        if not selector:
-            return []
+        return self._pods_of(live)[load.kept :] if live is not None and load.rolls else []
+
+    def _pods_of(self, live: Obj) -> list[str]:
+        """The uids of a workload's pods, in the order of their names."""
+        selector = dig(live, "spec.selector")
         mine = [
             pod
             for pod in self._target.of(PODS)
-            if namespace_of(pod) == namespace_of(load.obj) and matches(selector, labels_of(pod)) and controller_of(pod)
+            if namespace_of(pod) == namespace_of(live) and matches(selector, labels_of(pod)) and controller_of(pod)
         ]
         mine.sort(key=lambda pod: (len(name_of(pod)), name_of(pod)))
-        return [str(pod["metadata"]["uid"]) for pod in mine[load.kept :]]
+        return [str(pod["metadata"]["uid"]) for pod in mine]
 
     def _try_out(self, load: Load) -> str:
         """Whether a hook's pod has a place; it is gone before the others come."""

@@ -41,7 +41,10 @@ def check(target: Target) -> Iterator[Finding | Table]:
             shown = [_text(resource, one) for one in (used, free, peak)]
             rows.append((name_of(quota), resource, str(hard[resource]), *shown))
             if peak > free:
-                yield _exceeded(quota, resource, shown[2], shown[1], needs, least > free)
+                freed = sum(
+                    (load.before * charge(load.new, quota).get(resource, Fraction(0)) for load in target.leaving), Fraction(0)
+                )
+                yield _exceeded(quota, resource, shown[2], shown[1], needs, least > free + freed)
         yield from _at_maximum(target, quota, hard, needs)
     if rows:
         yield Table("Quota at the peak of the rollout", ("quota", "resource", "hard", "used", "free", "needed more"), tuple(rows))
@@ -61,7 +64,7 @@ def _exceeded(quota: Obj, resource: str, needed: str, free: str, needs: Needs, h
     who = [(name, parts[0][resource]) for name, parts in needs.items() if parts[0].get(resource)]
     cause = "While old and new pods run side by side, both count; what goes beyond the quota would be refused."
     if not hopeless:
-        cause += " The rollout can go on with fewer at a time: it will be slow, with refusals on the way."
+        cause += " The rollout can go on, with fewer at a time or when others are gone: slowly, with refusals on the way."
     return found(
         "quota-exceeded",
         f"quota {name_of(quota)} has {free} {resource} left, and the rollout needs {needed} more at its peak",

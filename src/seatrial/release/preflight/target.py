@@ -14,7 +14,7 @@ from functools import cached_property
 from seatrial.cluster.api import Api, Resource, Served
 from seatrial.cluster.records import Record
 from seatrial.release.plan import Plan
-from seatrial.release.preflight.pods import Load, loads, scalers
+from seatrial.release.preflight.pods import Load, loads, pod_of, scalers, template_of
 from seatrial.world import quantity
 from seatrial.world.admission import quota_usage
 from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of
@@ -89,6 +89,19 @@ class Target:
         """The workloads of the release and what is live of them."""
         nodes = self.of(NODES) if NODES in self.lists else None
         return loads(self.plan, self.limit_ranges, self.of("priorityclasses.scheduling.k8s.io"), nodes)
+
+    @cached_property
+    def leaving(self) -> list[Load]:
+        """The workloads that the release takes away, when it has applied the others: their pods make room then."""
+        found = []
+        for change in self.plan.changes:
+            live = self.plan.live.get(change.ref) if change.action == "remove" else None
+            template = template_of(live)
+            if live is not None and template is not None:
+                number = int(dig(live, "status.replicas", dig(live, "spec.replicas", 1)))
+                pod = pod_of(live, template, self.limit_ranges)
+                found.append(Load(live, pod, 0, pod, number))
+        return found
 
     def autoscaled(self) -> Iterator[tuple[Load, int]]:
         """The workloads that an autoscaler of the release scales, with the most pods it may ask for."""
