@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import shutil
 import subprocess
@@ -13,9 +14,14 @@ import pyrage
 import pytest
 import yaml
 
+from seatrial.cluster.api import Served
+from seatrial.cluster.helm import Helm, HelmError
 from seatrial.package.sops import encrypt
+from seatrial.release import plan
+from seatrial.release.findings import found
+from seatrial.release.redact import Redactor
 from seatrial.release.schema import violations
-from seatrial.release.sources import SourceError, layered, opened_layers
+from seatrial.release.sources import Source, SourceError, layered, opened_layers
 from seatrial.world import sops
 
 SAID = """values don't meet the specifications of the schema(s) in the following chart(s):
@@ -38,8 +44,8 @@ def test_each_violation_is_a_finding_with_its_path_and_line(tmp_path: Path) -> N
     first, second = tmp_path / "values.yaml", tmp_path / "production.yaml"
     first.write_text("replicas: 3\nrepliacs: 4\nhosts:\n  - 1\n")
     second.write_text("# ours\nreplicas: three\ndb:\n  port: x\n")
-    found = violations(SAID, Path("backend-1.2.0.tgz"), [first, second])
-    assert [(one.title, *(fact.source for fact in one.evidence)) for one in found] == [
+    seen = violations(SAID, Path("backend-1.2.0.tgz"), [first, second])
+    assert [(one.title, *(fact.source for fact in one.evidence)) for one in seen] == [
         ("the values: missing property 'name'",),
         ("value replicas: got string, want integer", f"{second}:2"),
         ("value hosts.0: got number, want string", f"{first}:4"),
@@ -76,6 +82,30 @@ def test_a_file_that_cannot_be_decrypted_is_a_finding_and_the_others_are_read(tm
     with pytest.raises(SourceError, match="none of those keys was found here") as caught:
         layered((), files)
     assert caught.value.findings == problems
+
+
+class Refusing(Helm):
+    """A Helm that says what Helm says of values against the schema."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def render(self, *_: object, **__: object) -> str:
+        raise HelmError(SAID)
+
+
+def planned(source: Source) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        asyncio.run(plan.of_source(None, Served("v1.36.2", {}), Refusing(), source, [], Redactor()))  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_both_end_the_plan_as_what_a_preflight_looks_for(tmp_path: Path) -> None:
+    problem = found("secrets-unreadable", "secrets.yaml cannot be decrypted")
+    broken = Source("backend", "backend", "shop", tmp_path / "backend-1.0.0.tgz", {}, problems=(problem,))
+    assert planned(broken).findings == (problem,)
+    readable = Source("backend", "backend", "shop", tmp_path / "backend-1.0.0.tgz", {})
+    assert {one.rule for one in planned(readable).findings} == {"values-schema"}
 
 
 @pytest.fixture
