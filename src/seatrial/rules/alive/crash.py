@@ -94,10 +94,10 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
         if killed and killed[1] == container.name:
             return "probe-kills", killed[2], [said(event, container.pod), *kill_facts(world, container, killed[2])]
     lines, source = tail(world, container, 20)
-    if code:  # a program that ends well had nothing to complain about
-        told = of_log(lines)
-        if told:
-            return told[0], told[1], [Fact(told[2], source)]
+    told = of_log(lines)
+    if told and (code or (told[0] == "crash-config" and not of_job(world, container.pod))):
+        # a program that ends well had nothing to complain about, but for scripts that say what is missing and go
+        return told[0], told[1], [Fact(told[2], source)]
     if re.search(r"migrat", container.name, re.IGNORECASE) and code:
         return "crash-migration", "", []
     if code in (126, 127):

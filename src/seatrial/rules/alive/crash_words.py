@@ -84,10 +84,10 @@ WORDS = (
     _word("crash-dependency", r"connection refused|ECONNREFUSED|could not connect to server|no route to host|Name or service not known"
           r"|Temporary failure in name resolution|connection timed out|CommunicationsException|(?:database|broker|redis).{0,30}(?:not reachable|unreachable|unavailable)"),
     _word("crash-config", r"KeyError: ['\"](?P<what>[A-Z][A-Z0-9_]{2,})['\"]"),
-    _word("crash-config", r"(?P<what>\b[A-Z][A-Z0-9_]{2,}\b).{0,30}(?:is not set|not set|is required|must be set|is missing|is not defined|undefined)"),
+    _word("crash-config", r"(?P<what>(?-i:\b[A-Z][A-Z0-9_]{2,}\b)).{0,30}(?:is not set|not set|is required|must be set|is missing|is not defined|undefined)"),
     _word("crash-config", r"(?:missing|required|undefined|unset)[\w :]{0,30}(?:environment variable|env(?:ironment)? ?var|setting|configuration|config(?: key)?)s?[: ]*['\"]?(?P<what>[\w./-]*)"),
     _word("crash-config", r"environment variable ['\"]?(?P<what>\w+)['\"]? .{0,20}(?:not|missing|required)"),
-    _word("crash-certificate", r"x509:|certificate (?:has expired|verify failed|is not)|(?:no such file|not found|failed to (?:load|read)).{0,60}\.(?:pem|crt|key|p12|jks)"
+    _word("crash-certificate", r"x509:|certificate\b.{0,60}(?:has expired|is expired|verify failed|is not)|(?:no such file|not found|failed to (?:load|read)).{0,60}\.(?:pem|crt|key|p12|jks)"
           r"|(?:\.(?:pem|crt|key|p12|jks)|certificate|\bcert\b|private key).{0,60}(?:no such file|not found|missing|failed to (?:load|read)|failed)"),
     _word("crash-config", r"(?P<what>/?[\w./-]+\.(?:ya?ml|json|conf|cfg|ini|toml|properties|env|xml)).{0,40}(?:no such file|not found|does not exist|cannot open)"),
     _word("crash-config", r"(?:no such file or directory|FileNotFoundError|cannot open|cannot find).{0,40}['\" ](?P<what>/?[\w./-]+\.(?:ya?ml|json|conf|cfg|ini|toml|properties|env|xml))"),

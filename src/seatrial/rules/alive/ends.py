@@ -17,6 +17,7 @@ from seatrial.world.world import World, short
 DAY = 86400
 #: Days before its end at which a certificate is told of; seconds after which what should be over is told of.
 CERTIFICATE_DAYS, STUCK, FOREVER = 21, 120, DAY
+BEGIN = "-----BEGIN CERTIFICATE-----"
 
 NAMESPACE = Rule(
     "namespace-stuck", "error", "a namespace does not end", "Its name cannot be used again, and what is left in it goes on costing.",
@@ -103,8 +104,16 @@ def secret(world: World, obj: Obj) -> Iterator[Finding]:
             words = f"revision {labels_of(obj).get('version', '?')} has been {state} for {_days(now.timestamp() - int(since))}"
             yield told(HELM, f"Helm release {name} is stuck: {words}", [obj], [status(world, obj, "metadata.labels", words)])
     elif obj.get("type") == "kubernetes.io/tls":
-        ends = _not_after(str(dig(obj, "data", {}).get("tls.crt", "")))
-        yield from _certificate(world, obj, ends, "data.tls.crt")
+        ends = _not_after(_decoded(str(dig(obj, "data", {}).get("tls.crt", ""))))
+        yield from _certificate(world, obj, ends, 'data["tls.crt"]')
+
+
+@check("ConfigMap", rules=(), live=True)
+def configmap(world: World, obj: Obj) -> Iterator[Finding]:
+    """Certificates are no secrets, and some keep them here."""
+    for key, value in dig(obj, "data", {}).items():
+        if isinstance(value, str) and BEGIN in value:
+            yield from _certificate(world, obj, _not_after(value.encode()), f'data["{key}"]')
 
 
 @check("Certificate", rules=(), live=True)
@@ -130,13 +139,17 @@ def _certificate(world: World, obj: Obj, ends: datetime | None, path: str) -> It
     yield told(rule, f"{short(obj)}: its certificate {when}", [obj], [fact])
 
 
-def _not_after(encoded: str) -> datetime | None:
-    """When the first certificate of a chain ends; None where there is none that can be read (a masked one, for example)."""
+def _decoded(encoded: str) -> bytes:
+    """What a Secret's value says; nothing for one that was masked."""
     try:
-        pem = base64.b64decode(encoded, validate=True)
+        return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        return None
-    if b"BEGIN CERTIFICATE" not in pem:
+        return b""
+
+
+def _not_after(pem: bytes) -> datetime | None:
+    """When the first certificate of a chain ends; None where there is none that can be read."""
+    if BEGIN.encode() not in pem:
         return None
     from cryptography import x509
 

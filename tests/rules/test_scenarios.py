@@ -1,0 +1,122 @@
+# ruff: noqa: E501 - rows of a table
+"""Broken workloads that other people published, played in virtual time: the diagnosis names the published cause of each.
+
+The manifests are theirs and not in this repository; where they are not beside it, there is nothing to play.  A container whose
+image cannot run here does what its command says, as a simulated profile.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import seatrial.rules.alive
+import seatrial.rules.written  # noqa: F401 - enters the rules
+from seatrial.rules.causes import Cause, causes
+from seatrial.rules.looking import found
+from seatrial.twin.clock import VirtualClock
+from seatrial.twin.cluster import Cluster
+from seatrial.twin.kubelet.node import NodeSpec
+from seatrial.twin.kubelet.profiles import Profile
+from seatrial.twin.kubelet.simulated import SimulatedRuntime
+from seatrial.world.objects import Obj, ref_of
+from seatrial.world.world import LogKey, World
+
+SCENARIOS = Path(__file__).parents[3] / "shared" / "scenarios"
+pytestmark = pytest.mark.skipif(not SCENARIOS.is_dir(), reason="the published scenarios are not beside this repository")
+
+MI = 1 << 20
+REFUSED = "failed to pull and unpack image: failed to resolve reference: pull access denied, repository does not exist or may require authorization"
+TRACE = "All host(s) tried for db query failed (tried: prod-db:3333) - no available connection and the queue has reached its max size 256"
+CERTIFICATE = "ERROR: certificate /certs/certificate.pem has expired"
+EATS = Profile(memory=((0.0, 40 * MI), (1.0, 120 * MI)))
+NEVER = Profile(ready_after=1e9)
+
+#: scenario -> what its containers do, the seconds it is left alone, the rule of the first cause, words of its title.
+PLAYED: dict[str, tuple[dict[str, Profile], float, str, str]] = {
+    "crashloop_backoff": ({"nginx": Profile(start_error='exec: "wge": executable file not found in $PATH')}, 60, "crash-command-not-found", "wge"),
+    "init_crashloop_backoff": ({"downloader": Profile(start_error='exec: "wge": executable file not found in $PATH')}, 60, "crash-command-not-found", "init container downloader"),
+    "crashpod": ({"payment-processing-container": Profile(exits_after=0.2, lines=((0.0, "Environment variable DEPLOY_ENV is undefined"),))}, 60, "crash-config", "DEPLOY_ENV"),
+    "crashpod.v2": ({"*": Profile(exits_after=0.5, exit_code=1, lines=((0.0, CERTIFICATE),))}, 60, "certificate-expired", "ConfigMap db-certs-config"),
+    "image_pull_backoff": ({"crw-main-container": Profile(pull_seconds=1, pull_error=REFUSED)}, 60, "image-", "crw"),
+    "job_failure": ({"java-beans": Profile(exits_after=60, exit_code=1, lines=((0.0, TRACE),))}, 300, "crash-dependency", "prod-db:3333"),
+    "job_run_forever": ({"run-forever": Profile()}, 600, "job-forever", "nothing bounds it"),
+    "liveness_probe_fail": ({"my-container": NEVER}, 120, "probe-failing-liveness", "1000 × 5 = 5000 s"),
+    "readiness_probe_fail": ({"get-details": NEVER}, 400, "probe-not-passing", "readiness probe"),
+    "oomkill": ({"memory-eater": EATS}, 120, "crash-oom", ""),
+    "pending_pods": ({}, 60, "unschedulable-", ""),
+    "pvc-misconfiguration": ({}, 60, "claim-class-missing", "standard-v2"),
+    "evictions": ({}, 60, "evicted-preempted", "analytics-worker"),
+    "ingress_port_path_change": ({}, 30, "ingress-service-missing", "backend-service"),
+    "memory_pressure_evictions": ({}, 60, "unschedulable-affinity", ""),
+}  # fmt: skip
+
+
+def documents(name: str) -> list[Obj]:
+    """All objects of a scenario, in the default namespace where they name none; those with a priority come last."""
+    texts = [path.read_text() for path in sorted((SCENARIOS / name).glob("*.yaml"))]
+    found = [document for text in texts for document in yaml.safe_load_all(text) if document]
+    return sorted(found, key=lambda obj: (bool((obj.get("spec") or {}).get("priorityClassName")), obj["kind"] == "Pod"))
+
+
+def played(name: str) -> World:
+    """The scenario after its time, as a diagnosis sees it."""
+    profiles, seconds, _, _ = PLAYED[name]
+    by_image = {image: profile for profile in profiles.values() for image in images(name) if profile.pull_error}
+
+    def profile(image: str, spec: Any) -> Profile | None:
+        return by_image.get(image) or (profiles.get(spec.name, profiles.get("*")) if spec is not None else None)
+
+    clock = VirtualClock()
+    cores = "1" if name == "evictions" else "4"
+    cluster = Cluster(
+        clock,
+        (runtime := SimulatedRuntime(clock, profile)),
+        [NodeSpec("node-a", cpu=cores, memory="16Gi")],
+        seed=1,
+        track_fields=False,
+    )
+    cluster.start()
+    clock.run_for(1)
+    for obj in documents(name):
+        kind = cluster.registry.resources.of_kind(obj["apiVersion"], obj["kind"])
+        assert kind is not None, obj["kind"]
+        if kind.namespaced:
+            obj["metadata"].setdefault("namespace", "default")
+        there = cluster.registry.find(kind.id, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        if there is None:
+            cluster.registry.create(kind.id, obj)
+        else:
+            cluster.registry.update(kind.id, {**there, "spec": obj["spec"]})
+        clock.run_for(5)
+    clock.run_for(seconds)
+    world = World(
+        obj for resource in cluster.registry.resources if "list" in resource.verbs for obj in cluster.registry.list(resource.id)
+    )
+    world.facts |= {"now": clock.now(), "autoscaler": ""}
+    for pod in world.of("Pod"):
+        for status in pod.get("status", {}).get("containerStatuses", ()):
+            for previous in (False, True):
+                run = status["restartCount"] - previous
+                lines = runtime.log_text(pod["metadata"]["uid"], status["name"], run) if run >= 0 else ""
+                world.logs[LogKey(ref_of(pod), status["name"], previous)] = lines.splitlines()
+    cluster.stop()
+    return world
+
+
+def images(name: str) -> list[str]:
+    pods = [obj.get("spec", {}).get("template", obj) for obj in documents(name)]
+    return [each["image"] for pod in pods for each in pod.get("spec", {}).get("containers", ())]
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_the_published_cause_is_the_one_that_is_named_first(name: str) -> None:
+    _, _, rule, words = PLAYED[name]
+    world = played(name)
+    told: list[Cause] = causes(world, found(world, live=True))
+    assert told, "nothing was found"
+    assert told[0].finding.rule.startswith(rule), [(one.finding.rule, one.finding.title) for one in told]
+    assert words in told[0].finding.title
