@@ -1,6 +1,7 @@
 """`seatrial init` as a person uses it: a file that loads, what was not carried over with its place, and no secret anywhere."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -390,3 +391,12 @@ platform: {monitoring: prometheus-operator, rollouts: argo-rollouts}
     assert [call.name for call in services["api"].calls] == ["db"]
     assert (services["web"].drain, services["web"].grace) == (7, 20)
     assert services["web"].metrics.path == "/stats"
+
+
+def test_the_page_shows_what_is_written(init, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/init.md").read_text()
+    source, written = re.findall(r"```yaml\n(.*?)```", page, re.S)[:2]
+    (tmp_path / "docker-compose.yml").write_text(source)
+    done = init("--app", "blog")
+    assert (tmp_path / "seatrial.yaml").read_text() == written
+    assert (done.stderr + done.stdout) in page
