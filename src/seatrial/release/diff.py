@@ -35,6 +35,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "ports": ("containerPort", "port", "protocol"), "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "hostAliases": ("ip",), "volumeClaimTemplates": ("metadata.name",), "subjects": ("kind", "name"),
 }  # fmt: skip
+_MAPS = frozenset({"metadata.labels", "metadata.annotations"})
 _QUANTITY = re.compile(r"\d+(\.\d+)?([numkMGTPE]|[KMGTPE]i)?")
 #: Fields below which numbers are quantities, by the name of a key above them.
 _MEASURED = frozenset({"requests", "limits", "hard", "capacity", "min", "max", "default", "defaultRequest"})
@@ -91,6 +92,8 @@ def _text(encoded: str) -> str:
 def _compare(before: Any, after: Any, path: str, name: str = "") -> Iterator[FieldChange]:
     if path in NOISE or before == after or _same(before, after, path):
         return
+    if path in _MAPS:  # where there is none, each of its keys is new: some of them are noise
+        before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*after, *before)):
             yield from _compare(before.get(key), after.get(key), _join(path, str(key)), str(key))
