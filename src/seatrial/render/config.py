@@ -35,6 +35,10 @@ def needed(app: ResolvedApp) -> dict[str, list[str]]:
     return keys | {name: ["password"] for name, store in app.stores.items() if has_password(store)}
 
 
+def _needed(scope: Scope) -> dict[str, list[str]]:
+    return needed(scope.app)
+
+
 def missing(app: ResolvedApp, secrets: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, list[str]]:
     """The keys whose values must come with the release and have not been given, by service or store."""
     if app.platform.secrets not in GIVEN:
@@ -55,7 +59,7 @@ def read_by(app: ResolvedApp, name: str) -> list[str]:
 
 def values(scope: Scope, name: str) -> dict[str, str] | None:
     """The values of a Secret that come with the release, or None while some are missing."""
-    keys = needed(scope.app).get(name, [])
+    keys = scope.once(_needed).get(name, [])
     given = scope.secrets.get(name, {})
     ours = scope.app.platform.secrets in GIVEN and keys and all(key in given for key in keys)
     return {key: given[key] for key in keys} if ours else None

@@ -22,6 +22,10 @@ def secured(scope: Scope, service: Service) -> bool:
 
 def hosts(scope: Scope) -> dict[str, tuple[str, bool]]:
     """The hosts of the app: the service that has each first in the file, and whether one of its services wants a certificate."""
+    return scope.once(_hosts)
+
+
+def _hosts(scope: Scope) -> dict[str, tuple[str, bool]]:
     found: dict[str, tuple[str, bool]] = {}
     for name, service in scope.app.services.items():
         if service.expose and service.expose.host and service.port:

@@ -8,9 +8,9 @@ release rolls only what it changes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -32,6 +32,8 @@ CALLS = "seatrial.dev/calls"
 #: The migration that a Deployment's version needs, by the name of its Job.
 MIGRATION_NAME = "seatrial.dev/migration"
 
+Known = TypeVar("Known")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -40,6 +42,14 @@ class Scope:
     app: ResolvedApp
     images: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, question: Callable[[Scope], Known]) -> Known:
+        """What a function of the scope answers, asked once: for what is about the whole app and asked for each service."""
+        if question not in self._known:
+            self._known[question] = question(self)
+        found: Known = self._known[question]
+        return found
 
     def selector(self, name: str, component: str) -> dict[str, str]:
         """The labels that select the pods of a service, store or job."""
