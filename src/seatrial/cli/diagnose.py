@@ -7,7 +7,9 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,12 @@ from seatrial.cli.source import FILE
 
 if TYPE_CHECKING:
     from seatrial.cluster.client import Client
+    from seatrial.release.redact import Redactor
     from seatrial.rules.finding import Finding
     from seatrial.rules.report import Report
     from seatrial.sources import Loaded
     from seatrial.world.load import Problem
+    from seatrial.world.objects import Obj
     from seatrial.world.world import World
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
@@ -95,15 +99,17 @@ async def _live(
     yes: bool,
 ) -> Report:
     from seatrial.cli.source import connect
+    from seatrial.release.redact import Redactor
     from seatrial.sources.live import live
 
     client, _ = connect(context, kubeconfig)
     try:
         chosen = [] if everywhere else list(namespaces) or [client.namespace]
-        loaded = await live(client, chosen)
+        redactor = Redactor()
+        loaded = await live(client, chosen, secret=lambda obj: redactor.add(_values(obj)))
         await _look_around(client, loaded.world)
         said = "the cluster" if everywhere else f"namespace{'s' if len(chosen) > 1 else ''} {', '.join(chosen)}"
-        report = _report(loaded, said)
+        report = _masked(_report(loaded, said), redactor)
         _show(report, output)
         if fix:
             commands = _mend(loaded.world, report, client if yes else None)
@@ -142,6 +148,28 @@ def _report(loaded: Loaded, said: str) -> Report:
     kept, ignored = Decisions().split(world, found(world, live=True, problems=problems))
     unread = tuple(problem for problem in problems if problem.severity != "note")
     return Report(said, tuple(causes(world, kept)), tuple(ignored), unread, len(world), 0)
+
+
+def _values(secret: Obj) -> Iterator[str]:
+    """The values of a Secret as they are meant; certificates are none."""
+    import base64
+    import binascii
+
+    for key, value in (secret.get("data") or {}).items():
+        if not key.endswith(".crt"):
+            with suppress(binascii.Error, ValueError, TypeError):
+                yield base64.b64decode(value).decode(errors="replace")
+
+
+def _masked(report: Report, redactor: Redactor) -> Report:
+    """What containers print, and events, may hold what is in a Secret."""
+
+    def clean(finding: Finding) -> Finding:
+        facts = tuple(replace(fact, text=redactor.text(fact.text)) for fact in finding.evidence)
+        return replace(finding, title=redactor.text(finding.title), cause=redactor.text(finding.cause), evidence=facts)
+
+    masked = (replace(c, finding=clean(c.finding), symptoms=tuple(map(clean, c.symptoms))) for c in report.causes)
+    return replace(report, causes=tuple(masked))
 
 
 def _show(report: Report, output: str) -> None:

@@ -7,10 +7,10 @@ certificates, which are public): no value can get into a finding.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from seatrial.cluster.api import Api, Refused, Resource, Served
+from seatrial.cluster.api import SECRETS, Api, Refused, Resource, Served
 from seatrial.cluster.client import Client, ClusterError
 from seatrial.sources.loaded import Input, Loaded
 from seatrial.world.graph.kinds import GROUPS
@@ -30,15 +30,20 @@ MORE = (
     ("postgresql.cnpg.io", "Cluster"),
     ("kustomize.toolkit.fluxcd.io", "Kustomization"),
 )
+#: The type of the Secrets in which Helm keeps its releases.
+RELEASE = "helm.sh/release.v1"
 #: Keys of Secrets whose values are no secrets.
 PUBLIC = frozenset({"tls.crt", "ca.crt"})
 #: Seconds that a cluster gets to answer; logs are read of so many containers, each so many lines.
 PATIENCE, LOGS, LINES = 10.0, 40, 200
 
 
-async def live(client: Client, namespaces: Sequence[str] = (), *, logs: int = LOGS) -> Loaded:
+async def live(
+    client: Client, namespaces: Sequence[str] = (), *, logs: int = LOGS, secret: Callable[[Obj], None] = lambda _: None
+) -> Loaded:
     """The world of a cluster: of some namespaces with what is outside of any, or of all where none is named.
 
+    `secret` sees each Secret before its values are dropped, so that they can be masked in what containers print.
     `facts` of the world hold `version` (the server's) and `kinds` (what is served, as (group, kind)). Raises ClusterError when
     the cluster does not answer at all.
     """
@@ -56,7 +61,11 @@ async def live(client: Client, namespaces: Sequence[str] = (), *, logs: int = LO
     )
     for answer in answers:
         for obj in answer if isinstance(answer, list) else ():
+            if obj.get("kind") == "Secret":
+                secret(obj)
             world.put(_kept(obj))
+    for obj in await _releases(api, namespaces):
+        world.put(obj)
     world.logs.update(await _logs(api, world, logs))
     return Loaded({"": world}, problems, [Input(", ".join(namespaces) or "all namespaces", "cluster", len(world))])
 
@@ -72,13 +81,29 @@ def _wanted(served: Served) -> Iterable[Resource]:
 async def _list(api: Api, kind: Resource, namespace: str) -> list[Obj] | Problem:
     try:
         # releases of Helm are Secrets too, each as large as its chart
-        fields = "type!=helm.sh/release.v1" if kind.kind == "Secret" else ""
+        fields = f"type!={RELEASE}" if kind.kind == "Secret" else ""
         return await api.list(kind, namespace, fields=fields)
     except Refused as refused:
         hint = "what it would have told is missing below; ask for `list` on it" if refused.code == 403 else ""
         return Problem("cluster", 0, 0, str(refused), hint, "warning")
     except ClusterError as error:
         return Problem("cluster", 0, 0, str(error))
+
+
+async def _releases(api: Api, namespaces: Sequence[str]) -> list[Obj]:
+    """Helm's releases by their metadata alone: each Secret is as large as its chart."""
+    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+    found: list[Obj] = []
+    for space in namespaces or ("",):
+        params = {"fieldSelector": f"type={RELEASE}"}
+        try:
+            answer = await api.request("GET", SECRETS.path(space), doing="listing releases", params=params, accept=accept)
+        except ClusterError:
+            continue  # who may not read Secrets was told so already
+        found += [
+            {"apiVersion": "v1", "kind": "Secret", "type": RELEASE, "metadata": each["metadata"]} for each in answer["items"]
+        ]
+    return found
 
 
 def _kept(obj: Obj) -> Obj:

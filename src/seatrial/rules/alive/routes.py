@@ -9,7 +9,9 @@ from typing import Any
 from seatrial.rules.alive.pods import is_over, is_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.rules.patching import Patch, patch_of, put
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.paths import split
 from seatrial.world.policies import End, in_the_way
 from seatrial.world.world import World, short
 
@@ -120,6 +122,15 @@ def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping
         )
     elif pods:
         yield from _on_the_way(world, ingress, where, service, port, pods[0], fact)
+
+
+def _redirected(ingress: Obj, path: str, service: Obj) -> Patch | None:
+    """To the only port that the Service has."""
+    ports = dig(service, "spec.ports", [])
+    if len(ports) != 1:
+        return None
+    field = (*split(path), "port")
+    return patch_of(ref_of(ingress), [put(ingress, field, {"number": ports[0]["port"]})])
 
 
 def _on_the_way(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from seatrial.rules.alive.pods import is_over, is_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.rules.patching import Patch, patch_of, put
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World, short
 
@@ -97,7 +98,17 @@ def _ports(world: World, service: Obj, pods: list[Obj]) -> Iterator[Finding]:
         ]
         if isinstance(target, str) and target not in names:
             title = f"{short(service)} sends port {port.get('port')} to {target!r}, and its pods have no port of that name"
-            yield told(RULES["service-port-unknown"], title, [service, world.root(pods[0])], facts)
+            patch = _redirected(service, number, declared)
+            yield told(RULES["service-port-unknown"], title, [service, world.root(pods[0])], facts, patch=patch)
         elif isinstance(target, int) and declared and target not in numbers:
             title = f"{short(service)} sends port {port.get('port')} to {target}, and its pods declare {have}"
-            yield told(RULES["service-port-odd"], title, [service, world.root(pods[0])], facts)
+            patch = _redirected(service, number, declared)
+            yield told(RULES["service-port-odd"], title, [service, world.root(pods[0])], facts, patch=patch)
+
+
+def _redirected(service: Obj, number: int, declared: list[Obj]) -> Patch | None:
+    """To the only port that the pods have; where they have several, a person has to say which is meant."""
+    if len(declared) != 1 or len(dig(service, "spec.ports", [])) != 1:
+        return None
+    meant = declared[0].get("name") or declared[0].get("containerPort")
+    return patch_of(ref_of(service), [put(service, ("spec", "ports", number, "targetPort"), meant)])

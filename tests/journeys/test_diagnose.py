@@ -1,0 +1,122 @@
+"""`seatrial diagnose` on a cluster: one cause with its symptoms, the fix tried and applied, no secret told, evidence read later."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from live import LiveTwin
+
+pytestmark = pytest.mark.xdist_group("diagnose")
+
+BROKEN = """
+apiVersion: v1
+kind: Secret
+metadata: {name: db}
+stringData: {password: correct-horse-battery}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata:
+      labels: {app: api}
+      annotations: {sim.seatrial.dev/api: "exits_after=0.1,exit_code=3"}
+    spec:
+      containers:
+        - name: api
+          image: api:1
+          command: [sh, -c, "echo cannot log in with correct-horse-battery; exit 3"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: api}
+spec: {selector: {app: api}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front}
+spec:
+  rules:
+    - host: shop.example.com
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}]}
+"""
+MISDIRECTED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1", ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: htpp}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(start_twin: Callable[..., LiveTwin]) -> LiveTwin:
+    return start_twin("diagnosed", "--simulate")
+
+
+def diagnose(cluster: LiveTwin, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "seatrial", "diagnose", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=cluster.environment, timeout=60)
+
+
+def namespace(cluster: LiveTwin, name: str, objects: str) -> None:
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("-n", name, "apply", "-f", "-", stdin=objects)
+
+
+def test_a_crash_is_the_cause_and_what_follows_from_it_stands_below(cluster: LiveTwin) -> None:
+    namespace(cluster, "broken", BROKEN)
+    cluster.kubectl("-n", "broken", "wait", "pod", "-l", "app=api", "--timeout=60s",
+                    "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff")  # fmt: skip
+    done = diagnose(cluster, "-n", "broken", "-o", "json")
+    assert done.returncode == 1, done.stderr
+    (cause,) = json.loads(done.stdout)["causes"]
+    assert cause["rule"] == "crash-exit"
+    assert [one["rule"] for one in cause["symptoms"]] == ["service-no-endpoints", "ingress-unavailable"]
+
+    shown = diagnose(cluster, "-n", "broken")
+    assert "cannot log in with ***" in shown.stdout
+    assert "correct-horse-battery" not in shown.stdout + shown.stderr + done.stdout
+
+    dump = cluster.kubectl("-n", "broken", "get", "deploy,rs,pods,svc,ing,events", "-o", "json")
+    saved = subprocess.run([sys.executable, "-m", "seatrial", "diagnose", "-", "-o", "json"], input=dump, capture_output=True,
+                           text=True, timeout=60, env=cluster.environment)  # fmt: skip
+    assert [cause["rule"] for cause in json.loads(saved.stdout)["causes"]] == ["crash-exit"]
+
+
+def test_the_fix_is_shown_as_a_command_then_applied_and_then_nothing_is_wrong(cluster: LiveTwin) -> None:
+    namespace(cluster, "misdirected", MISDIRECTED)
+    cluster.kubectl("-n", "misdirected", "rollout", "status", "deployment/web", "--timeout=60s")
+    shown = diagnose(cluster, "-n", "misdirected", "--fix")
+    assert shown.returncode == 1
+    assert "kubectl patch service web -n misdirected --type=json" in shown.stdout
+    assert cluster.kubectl("-n", "misdirected", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].targetPort}") == "htpp"
+
+    applied = diagnose(cluster, "-n", "misdirected", "--fix", "--yes")
+    assert "mended  Service web" in applied.stderr
+    assert cluster.kubectl("-n", "misdirected", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].targetPort}") == "http"
+    clean = diagnose(cluster, "-n", "misdirected")
+    assert (clean.returncode, clean.stdout.split(" in ")[0]) == (0, "Nothing found")
+
+
+def test_a_cluster_that_does_not_answer_and_a_folder_that_is_not_there_are_told(cluster: LiveTwin) -> None:
+    assert "there is no 'nowhere'" in diagnose(cluster, "nowhere").stderr
+    environment = cluster.environment
+    gone = subprocess.run([sys.executable, "-m", "seatrial", "diagnose", "--context", "nowhere"], capture_output=True, text=True,
+                          timeout=60, env=environment)  # fmt: skip
+    assert gone.returncode == 2 and "nowhere" in gone.stderr
