@@ -202,3 +202,21 @@ def test_the_version_that_traces_tell_is_that_of_the_image_wherever_it_was_set(o
         "  api: {image: a/api, port: 80}", rest=TRACED % "opentelemetry", images={} if image == "a/api" else {"api": image}
     )
     assert world.variables("Deployment", "api")["OTEL_SERVICE_VERSION"] == version
+
+
+def test_a_jvm_is_watched_from_inside_where_it_shows_metrics(of):
+    inside = {"HeapNearLimit", "CollectorBusy", "ConnectionsAwaited"}
+    world = of(
+        "  api: {image: a/api, port: 80, runtime: jvm, metrics: /m}\n  go: {image: a/go, port: 80, metrics: /m}", rest=PLATFORM
+    )
+    assert {alert["alert"] for alert in alerts(world, "api")} >= inside
+    assert not {alert["alert"] for alert in alerts(world, "go")} & inside
+    for alert in alerts(world, "api"):
+        promql_parser.parse(alert["expr"])
+        assert "{{ $value" in alert["annotations"]["description"]
+
+
+def test_the_dashboard_shows_what_goes_in_and_out_of_pods(watched):
+    model = json.loads(watched["ConfigMap", "shop-dashboard"]["data"]["shop.json"])
+    (panel,) = [panel for panel in model["panels"] if panel["title"] == "Network"]
+    assert [target["expr"].count("receive") for target in panel["targets"]] == [1, 0]

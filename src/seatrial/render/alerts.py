@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from seatrial.app.model import Metrics, Service
-from seatrial.render import database_alerts, gateway
+from seatrial.render import database_alerts, gateway, runtime_alerts
 from seatrial.render.scope import SERVICE, STORE, Scope
 from seatrial.render.telemetry import API, INTERVAL, meta, monitored, target
 from seatrial.world.objects import Obj
@@ -43,7 +43,12 @@ def service_rules(scope: Scope, name: str) -> Obj | None:
     if service.metrics:
         groups.append({"name": f"{name}-requests", "interval": INTERVAL, "rules": list(_recorded(scope, name, service))})
         groups.append({"name": f"{name}-objectives", "rules": list(_objectives(scope, name, service))})
-    groups.append({"name": f"{name}-pods", "rules": [*_pods(scope, name, service), *_jobs(scope, name, service)]})
+    groups.append(
+        {
+            "name": f"{name}-pods",
+            "rules": [*_pods(scope, name, service), *runtime_alerts.alerts(scope, name, service), *_jobs(scope, name, service)],
+        }
+    )
     spec = {"groups": groups}
     return {"apiVersion": API, "kind": "PrometheusRule", "metadata": meta(scope, name, name, SERVICE), "spec": spec}
 

@@ -21,6 +21,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 #: A panel: title, unit, and its queries with their legends. `@NS@` is the matcher of the namespace.
 Panel = tuple[str, str, tuple[tuple[str, str], ...]]
 _POD = '@NS@,pod=~"($service)-.+",container=~"$service"'
+_WAYS, _NETWORK = ("receive", "transmit"), 'container_network_%s_bytes_total{@NS@,pod=~"($service)-.+"}'
 _QUANTILE = 'histogram_quantile(%s, sum by (job, le) (service:latency_bucket:rate5m{@NS@,job=~"$service"}))'
 ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
@@ -57,6 +58,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                     ),
                 ),
             ),
+            ("Network", "Bps", tuple((f"sum by (pod) (rate({_NETWORK % way}[5m]))", f"{{{{pod}}}} {way}s") for way in _WAYS)),
         ),
     ),
     (

@@ -37,7 +37,7 @@ def lift(merger: Merger, context: Context, place: Place, variants: Variants) -> 
         return _labels(merger, variants)
     if place[-1:] == (INSTANCE,):
         return Inline("{{ .Release.Name }}")
-    for kinds, known, row in ROWS:
+    for kinds, known, row in (*BY_END.get(where.rpartition(" ")[2], ()), *BY_END["*"]):
         if (not kinds or context.kind in kinds) and known.fullmatch(where):
             return row(merger, context, place, variants)
     return None
@@ -334,3 +334,15 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         (("CronJob",), "spec schedule", _schedule),
     )
 ]
+
+
+def _by_end() -> dict[str, list[tuple[tuple[str, ...], re.Pattern[str], Row]]]:
+    found: dict[str, list[tuple[tuple[str, ...], re.Pattern[str], Row]]] = {"*": []}
+    for row in ROWS:
+        end = row[1].pattern.rpartition(" ")[2]
+        found.setdefault(end if end.isalpha() else "*", []).append(row)
+    return found
+
+
+#: The rows by the last step of their places, for most places are in none; under `*` those that end in anything.
+BY_END = _by_end()
