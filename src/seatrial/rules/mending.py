@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import applied
+from seatrial.world.objects import Ref
 from seatrial.world.world import World
 
 #: world -> what the rules find in it.
@@ -16,20 +17,43 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """The world after the patches that hold, those patches' findings, and what spoke against the others."""
+    """The world after the patches that hold, their findings in the order of their making, and what spoke against the others."""
 
     world: World
     done: tuple[Finding, ...] = ()
     refused: tuple[tuple[Finding, str], ...] = ()
 
 
-def mend(world: World, findings: Sequence[Finding], find: Find) -> Mended:
+def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
     """Try the patches, each on what those before it left. Findings without a patch are passed over.
 
-    All are tried together, and by halves where that does not hold, so that a thousand good patches cost two looks at the world.
+    Patches of different places are tried together, and by halves where that does not hold: a thousand good ones cost a few looks
+    at the world.  Those of one place come one after the other, each made anew for what the one before it left.
     """
-    present = _keys(find(world))
-    return _mend(world, [one for one in findings if one.patch and key_of(one) in present], present, find)
+    wanted = {key_of(one) for one in findings if one.patch}
+    mended = Mended(world)
+    while True:
+        present = list(find(mended.world))
+        batch = _apart(one for one in present if one.patch and key_of(one) in wanted)
+        if not batch:
+            return mended
+        wanted -= {key_of(one) for one in batch}
+        more = _mend(mended.world, batch, set(map(key_of, present)), find)
+        mended = Mended(more.world, mended.done + more.done, mended.refused + more.refused)
+
+
+def _apart(findings: Iterable[Finding]) -> list[Finding]:
+    """As many findings as there are whose patches touch different places."""
+    chosen: list[Finding] = []
+    taken: dict[Ref, list[str]] = {}
+    for finding in findings:
+        places = [(Ref(**part["ref"]), f"{each['path']}/") for part in finding.patch for each in part["operations"]]
+        if any(path.startswith(other) or other.startswith(path) for ref, path in places for other in taken.get(ref, ())):
+            continue
+        chosen.append(finding)
+        for ref, path in places:
+            taken.setdefault(ref, []).append(path)
+    return chosen
 
 
 def _mend(world: World, findings: Sequence[Finding], present: set[Key], find: Find) -> Mended:
@@ -42,7 +66,7 @@ def _mend(world: World, findings: Sequence[Finding], present: set[Key], find: Fi
         return Mended(world, (), ((findings[0], why),))
     half = len(findings) // 2
     first = _mend(world, findings[:half], present, find)
-    present = _keys(find(first.world)) if first.done else present
+    present = set(map(key_of, find(first.world))) if first.done else present
     rest = [one for one in findings[half:] if key_of(one) in present]  # the others went with the first half
     second = _mend(first.world, rest, present, find)
     return Mended(second.world, first.done + second.done, first.refused + second.refused)
@@ -50,12 +74,11 @@ def _mend(world: World, findings: Sequence[Finding], present: set[Key], find: Fi
 
 def _tried(world: World, findings: Sequence[Finding], present: set[Key], find: Find) -> tuple[World, str]:
     """The world after all of these patches, and what speaks against them ("" when nothing does)."""
-    for finding in findings:
-        try:
-            world = applied(world, finding.patch)
-        except ValueError as error:
-            return world, str(error)
-    left = _keys(find(world))
+    try:
+        world = applied(world, [part for finding in findings for part in finding.patch])
+    except ValueError as error:
+        return world, str(error)
+    left = set(map(key_of, find(world)))
     if any(key_of(one) in left for one in findings):
         return world, "the finding stays after its patch"
     if new := dict.fromkeys(str(key[0]) for key in sorted(left - present, key=str)):
@@ -66,7 +89,3 @@ def _tried(world: World, findings: Sequence[Finding], present: set[Key], find: F
 def key_of(finding: Finding) -> Key:
     """What makes a finding the same one in another world: its rule, what it is about, and its words."""
     return finding.rule, finding.refs, finding.title
-
-
-def _keys(findings: Iterable[Finding]) -> set[Key]:
-    return {key_of(finding) for finding in findings}

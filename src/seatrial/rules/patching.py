@@ -29,13 +29,13 @@ def put(obj: Obj, path: Path, value: Any) -> Operation:
     here: Any = obj
     for depth, step in enumerate(path[:-1]):
         inner = _step(here, step)
-        if inner is None:
+        if not isinstance(inner, list if isinstance(path[depth + 1], int) else dict):
             for missing in reversed(path[depth + 1 :]):
                 value = {missing: value}
             path = path[: depth + 1]
             break
         here = inner
-    present = _step(here, path[-1]) is not None or (isinstance(here, Mapping) and path[-1] in here)
+    present = path[-1] in here if isinstance(here, Mapping) else _step(here, path[-1]) is not None
     return {"op": "replace" if present else "add", "path": pointer(path), "value": value}
 
 
@@ -62,10 +62,10 @@ def applied(world: World, patch: Patch) -> World:
         if obj is None:
             raise ValueError(f"the patch is for {ref}, which is not there")
         changed[ref] = patched(obj, part["operations"])
-    copy = World(sources=world.sources)
+    copy = World()
     copy.facts, copy.logs = world.facts, world.logs
-    for obj in world:
-        copy.put(changed.get(ref_of(obj), obj))
+    for ref, obj in world.items():
+        copy.put(changed.get(ref, obj), world.sources.get(ref, ""), world.written(ref))
     return copy
 
 
