@@ -150,7 +150,7 @@ def test_only_the_hooks_of_this_operation_are_waited_for() -> None:
         "spec": {"activeDeadlineSeconds": 100},
     }
     obj = workload()
-    assert timeout([obj], [hook]).seconds == 100 * 2 + 65 * 2
+    assert timeout([obj], [hook], {}).seconds == 100 * 2 + 65 * 2
     assert timeout([obj], [hook], {ref_of(obj): workload(image="web:0")}).seconds == 65 * 2
 
 
@@ -164,6 +164,16 @@ def test_a_pause_is_no_guess_and_is_not_multiplied() -> None:
     share = share_of(new, workload("Rollout", image="web:0", replicas=1), 3.0, (new,))
     assert share is not None
     assert share.seconds == 65 * 3 + 600
+
+
+def test_where_nothing_is_known_of_what_runs_it_is_an_upgrade_with_everything() -> None:
+    hook = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "seed", "annotations": {"helm.sh/hook": "pre-install"}},
+        "spec": {"activeDeadlineSeconds": 100},
+    }
+    assert timeout([workload(replicas=3, **strategy(maxSurge=1, maxUnavailable=0))], [hook]).seconds == 100 * 2 + 3 * 65 * 2
 
 
 def test_without_workloads_there_is_still_a_minute() -> None:

@@ -64,11 +64,17 @@ def timeout(
     factor: float = 2.0,
     given: float | None = None,
 ) -> Timeout:
-    """The time for a rollout. `factor` multiplies what was computed, `given` replaces it; seconds."""
-    live = live or {}
+    """The time for a rollout. `factor` multiplies what was computed, `given` replaces it; seconds.
+
+    `live` is what is there of the objects: an empty map for a first install, None where it is not known, which gives the time
+    of an upgrade with every image pulled and every hook run.
+    """
+    known = live is not None
+    live = live if live is not None else {ref_of(obj): _unknown(obj) for obj in objects}
     shares = tuple(share for obj in objects if (share := share_of(obj, live.get(ref_of(obj)), factor, objects)) is not None)
     upgrade = any(ref_of(obj) in live for obj in objects)
-    waits = [(ref_of(hook), _job(hook)) for hook in hooks if hook["kind"] in ("Job", "Pod") and _runs(hook, upgrade)]
+    awaited = (hook for hook in hooks if hook["kind"] in ("Job", "Pod") and (not known or _runs(hook, upgrade)))
+    waits = [(ref_of(hook), _job(hook)) for hook in awaited]
     longest = max(shares, key=lambda share: share.seconds, default=None)
     total = (longest.seconds if longest else 0.0) + sum(seconds for _, seconds in waits) * factor
     lines = [f"{ref.kind} {ref.name} (hook): {seconds:.0f} s" for ref, seconds in waits]
@@ -81,6 +87,11 @@ def timeout(
     if whole > total:
         said += f", at least {LEAST:.0f} s"
     return Timeout(whole, (*lines, said), shares, tuple(_persons(objects, live)))
+
+
+def _unknown(obj: Obj) -> Obj:
+    """What may be live of an object: as many pods, of other images."""
+    return {"kind": obj["kind"], "metadata": obj["metadata"], "spec": {"replicas": dig(obj, "spec.replicas", 1)}}
 
 
 def _runs(hook: Obj, upgrade: bool) -> bool:
