@@ -175,6 +175,9 @@ def _item(value: Any, indent: str, template: bool) -> Iterator[str]:
         yield f"{indent}- {value.text}"
     elif isinstance(value, Namespaced):
         yield from value.written(_item(value.text, indent, template))
+    elif isinstance(value, Nested):
+        yield f"{indent}-"
+        yield f"{indent}  {{{{- {value.expression} | nindent {len(indent) + 2} }}}}"
     elif isinstance(value, Spread):
         yield from (f"{indent}{line}" for line in value.lines)
     elif isinstance(value, (Mapping, list, tuple)) and value:
