@@ -60,6 +60,20 @@ def test_two_faults_are_two_causes_and_the_one_with_more_symptoms_comes_first() 
     assert (second.finding.rule, second.symptoms) == ("image-not-found", ())
 
 
+def test_what_is_written_wrong_follows_from_nothing_and_explains_what_comes_of_it() -> None:
+    objects = stack("web")
+    told = [
+        finding("refused-quota", objects[0]),
+        finding("service-port-unknown", objects[3], objects[0]),
+        finding("ingress-refused", objects[4], objects[3], objects[0]),
+    ]
+    found = causes(World(objects), told)
+    assert {one.finding.rule: [each.rule for each in one.symptoms] for one in found} == {
+        "refused-quota": [],
+        "service-port-unknown": ["ingress-refused"],
+    }
+
+
 def test_a_node_explains_what_is_on_it() -> None:
     objects = stack("web")
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "uid": "n1"}}

@@ -23,7 +23,10 @@ DEPTH = {
     "crash-dependency": 4, "probe-kills": 3, "job-forever": -1,
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
-    "service": 8, "endpoints": 8, "ingress": 9, "route": 9, "gateway": 9,
+    "service": 8, "ingress": 9,
+    # what is written wrong follows from nothing
+    "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "ingress-service-missing": 0,
+    "ingress-port-missing": 0, "ingress-policy": 0, "ingress-class-missing": 0, "ingress-certificate-missing": 0,
 }  # fmt: skip
 #: A finding that says less than another about the same objects is not told beside it.
 OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed"}
