@@ -6,6 +6,7 @@ Nothing here knows a kind; that is for `refs` (what points at what) and for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +51,13 @@ def namespace_of(obj: Mapping[str, Any]) -> str:
 
 
 def labels_of(obj: Mapping[str, Any]) -> dict[str, str]:
-    return (obj.get("metadata") or {}).get("labels") or {}
+    found = (obj.get("metadata") or {}).get("labels")
+    return found if isinstance(found, dict) else {}
 
 
 def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
-    return (obj.get("metadata") or {}).get("annotations") or {}
+    found = (obj.get("metadata") or {}).get("annotations")
+    return found if isinstance(found, dict) else {}
 
 
 def controller_of(obj: Mapping[str, Any]) -> Obj | None:
@@ -76,8 +79,11 @@ def dig(obj: Any, path: str, default: Any = None) -> Any:
 
 def clone(obj: Obj) -> Obj:
     """A deep copy. Objects from a store are shared: clone before you change one."""
-    copy: Obj = orjson.loads(orjson.dumps(obj))
-    return copy
+    try:
+        copied: Obj = orjson.loads(orjson.dumps(obj))
+    except TypeError:  # a whole number of more than 64 bits, which only YAML can write
+        copied = deepcopy(obj)
+    return copied
 
 
 def depth(value: Any) -> int:

@@ -111,7 +111,7 @@ def _port(rule: Obj, port: Port | None) -> bool:
         return True
     for each in ports:
         wanted, last = each.get("port"), each.get("endPort")
-        if each.get("protocol", "TCP") != port.protocol:
+        if (each.get("protocol") or "TCP") != port.protocol:
             continue
         if wanted is None or wanted in (port.number, port.name or None):
             return True
@@ -299,8 +299,8 @@ def _unheard(world: World, obj: Obj, at: str, rule: Obj, ports: list[Port], who:
         return
     if any(isinstance(port["port"], int) and port["port"] in PROXY for port in given):
         return
-    known = {port.number for port in ports} | {port.name for port in ports if port.name}
-    if any(port["port"] in known or port["port"] in (53, "dns") for port in given):
+    known = {"53", "dns"} | {str(port.number) for port in ports} | {port.name for port in ports if port.name}
+    if any(str(port["port"]) in known for port in given):
         return
     listed = ", ".join(sorted({f"{port.name} {port.number}".strip() for port in ports}))
     also = [(ports[0].ref, ports[0].path, f"{who} listen on {listed}")]

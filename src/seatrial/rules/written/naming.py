@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import container, manifest
@@ -93,7 +94,7 @@ def _metadata(world: World, obj: Obj, at: Path, metadata: Obj) -> Iterator[Findi
         if value is not None and not isinstance(value, str):
             written = str(value).lower() if isinstance(value, bool) else str(value)
             yield tell(world, "label-not-text", obj, there, f"{key}: {brief(written)}", ops=[put(obj, there, written)])
-        elif value is not None and (len(value) > 63 or not _VALUE.fullmatch(value)):
+        elif value is not None and not _is_value(value):
             ops = [put(obj, there, value.replace("+", "_"))] if "+" in value and _VALUE.fullmatch(value.replace("+", "_")) else []
             yield tell(world, "label-invalid", obj, there, f"{key}: {brief(value)}", ops=ops)
         if not _is_key(key):
@@ -113,5 +114,11 @@ def _metadata(world: World, obj: Obj, at: Path, metadata: Obj) -> Iterator[Findi
         yield tell(world, "annotation-invalid", obj, (*at, "annotations"), f"{size // 1024} KiB together")
 
 
+@lru_cache(maxsize=8192)
+def _is_value(value: str) -> bool:
+    return len(value) <= 63 and _VALUE.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=8192)
 def _is_key(key: object) -> bool:
     return isinstance(key, str) and len(key.rpartition("/")[2]) <= 63 and _KEY.fullmatch(key) is not None

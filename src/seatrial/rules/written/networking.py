@@ -138,14 +138,14 @@ def _service_ports(world: World, obj: Obj, spec: Obj) -> Iterator[Finding]:
     if not ports and spec.get("clusterIP") != "None":
         yield tell(world, "service-ports", obj, ("spec", "ports"), "ports: none")
     names = Counter(text(port, "name") for port in ports)
-    taken = Counter((port.get("port"), port.get("protocol", "TCP")) for port in ports)
+    taken = Counter(_key(port) for port in ports)
     for place, port in enumerate(ports):
         at, number = ("spec", "ports", place), port.get("port")
         name, target = text(port, "name"), port.get("targetPort")
         if not _is_port(number):
             yield tell(world, "service-ports", obj, (*at, "port"), f"port: {brief(number)}")
-        elif taken[number, port.get("protocol", "TCP")] > 1:
-            taken[number, port.get("protocol", "TCP")] = 0
+        elif taken[_key(port)] > 1:
+            taken[_key(port)] = 0
             yield tell(world, "service-ports", obj, (*at, "port"), f"port: {number} stands twice")
         if isinstance(target, int) and not _is_port(target):
             yield tell(world, "service-ports", obj, (*at, "targetPort"), f"targetPort: {target}")
@@ -154,6 +154,10 @@ def _service_ports(world: World, obj: Obj, spec: Obj) -> Iterator[Finding]:
         elif name and names[name] > 1:
             names[name] = 0
             yield tell(world, "service-ports", obj, (*at, "name"), f"name: {name} stands twice")
+
+
+def _key(port: Obj) -> tuple[str, str]:
+    return str(port.get("port")), str(port.get("protocol") or "TCP")
 
 
 def _is_port(number: object) -> bool:

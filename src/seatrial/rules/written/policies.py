@@ -105,14 +105,14 @@ def _ports(world: World, obj: Obj, at: Path, rule: Obj) -> Iterator[Finding]:
         wrong = isinstance(number, int) and not 0 < number < 65536
         if end is not None and (not isinstance(number, int) or not isinstance(end, int) or end < number):
             wrong = True
-        if wrong or port.get("protocol", "TCP") not in ("TCP", "UDP", "SCTP"):
-            words = ", ".join(f"{key}: {port[key]}" for key in ("port", "endPort", "protocol") if key in port)
+        if wrong or (port.get("protocol") or "TCP") not in ("TCP", "UDP", "SCTP"):
+            words = ", ".join(f"{key}: {port[key]}" for key in ("port", "endPort", "protocol") if port.get(key) is not None)
             yield tell(world, "policy-port-protocol", obj, (*at, place), words)
 
 
 def _dns(world: World, obj: Obj, spec: Obj) -> Iterator[Finding]:
     for place, rule in enumerate(items(spec, "egress")):
-        protocols = {port.get("protocol", "TCP") for port in items(rule, "ports") if port.get("port") in (53, "dns")}
+        protocols = {str(port.get("protocol") or "TCP") for port in items(rule, "ports") if port.get("port") in (53, "dns")}
         if protocols == {"UDP"}:
             at = ("spec", "egress", place, "ports")
             ops = [{"op": "add", "path": f"/spec/egress/{place}/ports/-", "value": {"port": 53, "protocol": "TCP"}}]

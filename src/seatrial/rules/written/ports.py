@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import out, steps, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, text
@@ -106,14 +106,19 @@ def services(world: World, obj: Obj) -> Iterator[Finding]:
     declared = [port for template in behind for port in of_template(template)]
     if not behind:
         return
-    for port in world.graph.ports(ref):
+    ports = world.graph.ports(ref)
+    known = {each.name for each in declared if each.name} | {each.number for each in declared}
+    works = any(port.target in known for port in ports)
+    for port in ports:
         at = f"{port.path}.targetPort" if port.target != port.number else port.path
         also = [(behind[0].written, behind[0].spec_path, f"containers of {behind[0].ref} declare {_listed(declared)}")]
         if isinstance(port.target, str):
             matching = [each for each in declared if each.name == port.target]
             if not matching:
                 words = f"targetPort: {port.target}; the pods have {_listed(declared)}"
-                yield tell_of(world, "target-port-unknown", obj, at, words, also=also, ops=_nearest(obj, port, declared))
+                severity: Severity | None = "warning" if works else None  # the Service serves by another port
+                ops = _nearest(obj, port, declared)
+                yield tell_of(world, "target-port-unknown", obj, at, words, also=also, ops=ops, severity=severity)
         else:
             matching = [each for each in declared if each.number == port.target]
             if declared and not matching and not _listens_by_argument(behind, port.target):

@@ -172,7 +172,7 @@ def each_probe(world: World, container: Container) -> Iterator[Finding]:
 def _ports(world: World, container: Container, kind: str, probe: dict[str, object]) -> Iterator[Finding]:
     ports = items(container.spec, "ports")
     names = {text(port, "name") for port in ports}
-    numbers = {port.get("containerPort") for port in ports}
+    numbers = [port.get("containerPort") for port in ports]
     for handler in ("httpGet", "tcpSocket"):
         port = mapping(probe, handler).get("port")
         at = (*container.path, kind, handler, "port")

@@ -77,24 +77,27 @@ class Slip:
 @lru_cache(maxsize=4096)
 def slips(query: str, scoped: bool) -> tuple[Slip, ...]:
     """What is wrong with a query. `scoped`: it should name whose series it means (alerts and analyses do)."""
-    import promql_parser  # only worlds with queries pay for it
-
-    text = _PLACEHOLDER.sub("placeholder", query)
-    try:
-        tree = promql_parser.parse(text)
-    except ValueError as error:
-        return (Slip("promql-syntax", str(error).split("\n")[0]),)
+    tree = _tree(query)
+    if isinstance(tree, str):
+        return (Slip("promql-syntax", tree),)
     return tuple(dict.fromkeys(_all(tree, scoped)))
 
 
 def parsed(query: str) -> Any:
     """The tree of a query; None where it cannot be read."""
-    import promql_parser
+    tree = _tree(query)
+    return None if isinstance(tree, str) else tree
+
+
+@lru_cache(maxsize=4096)
+def _tree(query: str) -> Any:
+    """The tree of a query, or in words why it cannot be read."""
+    import promql_parser  # only worlds with queries pay for it
 
     try:
         return promql_parser.parse(_PLACEHOLDER.sub("placeholder", query))
-    except ValueError:
-        return None
+    except ValueError as error:
+        return str(error).split("\n")[0]
 
 
 def inner(node: Any) -> list[Any]:

@@ -5,7 +5,7 @@ What has the wrong type is reported by the rules of shapes; the others need not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from seatrial.rules.patching import Path
@@ -18,7 +18,7 @@ EMPTY: Obj = {}
 def mapping(obj: Any, *steps: str) -> Obj:
     """The mapping at some keys; an empty one where there is none."""
     for step in steps:
-        obj = obj.get(step) if isinstance(obj, Mapping) else None
+        obj = obj.get(step) if isinstance(obj, dict) else None
     return obj if isinstance(obj, dict) else EMPTY
 
 
@@ -36,7 +36,7 @@ def strings(obj: Any, *steps: str) -> list[str]:
 
 def value(obj: Any, *steps: str) -> Any:
     for step in steps:
-        obj = obj.get(step) if isinstance(obj, Mapping) else None
+        obj = obj.get(step) if isinstance(obj, dict) else None
     return obj
 
 

@@ -202,6 +202,8 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     near = get_close_matches(target.name, others, n=1, cutoff=0.75)
     words = f"names {target}" + (f"; there is {near[0]}" if near else "")
     severity: Severity | None = None if _is_complete(world, reference) else "warning"
+    if rule == "missing-target" and not near:
+        severity = "warning"  # the workload may be applied from elsewhere
     if rule == "missing-subset":
         words = f"subset: {reference.key}; no DestinationRule for its host"
     ops = []

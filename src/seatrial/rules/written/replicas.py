@@ -211,12 +211,16 @@ def requests(world: World, obj: Obj) -> Iterator[Finding]:
 
 def _filled_in(world: World, namespace: str, resource: str) -> bool:
     """Whether a limit range gives containers a request."""
-    return any(
-        resource in {**mapping(limit, "defaultRequest"), **mapping(limit, "default")}
-        for each in world.of("LimitRange")
-        if ref_of(each).namespace == namespace
-        for limit in items(each, "spec", "limits")
-    )
+    return resource in once(world, _defaults).get(namespace, ())
+
+
+def _defaults(world: World) -> dict[str, set[str]]:
+    """The resources that limit ranges give to containers, by namespace."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in world.of("LimitRange"):
+        for limit in items(each, "spec", "limits"):
+            found[ref_of(each).namespace] |= {*mapping(limit, "defaultRequest"), *mapping(limit, "default")}
+    return found
 
 
 def healthy(bound: object, pods: int) -> int:

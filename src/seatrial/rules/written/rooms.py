@@ -80,9 +80,7 @@ def demands(world: World) -> dict[str, list[Demand]]:
     """The demands by namespace. Jobs count with the pods that they run at once."""
     found: dict[str, list[Demand]] = {}
     for template in world.graph.templates:
-        if template.ref.kind in ("DaemonSet", "PodTemplate", "AnalysisTemplate") or not isinstance(
-            template.spec.get("containers"), list
-        ):
+        if template.ref.kind in ("DaemonSet", "PodTemplate", "AnalysisTemplate") or not _is_shaped(template.spec):
             continue  # a DaemonSet has a pod for each node, which nobody here counts
         pods = count(world, template.ref)
         obj = world.get(template.ref) or {}
@@ -91,6 +89,26 @@ def demands(world: World) -> dict[str, list[Demand]]:
             least, most, surge = 0, 0, int(number(obj, "spec", "parallelism", default=1))
         found.setdefault(template.ref.namespace, []).append(Demand(template.ref, _completed(world, template), least, most, surge))
     return found
+
+
+def _is_shaped(spec: Obj) -> bool:
+    """Whether a pod spec has the types that the reckoning of admission relies on; where it has not, others say so."""
+    for shelf in ("containers", "initContainers"):
+        listed = spec.get(shelf)
+        if not isinstance(listed, list):
+            if shelf == "containers" or listed is not None:
+                return False
+            continue
+        for each in listed:
+            resources = each.get("resources") if isinstance(each, dict) else None
+            if not isinstance(each, dict) or not isinstance(each.get("name"), str) or not isinstance(resources, dict | None):
+                return False
+            if not all(isinstance((resources or {}).get(side), dict | None) for side in ("requests", "limits")):
+                return False
+    whole = spec.get("resources")
+    return isinstance(spec.get("overhead"), dict | None) and (
+        whole is None or (isinstance(whole, dict) and all(isinstance(side, dict) for side in whole.values()))
+    )
 
 
 def _surge(obj: Obj, replicas: int) -> int:
@@ -121,7 +139,20 @@ def _completed(world: World, template: PodTemplate) -> Obj:
 
 
 def _ranges(world: World) -> dict[str, list[Obj]]:
-    return _by_namespace(world, "LimitRange")
+    """The limit ranges by namespace, those that have the types that the reckoning relies on."""
+    bounds = ("default", "defaultRequest", "min", "max", "maxLimitRequestRatio")
+    fine = {
+        space: [
+            each
+            for each in ranges
+            if all(isinstance(limit.get(bound, {}), dict) for limit in items(each, "spec", "limits") for bound in bounds)
+        ]
+        for space, ranges in _by_namespace(world, "LimitRange").items()
+    }
+    return {
+        space: [each for each in ranges if items(each, "spec", "limits") and {} not in items(each, "spec", "limits")]
+        for space, ranges in fine.items()
+    }
 
 
 def _quotas(world: World) -> dict[str, list[Obj]]:
@@ -222,9 +253,7 @@ def admitted(world: World, pods: Pods) -> Iterator[Finding]:
     space = ref_of(pods.obj).namespace
     quotas, ranges = once(world, _quotas).get(space, []), once(world, _ranges).get(space, [])
     namespace = world.get(Ref("", "Namespace", "", space)) if space else None
-    if not (quotas or ranges or namespace) or not all(
-        isinstance(each.get("name"), str) for each in items(pods.spec, "containers")
-    ):
+    if not (quotas or ranges or namespace) or not _is_shaped(pods.spec):
         return
     yield from _bounded(world, pods, quotas, ranges)
     if namespace is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, number, percent, text
-from seatrial.rules.written.telling import Path, put, take, tell
+from seatrial.rules.written.telling import Path, brief, put, take, tell
 from seatrial.world.objects import Obj
 from seatrial.world.world import World
 
@@ -290,6 +290,6 @@ def vpa(world: World, obj: Obj) -> Iterator[Finding]:
     mode = mapping(obj, "spec", "updatePolicy").get("updateMode")
     if mode is not None and mode not in ("Off", "Initial", "Recreate", "InPlaceOrRecreate", "Auto"):
         at = ("spec", "updatePolicy", "updateMode")
-        written = {False: "Off, which YAML reads as a truth value", True: "On, which YAML reads as a truth value"}.get(mode, mode)
+        written = f"{'On' if mode else 'Off'}, which YAML reads as a truth value" if isinstance(mode, bool) else brief(mode)
         ops = [put(obj, at, "Off")] if mode is False else []
         yield tell(world, "vpa-mode", obj, at, f"updateMode: {written}", ops=ops)

@@ -154,7 +154,7 @@ def _what(template: PodTemplate) -> tuple[object, ...]:
     return tuple(
         (
             text(each, "image").partition("@")[0].rpartition(":")[0],
-            tuple(port.get("containerPort") for port in items(each, "ports")),
+            tuple(str(port.get("containerPort")) for port in items(each, "ports")),
         )
         for each in items(template.spec, "containers")
     )
@@ -283,8 +283,10 @@ def controllers(world: World, obj: Obj) -> Iterator[Finding]:
     ref, pairs = ref_of(obj), mapping(obj, "spec", "selector", "matchLabels")
     if not pairs or items(obj, "spec", "selector", "matchExpressions"):
         return
-    for other in once(world, _by_pairs).get((obj.get("kind"), *sorted(map(str, pairs.items()))[:1]), ()):
-        if other.ref <= ref or other.ref.namespace != ref.namespace:
+    index = once(world, _by_pairs)
+    candidates = min((index.get((ref.kind, ref.namespace, str(pair)), []) for pair in pairs.items()), key=len)
+    for other in candidates:
+        if other.ref <= ref:
             continue
         if pairs.items() <= other.labels.items():
             also = [(other.written, other.labels_path, f"labels: {_pairs(other.labels)}")]
@@ -303,5 +305,5 @@ def _by_pairs(world: World) -> dict[tuple[object, ...], list[PodTemplate]]:
     found: dict[tuple[object, ...], list[PodTemplate]] = defaultdict(list)
     for template in world.graph.templates:
         for pair in template.labels.items():
-            found[template.ref.kind, str(pair)].append(template)
+            found[template.ref.kind, template.ref.namespace, str(pair)].append(template)
     return found

@@ -146,8 +146,10 @@ def node_ports(world: World, obj: Obj) -> Iterator[Finding]:
     """Node ports, which are one for the whole cluster."""
     ref = ref_of(obj)
     for place, port in enumerate(items(obj, "spec", "ports")):
-        key = (port.get("nodePort"), port.get("protocol", "TCP"))
-        for other in once(world, _node_ports).get(key, ()) if key[0] else ():
+        if not isinstance(port.get("nodePort"), int):
+            continue
+        key = (port["nodePort"], str(port.get("protocol") or "TCP"))
+        for other in once(world, _node_ports).get(key, ()):
             if other > ref:
                 yield tell_of(
                     world,
@@ -164,7 +166,7 @@ def _node_ports(world: World) -> dict[tuple[object, object], list[Ref]]:
     for service in world.of("Service"):
         for port in items(service, "spec", "ports"):
             if isinstance(port.get("nodePort"), int) and port["nodePort"]:
-                found[port["nodePort"], str(port.get("protocol", "TCP"))].append(ref_of(service))
+                found[port["nodePort"], str(port.get("protocol") or "TCP")].append(ref_of(service))
     return found
 
 

@@ -74,11 +74,12 @@ class Graph:
 
     def makers(self, ref: Ref) -> list[Maker]:
         """Who will make an object that nobody wrote, with the keys it will have where they are known."""
-        return [
-            maker
-            for maker in self._makers.get((ref.group, ref.kind, ref.name), ())
-            if maker.target.namespace == "*" or _together(maker.target.namespace, ref.namespace)
-        ]
+        spaces = self._makers_in.get((ref.group, ref.kind, ref.name))
+        if spaces is None:
+            return []
+        if not ref.namespace:
+            return [maker for makers in spaces.values() for maker in makers]
+        return [maker for namespace in (ref.namespace, "", "*") for maker in spaces.get(namespace, ())]
 
     def dangling(self) -> list[Reference]:
         """References whose target neither is here, nor is made by an object that is, nor always there.
@@ -261,6 +262,16 @@ class Graph:
             for one in references:
                 if one.relation == HABIT:
                     found[one.target.group, one.target.kind, one.target.name].append(Maker(one.source, one.path, one.target))
+        return found
+
+    @cached_property
+    def _makers_in(self) -> dict[tuple[str, str, str], dict[str, list[Maker]]]:
+        """The same by the namespace of what is made: one name is made in many of them."""
+        found: dict[tuple[str, str, str], dict[str, list[Maker]]] = {}
+        for name, makers in self._makers.items():
+            spaces = found[name] = defaultdict(list)
+            for maker in makers:
+                spaces[maker.target.namespace].append(maker)
         return found
 
     @cached_property
