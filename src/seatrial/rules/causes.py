@@ -32,6 +32,8 @@ DEPTH = {
 OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed"}
 #: What has no depth explains nothing and is explained by nothing.
 _FLAT = -1
+#: A finding is to blame on the first object it names, and on what that one owns; the others are where it shows.
+_OWNED = frozenset({"Pod", "ReplicaSet"})
 _SEVERITY = {"error": 0, "warning": 1, "note": 2}
 #: So many steps from a symptom to its cause: Ingress, Service, workload, ReplicaSet, Pod, node.
 STEPS = 6
@@ -60,7 +62,7 @@ def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
     deep = [one for one in merged if depth(one) != _FLAT]
     by_ref: dict[Ref, list[Finding]] = {}
     for one in deep:
-        for ref in one.refs:
+        for ref in one.refs[:1] + tuple(ref for ref in one.refs[1:] if ref.kind in _OWNED):
             by_ref.setdefault(ref, []).append(one)
     above: dict[int, Finding] = {}
     for one in deep:
