@@ -187,3 +187,14 @@ def test_a_first_install_that_fails_goes_again_and_a_kept_one_is_no_place_to_ret
     code, events = run("release", *broken, "--set", "message=again")
     assert code == 20
     assert "rolled back to revision 1" in events[-1]["text"]
+
+
+def test_without_a_helm_on_path_its_sdk_does_the_same(cluster, monkeypatch):
+    monkeypatch.setattr(helm, "binary", lambda: None)
+    run = Seatrial(cluster, "sdk")
+    code, events = run("release")
+    assert (code, events[-1]["reason"], events[0]["engine"]) == (0, "Released", "helm-python-sdk")
+    code, events = run("release", "--set", "image=example.com/backend:broken,profile=pull_error=not found")
+    assert (code, events[-1]["reason"]) == (20, "ImageUnavailable")
+    code, (history,) = run("history")
+    assert [one["status"] for one in history["revisions"]] == ["superseded", "failed", "deployed"]

@@ -204,10 +204,12 @@ def span(seconds: float) -> str:
 
 
 def table_lines(said: Mapping[str, Any]) -> list[str]:
-    """A table; one of results that are all well is a line."""
+    """A table; of results only those that are not well."""
     columns, rows = said.get("columns", ()), said.get("rows", ())
-    if list(columns)[:2] == ["check", "result"] and all(row[1] == "ok" for row in rows):
-        return [f"preflight: {len(rows)} checks, all well"]
+    if list(columns)[:2] == ["check", "result"]:
+        bad = [row for row in rows if row[1] != "ok"]
+        well = f"preflight: {len(rows)} checks, {'all' if not bad else len(rows) - len(bad)} well"
+        return [well, *_columns((), bad)]
     return [str(said.get("title", "")), *_columns(columns, rows)]
 
 
