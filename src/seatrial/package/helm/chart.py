@@ -27,7 +27,8 @@ def chart(name: str, worlds: Mapping[str, Sequence[Obj]], *, base: str = "", ver
     base = base or list(worlds)[-1]
     worlds = {base: worlds[base], **worlds}
     merger = _merger(name, worlds, {})
-    list(_templates(merger, worlds))  # what conditions are about is known only when everything has been seen
+    for _ in _templates(merger, worlds, written=False):  # what conditions are about is known when everything has been seen
+        pass
     merger = _merger(name, worlds, merger.values)
     templates = dict(_templates(merger, worlds))
     for group, own in {context.prefix for context in merger.contexts if context.prefix}:
@@ -146,8 +147,8 @@ def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]
                 yield environment, document(obj)
 
 
-def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]]:
-    """The path and text of each template, objects in the order of the base environment."""
+def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]], written: bool = True) -> Iterator[tuple[str, str]]:
+    """The path and text of each template (none unless `written`), objects in the order of the base environment."""
     found: dict[str, dict[Key, Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
     files = paths({key: obj for own in found.values() for key, obj in own.items()})
     together = _together(found)
@@ -162,7 +163,7 @@ def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]]) -> Iterator[
         context = Context.of(first, list(there))
         context.together, context.hosted = context.prefix in together, hosted
         merger.contexts.append(context)
-        yield f"templates/{files[key]}.yaml", _template(merger, context, there, complete=len(there) == len(worlds))
+        yield f"templates/{files[key]}.yaml", _template(merger, context, there, len(there) == len(worlds), written)
 
 
 def _together(found: Mapping[str, Mapping[Key, Obj]]) -> set[tuple[str, ...]]:
@@ -180,9 +181,11 @@ def _key(obj: Obj) -> Key:
     return group_of(obj), obj["kind"], _CHECKSUM.sub("", name) if labels_of(obj).get(COMPONENT) == "migration" else name
 
 
-def _template(merger: Merger, context: Context, there: Variants, complete: bool) -> str:
+def _template(merger: Merger, context: Context, there: Variants, complete: bool, written: bool) -> str:
     condition = "" if complete else _guard(merger, context, there)
     node = merger.node(context, (), there)
+    if not written:
+        return ""
     if context.component == "migration" and context.kind == "Job":
         return _migration(merger, context, node, list(there.values()), condition)
     return texts.guarded(document(node, template=True), condition)

@@ -178,6 +178,8 @@ class Merger:
         """A text that names the namespace it is in, where it says so, or where that is all that tells environments apart."""
         if not all(isinstance(value, str) and not re.search(_MARKS, value) for value in variants.values()):
             return None
+        if not any(self.namespaces.get(env, "") in value or env in value for env, value in variants.items()):
+            return None  # the usual case, without a pattern
         differ = len(set(variants.values())) > 1
         for pattern in NAMESPACE if differ else NAMESPACE[:1]:
             marked = set()
