@@ -108,6 +108,15 @@ def test_what_mends_itself_raises_no_alarm(what: str) -> None:
     assert bench.verdict.state == "succeeded", bench.verdict
 
 
+def test_what_was_broken_before_is_said_to_have_been() -> None:
+    broken = deployment("bad", profile="exits_after=3,exit_code=1", container=READY)
+    words = "it was like this before the release"
+    for changed, told in ((broken, True), (deployment("bad", profile="exits_after=2,exit_code=1", container=READY), False)):
+        bench = release([broken, deployment(container=READY)], [changed, deployment(container=NEXT)], 300)
+        assert bench.verdict.state == "doomed"
+        assert any(fact.text.startswith(words) for fact in bench.verdict.findings[0].evidence) is told
+
+
 def crashing(pods: int, replicas: int = 6) -> Profiles:
     """So many of all pods crash, and never stop crashing."""
     seen: list[str] = []

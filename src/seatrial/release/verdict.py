@@ -16,7 +16,7 @@ from seatrial.release.events import Rollout, Verdict
 from seatrial.release.tree import Row, new_pods, new_replicaset, old_pods, row_of
 from seatrial.rules.alive.pods import is_going, is_ready
 from seatrial.rules.causes import merge
-from seatrial.rules.finding import Finding, look_at
+from seatrial.rules.finding import Fact, Finding, look_at
 from seatrial.world import duration
 from seatrial.world.objects import Obj, Ref, annotations_of, clone, dig, ref_of
 from seatrial.world.world import World
@@ -83,6 +83,9 @@ _SETTINGS: dict[str, tuple[Callable[[str], float], str]] = {
     **dict.fromkeys(("crashes", "stubborn", "probes"), (_count, "a number from 1 on")),
     **dict.fromkeys(("patience", "patience-serving", "settle"), (_duration, "a duration such as 90s")),
 }
+
+
+_AS_BEFORE = Fact("it was like this before the release, which has not changed it: going back does not mend it")
 
 
 @dataclass
@@ -191,7 +194,14 @@ class Judge:
                     grave.append(finding)
         if grave and all(one.rule.startswith("deadline") for one in grave):  # the root cause is what the pods say
             grave = [one for one in found if one.severity != "note" and one not in grave] + grave
-        return grave
+        return [replace(one, evidence=(*one.evidence, _AS_BEFORE)) for one in grave] if self._is_as_before(ref, live) else grave
+
+    def _is_as_before(self, ref: Ref, live: Obj) -> bool:
+        """Whether a workload was not well before the release, which has not changed it."""
+        before = self.rollout.before.get(ref)
+        if before is None or dig(before, "metadata.generation") != dig(live, "metadata.generation"):
+            return False
+        return not row_of(self.world, before).settled
 
     def _remember(self, ref: Ref, found: Iterable[Finding], now: float) -> None:
         """Since when each finding stands; one that went away begins anew."""
