@@ -62,6 +62,7 @@ def record(name: str) -> None:
                 tmux("send-keys", f"{before}; echo be''gin", "Enter")
                 until("begin")
                 tmux("send-keys", "clear", "Enter")
+                time.sleep(0.5)
             for typed, ends in commands:
                 tmux("send-keys", *([typed] if typed == "C-c" else [typed, "Enter"]))
                 until(ends)
