@@ -42,7 +42,7 @@ Act = Callable[[Asked, Forward], Awaitable[Answer | None]]
 
 @dataclass
 class Fault:
-    """`act` on the requests whose line matches `pattern`, from the one after `skip` on, so many `times`."""
+    """`act` on the requests whose line and body match `pattern`, from the one after `skip` on, so many `times`."""
 
     pattern: str
     act: Act
@@ -50,8 +50,8 @@ class Fault:
     skip: int = 0
     done: int = 0
 
-    def takes(self, line: str) -> bool:
-        if self.done >= self.times or not re.search(self.pattern, line):
+    def takes(self, asked: Asked) -> bool:
+        if self.done >= self.times or not re.search(self.pattern, f"{asked.line}\n{asked.body.decode(errors='replace')}"):
             return False
         if self.skip:
             self.skip -= 1
@@ -227,7 +227,7 @@ class FaultProxy:
     folder: Path
     script: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-    #: No request is answered while this is so: connections are reset.
+    #: No request is answered while this is so: connections are reset (see `disappear`).
     gone: bool = False
 
     def __enter__(self) -> FaultProxy:
@@ -253,6 +253,11 @@ class FaultProxy:
         fault = Fault(pattern, act, times, skip)
         self.script.append(fault)
         return fault
+
+    def disappear(self) -> None:
+        """Break every connection, and every one that is tried from now on."""
+        self.gone = True
+        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
 
     def count(self, pattern: str) -> int:
         return sum(bool(re.search(pattern, line)) for line in self.asked)
@@ -288,7 +293,7 @@ class FaultProxy:
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         asked = Asked(f"{method} {path}", head, body)
         self.asked.append(asked.line)
-        act = None if self.gone else next((fault.act for fault in self.script if fault.takes(asked.line)), _through)
+        act = None if self.gone else next((fault.act for fault in self.script if fault.takes(asked)), _through)
         client_left = asyncio.ensure_future(reader.read())  # a watch that nobody reads any more ends upstream as well
         answering = asyncio.ensure_future(self._answered(act, asked, writer))
         try:

@@ -202,15 +202,16 @@ class Api:
                 return found
             params["continue"] = following
 
-    async def create(self, resource: Resource, obj: Obj) -> Obj:
+    async def create(self, resource: Resource, obj: Obj, *, again: bool = False) -> Obj:
+        """Create an object; `again`: also after an answer was lost, for whoever knows their own object when it is there (409)."""
         doing = f"creating {resource.kind} {name_of(obj)}"
-        made: Obj = await self.request("POST", resource.path(namespace_of(obj)), doing=doing, body=obj)
+        made: Obj = await self.request("POST", resource.path(namespace_of(obj)), doing=doing, body=obj, again=again)
         return made
 
-    async def replace(self, resource: Resource, obj: Obj) -> Obj:
-        """Replace an object as it was read: refused with 409 where somebody changed it since."""
-        path = resource.path(namespace_of(obj), name_of(obj))
-        done: Obj = await self.request("PUT", path, doing=f"updating {resource.kind} {name_of(obj)}", body=obj)
+    async def replace(self, resource: Resource, obj: Obj, *, again: bool = False) -> Obj:
+        """Replace an object as it was read: refused with 409 where somebody changed it since; `again` as in `create`."""
+        path, doing = resource.path(namespace_of(obj), name_of(obj)), f"updating {resource.kind} {name_of(obj)}"
+        done: Obj = await self.request("PUT", path, doing=doing, body=obj, again=again)
         return done
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> None:

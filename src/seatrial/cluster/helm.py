@@ -26,6 +26,9 @@ OLDEST = (3, 13)
 GRACE = 10.0
 
 
+#: prctl(2): the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
+
 #: What Helm says of a kind that the cluster does not serve.
 _KINDS_MISSING = re.compile(r"no matches for kind|ensure CRDs are installed|the server could not find the requested resource")
 
@@ -226,6 +229,8 @@ class Helm:
             arguments = [str(Path(sys.executable).with_name("helm")), "-m", "seatrial.cluster.helm_sdk"]
             kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
             stdin = json.dumps({**request, "kubeconfig": kubeconfig, "context": self.context})
+        if sys.platform == "linux":
+            _libc()  # loaded here: after a fork, only what is there may be used
         # A session of its own: a Ctrl-C in the terminal is ours to pass on, once, and in order.
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
@@ -235,6 +240,7 @@ class Helm:
             stdout=pipe,
             stderr=pipe,
             start_new_session=True,
+            preexec_fn=_with_us if sys.platform == "linux" else None,
             env={**os.environ, "HELM_NO_PLUGINS": "1"},
         )
         self._child = child
@@ -247,6 +253,21 @@ class Helm:
         if child.returncode:
             raise HelmError(_words(err.decode(errors="replace")) or f"helm ended with exit code {child.returncode}")
         return out.decode()
+
+
+def _with_us() -> None:
+    """In the child, before it is Helm: when we are killed, it is interrupted, and writes its release down as failed.
+
+    One that went on alone would still be applying while a later run, which sees that we are gone, takes the release up.
+    """
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+
+
+@cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None)
 
 
 async def _stop(child: asyncio.subprocess.Process, talk: asyncio.Future[tuple[bytes, bytes]]) -> None:

@@ -24,6 +24,9 @@ from seatrial.world.objects import Obj, labels_of, name_of
 PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
 #: What a rollback may return to.
 GOOD = frozenset({"deployed", "superseded"})
+#: How the description of a revision begins that was written down as failed.  Helm calls it superseded once another one follows,
+#: as any other; these words stay.
+NEVER = "Never came up: "
 #: Labels that Helm itself puts on its records; the rest are those somebody gave the release.
 _OWN_LABELS = frozenset({"name", "owner", "status", "version", "createdAt", "modifiedAt"})
 
@@ -128,12 +131,12 @@ def base_of(found: Sequence[Record]) -> Record | None:
 
 def good_of(found: Sequence[Record]) -> Record | None:
     """The last revision that is not known to have failed."""
-    return next((one for one in reversed(found) if one.status in GOOD), None)
+    return next((one for one in reversed(found) if one.status in GOOD and not one.description.startswith(NEVER)), None)
 
 
 def unlocked(record: Record, why: str) -> Obj:
     """The object that holds a record, changed so that Helm takes it for one that failed."""
-    data = {**record.data, "info": {**record.data.get("info", {}), "status": "failed", "description": why}}
+    data = {**record.data, "info": {**record.data.get("info", {}), "status": "failed", "description": f"{NEVER}{why}"}}
     packed = base64.b64encode(gzip.compress(orjson.dumps(data), mtime=0))
     secret = record.stored.get("kind") == "Secret"
     text = (base64.b64encode(packed) if secret else packed).decode()

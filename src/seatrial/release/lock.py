@@ -162,6 +162,9 @@ class Lock:
         while True:
             lease = await self._api.get(LEASES, self._namespace, self._name)
             holder = holder_of(lease)
+            if holder is not None and holder.identity == self.identity:  # we made it, and the answer to that was lost
+                self._beating = asyncio.ensure_future(self._beat())
+                return None
             if lease is None or holder is None or self._believed_dead(lease, holder, same):
                 if await self._taken(lease):
                     return holder
@@ -185,9 +188,9 @@ class Lock:
         self._since = _stamp(self._now())
         try:
             if lease is None:
-                await self._api.create(LEASES, self._lease({}))
+                await self._api.create(LEASES, self._lease({}), again=True)
             else:
-                await self._api.replace(LEASES, self._lease(lease))
+                await self._api.replace(LEASES, self._lease(lease), again=True)
         except Refused as refused:
             if refused.code == 409:
                 return False
@@ -201,13 +204,15 @@ class Lock:
         with contextlib.suppress(ClusterError):
             await self._renew()
 
-    async def give(self) -> None:
-        """Give the lock back; one that is no longer ours is left alone."""
+    async def give(self, *, reachable: bool = True) -> None:
+        """Give the lock back; one that is not ours any more is left alone, and one out of reach ends with its heartbeat."""
         if self._beating is None:
             return
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
         self._beating = None
+        if not reachable:
+            return
         with contextlib.suppress(ClusterError):
             lease = await self._api.get(LEASES, self._namespace, self._name)
             if lease and dig(lease, "spec.holderIdentity") == self.identity:

@@ -10,6 +10,7 @@ Telling, locking and interrupts are `session`'s; how one gets back to what ran b
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from seatrial.cluster.client import Client, ClusterError
 from seatrial.cluster.helm import Helm, HelmError
@@ -25,6 +26,9 @@ from seatrial.release.timeout import Timeout, share_of, timeout
 from seatrial.world.objects import Obj, name_of
 
 __all__ = ["OnFailure", "Parts", "Release", "Stop", "Wish"]
+
+#: Phases of one that has died in which nobody had seen yet whether its revision is up.
+_UNSURE = frozenset({"apply", "watch", "verify"})
 
 
 class Release(Session):
@@ -47,9 +51,16 @@ class Release(Session):
         await self.take_lock(self.source.namespace_object)
         if await self._overtaken(last):
             plan, limit = await self._planned()
+        if (
+            self.taken_from and self.taken_from.phase in _UNSURE
+        ):  # its last revision may never have come up: better the one before
+            self.previous = good_of(self.records[:-1]) or self.previous
         rollout = self._rollout(plan, limit)
         try:
-            await self._apply(plan, rollout, limit)
+            if self._left_applied(plan):
+                await self._take_up(rollout, plan, limit)
+            else:
+                await self._apply(plan, rollout, limit)
             await self._verify(rollout)
         except Stop as stop:
             return await self._failed(stop, rollout, plan)
@@ -119,6 +130,26 @@ class Release(Session):
             await ended(upgrade)
             await ended(watch)
 
+    def _left_applied(self, plan: Plan) -> bool:
+        """Whether one that has died had applied just this, hooks and all, and was watching it."""
+        last, before = self.records[-1] if self.records else None, self.taken_from
+        if last is None or last.status != "deployed" or plan.changes or before is None or before.phase not in ("watch", "verify"):
+            return False
+        ran = sorted(str(hook.get("name")) for hook in last.hooks if set(hook.get("events") or ()) - {"test"})
+        return ran == sorted(name_of(hook) for hook in plan.hooks)
+
+    async def _take_up(self, rollout: Rollout, plan: Plan, limit: Timeout) -> None:
+        """Watch what is applied already: its hooks have run, and a migration is not run twice."""
+        await self.enter("watch")
+        *self.records, applied = self.records  # what was there before this release began
+        self.tell("note", text=f"revision {applied.revision} was applied by {self.taken_from}: taking it up from there")
+        watcher = self.watcher(replace(rollout, objects=plan.objects, before={}))
+        watcher.applied(await self.live(plan.objects))
+        verdict = await watcher.run(self.parts.clock.monotonic() + limit.seconds)
+        if verdict.state != "succeeded":
+            raise self._stopped(verdict)
+        self.judged(verdict)
+
     async def _upgrade(self, seconds: float) -> None:
         owner, host = whoami()
         await self.helm.upgrade(
@@ -139,6 +170,7 @@ class Release(Session):
                 self.client, rollout, tell=self.tell, clock=self.parts.clock, settle=settle, smoke=smoke
             )
             if verdict.state != "succeeded":
+                self.judged(verdict)
                 self.findings += verdict.findings
                 raise Stop(verdict.reason or "VerificationFailed", verdict.text, verdict=verdict)
 
@@ -153,10 +185,10 @@ class Release(Session):
         verdict = stop.verdict or Verdict("doomed", stop.reason, stop.text)
         failed = self.phase
         self.leave("failed", stop.text)
+        await self._write_down(stop)  # first: if we are killed in what follows, nobody takes it for a version that was up
         if self.parts.save:
             await self.enter("evidence")
             await self._save(verdict, rollout)
-        await self._write_down(stop)
         choice = self.wish.on_failure
         if choice == "ask":
             goal = f"Roll back to revision {self.previous.revision}?" if self.previous else "Uninstall what was installed?"
@@ -188,7 +220,7 @@ class Release(Session):
         except (OSError, ClusterError) as error:  # a full disk is no reason to leave a broken release running
             self.tell("warning", text=f"the evidence could not be saved: {error}")
         else:
-            self.tell("evidence", folder=str(self.evidence.folder), page=str(self.evidence.page))
+            self.tell("evidence", **self.evidence.as_json())
 
 
 def _is_readable(obj: Obj) -> bool:

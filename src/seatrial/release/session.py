@@ -109,6 +109,7 @@ class Session:
         self.summary: Mapping[str, int] = {}
         self.previous: Record | None = None
         self.failed: Phase | None = None
+        self.taken_from: Holder | None = None  # the dead one whose lock we took, with the phase it was in
         self.begin = parts.clock.monotonic()
         self.phase: Phase | None = None
         self._seconds: dict[str, float] = {}
@@ -201,7 +202,7 @@ class Session:
             stop = await self.cancelled()
         self.leave("failed" if stop.code else "done")
         with contextlib.suppress(asyncio.CancelledError):
-            await self.lock.give()
+            await self.lock.give(reachable=stop.reason != "Unreachable")
         return await self._result(stop)
 
     def _source_said(self, error: SourceError) -> Stop:
@@ -312,6 +313,7 @@ class Session:
 
         before = await self.lock.take(self.wish.wait_for_lock, waits)
         if before is not None:
+            self.taken_from = before
             self.tell("warning", text=f"took over the lock of {before}: its heartbeat has stopped")
         self.tell("lock", state="held", holder=self.lock.owner, host=self.lock.host)
 
