@@ -70,3 +70,17 @@ def test_a_job_may_take_at_least_the_second_in_which_it_starts():
 def test_what_the_api_server_would_refuse_is_refused_in_the_file(wrong):
     with pytest.raises(AppFileErrors):
         world_of(wrong)
+
+
+def test_what_an_alert_tells_to_look_at_is_there_whatever_rolls_the_service():
+    _, objects = world_of(
+        "services: {web: {image: x/web, port: 80, metrics: /metrics, slo: 99.9, canary: [20]}}\n"
+        "platform: {rollouts: argo-rollouts, monitoring: prometheus-operator}"
+    )
+    groups = of(objects, "PrometheusRule")["web"]["spec"]["groups"]
+    told = [rule["annotations"]["runbook"] for group in groups for rule in group["rules"] if "alert" in rule]
+    assert not any("deploy/" in words for words in told), "a Rollout is no Deployment"
+    chosen = [words.split(" -l ")[1].split()[0].rstrip(";") for words in told if " logs -l " in words]
+    assert chosen
+    (web,) = [one for one in workloads(objects) if one.kind == "Rollout"]
+    assert all(dict(pair.split("=") for pair in words.split(",")).items() <= web.labels.items() for words in chosen)

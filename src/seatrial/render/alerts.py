@@ -17,7 +17,7 @@ from math import ceil
 
 from seatrial.app.model import Metrics, Service
 from seatrial.render import database_alerts, gateway, runtime_alerts
-from seatrial.render.scope import SERVICE, STORE, Scope
+from seatrial.render.scope import COMPONENT, NAME, SERVICE, STORE, Scope
 from seatrial.render.telemetry import API, INTERVAL, meta, monitored, target
 from seatrial.world.objects import Obj
 
@@ -81,6 +81,11 @@ def number(value: float) -> str:
     return f"{value:.10f}".rstrip("0").rstrip(".")
 
 
+def _chosen(name: str) -> str:
+    """What selects the pods of a service, whether a Deployment or a Rollout made them."""
+    return f"{NAME}={name},{COMPONENT}={SERVICE}"
+
+
 # -- requests ------------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +127,7 @@ def _objectives(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             "critical",
             f"{name} fails requests",
             f"{{{{ $value | humanizePercentage }}}} of the requests to {name} failed with 5xx over five minutes.",
-            f"{kubectl} logs deploy/{name} --since=10m; was there a release?",
+            f"{kubectl} logs -l {_chosen(name)} --since=10m; was there a release?",
         )
     else:
         kept = slo.availability or 99.9
@@ -183,7 +188,7 @@ def _burn(scope: Scope, name: str, what: str, bad: str, every: str, kept: float,
             f"{name} uses its {what.lower()} budget {number(factor)} times too fast",
             f"{{{{ $value | humanizePercentage }}}} of the requests to {name} {words}, over {long}; "
             f"{number(round(100 - kept, 6))}% over 30 days were promised.",
-            f"kubectl -n {scope.app.namespace} logs deploy/{name} --since={hours}h; was there a release?",
+            f"kubectl -n {scope.app.namespace} logs -l {_chosen(name)} --since={hours}h; was there a release?",
             window=long,
         )
 
