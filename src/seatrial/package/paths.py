@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from seatrial.world.objects import Obj, labels_of
 
@@ -18,13 +18,13 @@ def paths(objects: Mapping[Key, Obj]) -> dict[Key, str]:
     owners = {key: labels_of(obj).get(NAME, "") for key, obj in objects.items()}
     short = {key: _short(key, owners[key]) for key in objects}
     found: dict[Key, str] = {}
+    taken: set[str] = set()
     for form in (short, {key: _named(key, owners[key]) for key in objects}):
-        found |= {key: path for key, path in form.items() if key not in found and _once(form.values(), path, found.values())}
+        times = Counter(form.values())
+        chosen = {key: path for key, path in form.items() if key not in found and times[path] == 1 and path not in taken}
+        found |= chosen
+        taken |= set(chosen.values())
     return {key: found.get(key) or f"{_named(key, owners[key])}.{key[0] or 'core'}" for key in objects}
-
-
-def _once(forms: Iterable[str], path: str, taken: Iterable[str]) -> bool:
-    return Counter(forms)[path] == 1 and path not in set(taken)
 
 
 def _short(key: Key, owner: str) -> str:
