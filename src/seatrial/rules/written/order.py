@@ -252,6 +252,11 @@ def arguments(world: World, obj: Obj) -> Iterator[Finding]:
         templates = [_template(world, obj, each) for each in items(analysis, "templates")]
         known = [each for each in templates if each is not None]
         given = {text(each, "name") for each in items(analysis, "args")}
+        for nth, each in enumerate(items(analysis, "args")):
+            if "{{args." in text(each, "value").replace(" ", ""):
+                words = f"{text(each, 'name')}: {each['value']}"
+                title = f"gives its analysis the argument {text(each, 'name')} as a reference, which nobody resolves"
+                yield tell_of(world, "analysis-argument-self", obj, f"{path}.args[{nth}].value", words, title=title)
         taken = {text(each, "name"): each for template in known for each in items(template, "spec", "args")}
         open_ = [name for name, each in taken.items() if name not in given and "value" not in each and "valueFrom" not in each]
         for name in open_:

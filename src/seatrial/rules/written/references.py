@@ -131,8 +131,9 @@ def missing(world: World, obj: Obj) -> Iterator[Finding]:
             continue
         if not graph.is_there(target):
             rule = _rule(world, reference)
-            if rule and (target, "") not in told:
-                told.add((target, ""))
+            key = reference.key if rule == "missing-subset" else ""
+            if rule and (target, key) not in told:
+                told.add((target, key))
                 yield _absent(world, obj, reference, rule)
         elif reference.key and not reference.optional:
             finding = _key(world, obj, reference)
@@ -201,6 +202,11 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     others = [ref_of(each).name for each in world.of(target.kind) if ref_of(each).namespace in (target.namespace, "")]
     near = get_close_matches(target.name, others, n=1, cutoff=0.75)
     words = f"names {target}" + (f"; there is {near[0]}" if near else "")
+    abroad = sorted(
+        {ref_of(each).namespace for each in world.of(target.kind) if ref_of(each).name == target.name} - {"", target.namespace}
+    )
+    if abroad and not near:
+        words += f"; there is one in {abroad[0]}"
     severity: Severity | None = None if _is_complete(world, reference) else "warning"
     if rule == "missing-target" and not near:
         severity = "warning"  # the workload may be applied from elsewhere
