@@ -293,6 +293,16 @@ def test_a_deadline_shorter_than_a_pods_start_is_found() -> None:
     assert findings(target(deployment(more=slow, spec="progressDeadlineSeconds: 900")), "deadline-short") == []
 
 
+def test_a_workload_that_is_broken_already_and_stays_as_it_is() -> None:
+    status = ", status: {observedGeneration: 1, replicas: 3, updatedReplicas: 3, availableReplicas: %d}}"
+    live = deployment().rstrip().removesuffix("}").replace("metadata: {name: web}", "metadata: {name: web, generation: 1}", 1)
+    (found,) = findings(target(deployment(), live + status % 1), "not-well-now")
+    assert found.title == "Deployment web is not well now, and this release does not change its pods"
+    assert found.evidence[0].text == "1 of 3 ready"
+    assert findings(target(deployment(image="web:2"), live + status % 1), "not-well-now") == []
+    assert findings(target(deployment(), live + status % 3), "not-well-now") == []
+
+
 # the whole
 
 
@@ -305,7 +315,7 @@ def test_all_checks_are_made_whatever_the_others_find() -> None:
         deployment(image="Web:1:2", more=FROM_KEY) + "\n---\n{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}}"
     )
     assert {one.rule for one in findings(at)} == {"image-name", "reference-missing", "kind-not-served", "node-room"}
-    assert len(rows(at, "Preflight")) == 12
+    assert len(rows(at, "Preflight")) == 13
     assert served().of({"apiVersion": "v1", "kind": "Pod"}) is not None
 
 

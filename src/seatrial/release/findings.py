@@ -56,6 +56,8 @@ RULES = {
              "seatrial release … --recover takes it for failed and goes on"),
         Rule("release-in-progress", "warning", "this release is in progress elsewhere", "The two would undo one another's work.", "wait for it; the lock is given when it ends"),
         Rule("neighbour-pending", "note", "another release of the namespace is under way", "It takes room that was counted as free.", "wait for it if room is scarce"),
+        Rule("not-well-now", "warning", "a workload is not well, and is not changed", "It ends the release, and going back to the version before does not mend it.",
+             "mend it first, or let this release change it"),
         Rule("namespace-going", "error", "the namespace is being deleted", _REFUSED, "wait until it is gone, or release to another one"),
         # what was given
         Rule("secrets-unreadable", "error", "a secrets file cannot be decrypted", "Nothing can be rendered.", "get one of the keys it is encrypted for"),

@@ -21,6 +21,7 @@ from seatrial.release.preflight import (
     references,
     releases,
     webhooks,
+    workloads,
 )
 from seatrial.release.preflight.target import Table, Target
 from seatrial.rules.finding import Finding
@@ -79,6 +80,7 @@ CHECKS: tuple[Check, ...] = (
     Check("webhooks", (webhooks.check,), _keys(*webhooks.CONFIGURATIONS)),
     Check("images", (images.check,), summary=images.summary),
     Check("deadlines", (deadlines.check,)),
+    Check("workloads", (workloads.check,)),
 )
 
 
