@@ -322,3 +322,29 @@ def test_what_the_release_takes_away_makes_room_in_the_end() -> None:
     assert [one.severity for one in findings(at, "quota-exceeded")] == ["warning"]
     kept = target(new + old, old, node("a") + pods + quota(used="{pods: '4'}", pods="6"))
     assert {(one.rule, one.severity) for one in findings(kept)} == {("node-room", "error"), ("quota-exceeded", "error")}
+
+
+def test_a_replica_goes_where_its_volume_is() -> None:
+    import json
+
+    body = {"replicas": 1, "selector": {"matchLabels": {"app": "db"}}, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
+    sets = [
+        json.dumps(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "StatefulSet",
+                "metadata": {"name": "db"},
+                "spec": {
+                    **body,
+                    "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": image}]}},
+                },
+            }
+        )
+        for image in ("db:2", "db:1")
+    ]
+    claim = "\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-db-0}, spec: {volumeName: pv}}"
+    volume = "\n---\n{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: In, values: [%s]}]}]}}}}"
+    nodes = node("a", labels="zone: a") + node("b", labels="zone: b", taints="{key: gpu, effect: NoSchedule}")
+    assert findings(target(*sets, nodes + claim + volume % "a"), "node-room") == []
+    (found,) = findings(target(*sets, nodes + claim + volume % "b"), "node-room")
+    assert "1 node(s) had untolerated taint(s), 1 node(s) had volume node affinity conflict" in found.title

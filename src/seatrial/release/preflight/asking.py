@@ -23,6 +23,7 @@ from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_
 PODS = Resource("", "v1", "Pod", "pods", True)
 PRIORITIES = Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False)
 STORAGE = Resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", False)
+CLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True)
 VOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes", False)
 VALIDATING = Resource(
     "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False
@@ -165,6 +166,7 @@ class _Asking:
             resource = self.served.of_ref(ref)
             if resource is not None and (ref.kind, ref.namespace, ref.name) not in own and ref.kind not in _LISTED:
                 asked.append(self._one(resource, ref))
+        asked += [self._one(CLAIMS, ref) for ref in claims_of_replicas(self.plan) if ref not in self.plan.live]
         await asyncio.gather(*asked)
         claims = [*self.answers.named.values(), *self.plan.live.values()]
         bound = {dig(obj, "spec.volumeName") for obj in claims if obj and obj["kind"] == _CLAIM} - {None, ""}
@@ -204,6 +206,8 @@ class _Asking:
             )
 
 
+#: Claims that are looked at of each template.
+MOST_CLAIMS = 50
 #: Kinds that are listed whole, and so need not be asked for by name.
 _LISTED = frozenset({"PriorityClass", "StorageClass"})
 _CLAIM = "PersistentVolumeClaim"
@@ -212,6 +216,17 @@ _CLAIM = "PersistentVolumeClaim"
 def definition(name: str) -> Ref:
     """A CustomResourceDefinition by its name, `rollouts.argoproj.io`."""
     return Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", name)
+
+
+def claims_of_replicas(plan: Plan) -> list[Ref]:
+    """The claims that the replicas of StatefulSets have from their templates, where these run already."""
+    return [
+        Ref("", _CLAIM, namespace_of(obj), f"{name_of(template)}-{name_of(obj)}-{number}")
+        for ref, obj in plan.live.items()
+        if ref.kind == "StatefulSet"
+        for template in dig(obj, "spec.volumeClaimTemplates", [])
+        for number in range(min(MOST_CLAIMS, int(dig(obj, "spec.replicas", 1))))
+    ]
 
 
 def resource_key(resource: Resource) -> str:

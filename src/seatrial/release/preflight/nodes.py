@@ -17,7 +17,7 @@ from seatrial.release.preflight.pods import Load, daemon_runs, daemon_toleration
 from seatrial.release.preflight.target import NODES, PODS, Table, Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import pod_resources, quantity
-from seatrial.world.objects import Obj, controller_of, dig, labels_of, name_of, namespace_of
+from seatrial.world.objects import Obj, Ref, controller_of, dig, labels_of, name_of, namespace_of
 from seatrial.world.scheduling.choice import Placer
 from seatrial.world.scheduling.shelf import Shelf
 from seatrial.world.scheduling.state import ClusterState
@@ -196,7 +196,7 @@ class Game:
         load, moved = one.load, False
         most = load.after + load.surge - load.kept
         while one.missing and self._allowed(one, most):
-            one.words = self._placer.place(self._pod(load))
+            one.words = self._placer.place(self._pod(load, load.after - 1 - one.placed))
             if one.words:
                 break
             one.placed += 1
@@ -242,15 +242,22 @@ class Game:
         if stuck:
             yield load, len(stuck), stuck[0]
 
-    def _pod(self, load: Load) -> Obj:
+    def _pod(self, load: Load, number: int = 0) -> Obj:
+        """A pod to be placed; of a StatefulSet the one with this number."""
         self._count += 1
         new = load.new
         uid = f"seatrial-{self._count}"
         metadata = {**new["metadata"], "uid": uid, "name": f"{new['metadata']['name']}-{self._count}"}
         spec = {**new["spec"], "priority": self._priority(new["spec"])}
         claims = {name_of(one) for one in dig(load.obj, "spec.volumeClaimTemplates", [])}
-        if claims:  # each replica has its own
+        if claims:  # each replica has its own; those that are bound keep it where they are
+            named = {name: f"{name}-{name_of(load.obj)}-{number}" for name in sorted(claims)}
             spec["volumes"] = [one for one in spec.get("volumes") or () if one["name"] not in claims]
+            spec["volumes"] += [
+                {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+                for name, claim in named.items()
+                if self._target.named.get(Ref("", "PersistentVolumeClaim", namespace_of(load.obj), claim)) is not None
+            ]
         return {**new, "metadata": metadata, "spec": spec}
 
     def victims(self, load: Load) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.release.findings import found
-from seatrial.release.lock import holder_of, is_dead
+from seatrial.release.lock import holder_of, is_dead, is_gone
 from seatrial.release.preflight.target import Target
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world.objects import dig, labels_of
@@ -21,7 +21,7 @@ def check(target: Target) -> Iterator[Finding]:
             cause="The Helm that made it was killed, or is at work still; as long as it is pending, Helm refuses every upgrade.",
         )
     holder = holder_of(target.lock)
-    if target.lock is not None and holder is not None and not is_dead(target.lock, target.now):
+    if target.lock is not None and holder is not None and not is_dead(target.lock, target.now) and not is_gone(holder.process):
         title = f"{target.plan.release} is being released by {holder}"
         yield found("release-in-progress", title, evidence=[Fact(f"phase {holder.phase}", "its Lease")] if holder.phase else ())
     for record in target.of("pending"):
