@@ -107,15 +107,20 @@ def test_another_process_follows_a_release_to_its_verdict(cluster):
         release.until(kind="phase", phase="watch", state="started")
         code, found = run("status")
         assert (code, found[0]["lock"]["phase"], found[0]["workloads"][0]["ready"]) == (1, "watch", 0)
-        with run.started("status", "--watch") as status:
+        code, events = run("release")
+        assert (code, events[-1]["reason"]) == (10, "Locked")
+        with run.started("release", "--wait-for-lock", "5m") as second, run.started("status", "--watch") as status:
+            second.until(kind="lock", state="waiting")
             status.until(kind="tree")
             assert [event["state"] for event in status.events if event["kind"] == "lock"] == ["followed"]
             pod = cluster.kubectl("-n", "followed", "get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
             go = {"status": {"conditions": [{"type": "example.com/go", "status": "True"}]}}
             cluster.kubectl("-n", "followed", "patch", "pod", pod, "--subresource", "status", "-p", json.dumps(go))
             code, result = status.end()
-        assert (code, result["reason"]) == (0, "Released")
-        assert release.end()[0] == 0
+            assert (code, result["reason"]) == (0, "Released")
+            assert release.end()[0] == 0
+            code, result = second.end()
+            assert (code, result["reason"], result["revision"]) == (0, "Released", 2)
     assert run("status")[0] == 0
 
 

@@ -56,12 +56,12 @@ class Shelf:
     async def get(self, resource: Any, namespace: str, name: str) -> Obj | None:
         return self.objects.get(name)
 
-    async def create(self, resource: Any, obj: Obj) -> Obj:
+    async def create(self, resource: Any, obj: Obj, **options: Any) -> Obj:
         if name_of(obj) in self.objects:
             raise Refused("creating", 409, {"reason": "AlreadyExists"})
         return self._keep(obj)
 
-    async def replace(self, resource: Any, obj: Obj) -> Obj:
+    async def replace(self, resource: Any, obj: Obj, **options: Any) -> Obj:
         there = self.objects.get(name_of(obj))
         if there is None or there["metadata"]["resourceVersion"] != obj["metadata"].get("resourceVersion"):
             raise Refused("updating", 409, {"reason": "Conflict"})

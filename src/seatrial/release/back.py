@@ -97,6 +97,7 @@ class Rollback(Session):
         self.revision = revision
 
     async def phases(self) -> Stop:
+        await self.wait_first()
         await self.enter("plan")
         served, self.records = await asyncio.gather(self.api.served(), records(self.api, self.namespace, self.release))
         target = chosen(self.records, self.revision, f"{self.release} in {self.namespace}")

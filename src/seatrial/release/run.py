@@ -40,6 +40,7 @@ class Release(Session):
         parts.redactor.add(source.secrets)
 
     async def phases(self) -> Stop:
+        await self.wait_first()
         plan, limit = await self._planned()
         if self.wish.dry_run:
             return Stop("DryRun", "nothing was changed: this was a dry run")

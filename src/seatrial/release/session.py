@@ -37,7 +37,7 @@ from seatrial.release.events import (
     Verify,
     Watcher,
 )
-from seatrial.release.lock import Holder, Lock, Locked, whoami
+from seatrial.release.lock import Holder, Lock, Locked, holder_now, whoami
 from seatrial.release.plan import Plan
 from seatrial.release.preflight import Target, check
 from seatrial.release.sources import SourceError
@@ -271,10 +271,16 @@ class Session:
     ) -> None:
         """Ask the target; a pending record is mended where that is wished. Raises Stop for any error, and Locked."""
         last = self.records[-1] if self.records else None
+        if last is not None and last.pending and not self.lock.held:
+            holder, alive = await holder_now(self.api, self.namespace, self.release, self.parts.clock.time())
+            if holder is not None and alive:  # what somebody is at is not stuck
+                raise Locked(holder)
         target = await Target.observe(self.api, served, plan, last, force, namespace=namespace, now=self.parts.clock.time())
         tables, findings = check(target)
         for table in tables:
             self.tell("table", title=table.title, columns=list(table.columns), rows=[list(row) for row in table.rows])
+        if self.lock.held:  # by us, who have waited for it
+            findings = [one for one in findings if one.rule != "release-in-progress"]
         if last is not None and last.pending and not self.wish.dry_run:
             findings = await self._recovered(last, findings, namespace)
         self.refuse([*findings, *more])
@@ -316,6 +322,13 @@ class Session:
             self.taken_from = before
             self.tell("warning", text=f"took over the lock of {before}: its heartbeat has stopped")
         self.tell("lock", state="held", holder=self.lock.owner, host=self.lock.host)
+
+    async def wait_first(self) -> None:
+        """Where somebody is at the release and that is to be waited for: wait before anything is looked at, and keep the lock."""
+        if self.wish.wait_for_lock and not self.wish.dry_run:
+            _, alive = await holder_now(self.api, self.namespace, self.release, self.parts.clock.time())
+            if alive:
+                await self.take_lock()
 
     async def _make_namespace(self, wanted: Obj | None) -> None:
         try:

@@ -39,6 +39,7 @@ class Status:
     holder: Holder | None = None
     alive: bool = False
     rows: tuple[dict[str, Any], ...] = ()
+    back: int | None = None  # the revision that `seatrial rollback` would return to
 
     @property
     def settled(self) -> bool:
@@ -51,7 +52,8 @@ class Status:
                                 "phase": self.holder.phase, "alive": self.alive}  # fmt: skip
         return {
             "version": VERSION, "kind": "status", "release": self.record.name, "namespace": self.record.namespace,
-            "settled": self.settled, **revision_json(self.record), "lock": lock or None, "workloads": list(self.rows),
+            "settled": self.settled, "rollbackTo": self.back,
+            **revision_json(self.record), "lock": lock or None, "workloads": list(self.rows),
         }  # fmt: skip
 
 
@@ -80,11 +82,14 @@ async def observe(api: Api, namespace: str, release: str, now: float) -> Status:
     for obj in workloads_of(rollout):
         live = world.get(ref_of(obj))
         row = (
-            row_of(world, live) if live is not None else Row(obj, "waiting", 0, int(dig(obj, "spec.replicas", 1)), why="is gone")
+            row_of(world, live)
+            if live is not None
+            else Row(obj, "waiting", 0, int(dig(obj, "spec.replicas", 1)), why="is not there")
         )
         if live is not None or obj["kind"] != "Job":  # a Job that is done may have been cleaned away
             rows.append(row.as_json(world))
-    return Status(record, holder, alive, tuple(rows))
+    back = good_of(found[:-1])
+    return Status(record, holder, alive, tuple(rows), back.revision if back else None)
 
 
 def last_of(found: Sequence[Record], release: str, namespace: str) -> Record:

@@ -53,7 +53,8 @@ def _advice(document: Mapping[str, Any], option: str) -> Iterator[tuple[str, str
         yield "  the same release again, with --recover", ""
     else:
         yield f"  seatrial status{option} --watch", ""
-    yield f"  seatrial rollback{option}", ""
+    if document.get("rollbackTo"):
+        yield f"  seatrial rollback{option}", ""
 
 
 def history_lines(document: Mapping[str, Any]) -> list[str]:
