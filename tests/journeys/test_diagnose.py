@@ -1,4 +1,4 @@
-"""`seatrial diagnose` on a cluster: one cause with its symptoms, the fix tried and applied, no secret told, evidence read later."""
+"""`seatrial diagnose` on a cluster: a cause with its symptoms, the fix tried and applied, no secret told, a dump read."""
 
 from __future__ import annotations
 

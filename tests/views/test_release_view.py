@@ -107,9 +107,7 @@ def test_what_is_said_of_an_event(event, line):
     assert words(event) == [line]
 
 
-@pytest.mark.parametrize(
-    "event", [Event(0, "lock", None, {"state": "held"}), Event(0, "step", None, {"text": "x"})]
-)
+@pytest.mark.parametrize("event", [Event(0, "lock", None, {"state": "held"}), Event(0, "step", None, {"text": "x"})])
 def test_what_says_nothing_new_is_no_line(event):
     assert words(event) == []
 
