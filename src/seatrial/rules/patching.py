@@ -70,7 +70,10 @@ def applied(world: World, patch: Patch) -> World:
 
 
 def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
-    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit."""
+    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit.
+
+    Unlike JSON Patch, to add a mapping where there is one by now joins the two: patches of several findings bring the same parent.
+    """
     copy = clone(obj)
     for operation in operations:
         steps = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
@@ -96,8 +99,18 @@ def _apply(root: Any, op: str, steps: Sequence[str], value: Any) -> None:
             del here[place]
     elif op == "remove":
         del here[last]
+    elif op == "add" and isinstance(value, dict) and isinstance(here.get(last), dict):
+        _merge(here[last], value)  # another patch has made the mapping that both need
     else:
         here[last] = value
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
 
 
 def _step(here: Any, step: str | int) -> Any:

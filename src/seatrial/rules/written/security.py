@@ -164,7 +164,9 @@ def users(world: World, container: Container) -> Iterator[Finding]:
         yield tell(world, "run-as-uid-0", obj, at, "runAsUser: 0", who=who)
     elif root is None:
         words = f"runAsNonRoot: {str(must_not).lower() if must_not is not None else 'not set'}, runAsUser: {user or 'not set'}"
-        yield tell(world, "run-as-root", obj, at, words, who=who, ops=[put(obj, (*at, "runAsNonRoot"), True)])
+        yield tell(
+            world, "run-as-root", obj, at, words, who=who
+        )  # no patch: whether the image has another user, nobody here knows
     escalates = container.security("allowPrivilegeEscalation")
     privileged = value(container.spec, "securityContext", "privileged") is True
     if escalates is False and (privileged or "SYS_ADMIN" in added(container)):
@@ -195,7 +197,7 @@ def confinement(world: World, container: Container) -> Iterator[Finding]:
         words = f"drop: {', '.join(drop) or 'nothing'}"
         ops = [put(obj, (*at, "capabilities", "drop"), ["ALL"])]
         yield tell(
-            world, "capabilities-kept", obj, (*at, "capabilities"), words, who=who, ops=ops if container.role == "main" else ()
+            world, "capabilities-kept", obj, (*at, "capabilities"), words, who=who, ops=ops if is_root(container) is False else ()
         )
     yield from _profiles(world, container, at, privileged)
     if own.get("procMount") not in (None, "Default"):

@@ -13,7 +13,7 @@ from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.gone import GONE
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.telling import put, tell
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, labels_of
 from seatrial.world.world import World
 
 RULES = (
@@ -45,6 +45,12 @@ def target(world: World) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else NEWEST
 
 
+def _of_chart(obj: Obj) -> bool:
+    """Whether a chart was rendered to an object: it may choose its API by the cluster's, and had none to ask."""
+    labels = labels_of(obj)
+    return "helm.sh/chart" in labels or "Helm" in (labels.get("heritage"), labels.get("app.kubernetes.io/managed-by"))
+
+
 @check(*{kind for _, kind in GONE}, rules=RULES)
 def api_version(world: World, obj: Obj) -> Iterator[Finding]:
     """An object's apiVersion against the target."""
@@ -60,7 +66,8 @@ def api_version(world: World, obj: Obj) -> Iterator[Finding]:
     now = target(world)
     where = f"gone since Kubernetes {gone.since[0]}.{gone.since[1]}, the target is {now[0]}.{now[1]}"
     rule = "api-removed" if now >= gone.since else "api-deprecated"
-    offline = rule == "api-removed" and written.partition("/")[0] in UNKNOWN_TO_HELM
+    by_chart = "version" not in world.facts and _of_chart(obj)
+    offline = rule == "api-removed" and (by_chart or written.partition("/")[0] in UNKNOWN_TO_HELM)
     details = {"removed": f"{gone.since[0]}.{gone.since[1]}"}
     severity: Severity | None = "warning" if offline else None
     yield tell(world, rule, obj, ("apiVersion",), f"{words}; {where}", ops=ops, severity=severity, details=details)
