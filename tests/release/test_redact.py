@@ -72,3 +72,36 @@ def test_a_preview_shows_a_change_and_no_value() -> None:
 @given(st.text(min_size=6, max_size=30).filter(lambda text: len(text.strip()) >= 6), st.text(max_size=20), st.text(max_size=20))
 def test_no_surroundings_hide_a_secret(secret: str, before: str, after: str) -> None:
     assert secret not in Redactor([secret]).text(f"{before}{secret}{after}") or secret in (MASK * 20) or secret in before + after
+
+
+LONG = "".join(f"{number:x}Zq" for number in range(40, 90))
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 16, 76])
+def test_a_secret_that_is_wrapped_at_any_width_is_masked_in_every_line(width: int) -> None:
+    lines = Redactor([LONG]).lines()
+    wrapped = [LONG[at : at + width] for at in range(0, len(LONG), width)]
+    shown = [line for part in ("before", *wrapped, "after") for line in lines.feed(part)] + lines.flush()
+    assert (shown[0], shown[-1]) == ("before", "after")
+    # what is shown before anybody can know it for a beginning is not enough to be one
+    assert len("".join(shown[1:-1]).replace(MASK, "")) < 4
+
+
+def test_base64_that_is_wrapped_is_masked_too() -> None:
+    lines = Redactor([LONG]).lines()
+    encoded = b64(LONG)
+    shown = [line for at in range(0, len(encoded), 19) for line in lines.feed(encoded[at : at + 19])] + lines.flush()
+    assert set(shown) == {MASK}
+
+
+def test_a_line_that_only_might_begin_a_secret_comes_as_it_is_with_the_next() -> None:
+    lines = Redactor(["hunter2hunter2"]).lines()
+    assert lines.feed("the hunt") == []
+    assert lines.feed("was long") == ["the hunt", "was long"]
+
+
+def test_a_value_that_is_learned_later_is_masked_in_what_was_clean_before() -> None:
+    redactor = Redactor(["another-one"])
+    assert redactor.text("hunter2hunter2") == "hunter2hunter2"
+    redactor.add(["hunter2hunter2"])
+    assert redactor.text("hunter2hunter2") == MASK
