@@ -75,7 +75,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def when(stamp: str) -> str:
-    """A time as people read it: `2026-03-01 12:00:05 UTC`."""
+    """A time as people read it, in the zone of this machine: `2026-03-01 12:00:05`."""
     try:
         return datetime.fromisoformat(stamp).astimezone(tz=None).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
