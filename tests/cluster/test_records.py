@@ -47,7 +47,7 @@ def test_what_helm_has_written_is_read_and_can_be_taken_for_failed(twin, tmp_pat
     history = json.loads(twin.helm("-n", "noted", "history", "note", "-o", "json"))
     assert [(one["revision"], one["status"], one["description"]) for one in history] == [
         (1, "superseded", "says one"),
-        (2, "failed", "it crashed"),
+        (2, "failed", "Never came up: it crashed"),
     ]
     asyncio.run(helm.rollback("note", "noted", 1))
     assert twin.kubectl("-n", "noted", "get", "configmap", "note", "-o", "jsonpath={.data.text}") == "one"

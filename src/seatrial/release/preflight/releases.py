@@ -33,6 +33,12 @@ def check(target: Target) -> Iterator[Finding]:
         yield found("namespace-going", f"namespace {target.plan.namespace} is being deleted")
 
 
+def _ways(path: str, owner: str) -> str:
+    if path == "spec.replicas":
+        return f"leave replicas out of the chart where {owner} or an autoscaler sets them; --force-conflicts sets them once"
+    return f"leave {path} to {owner}, or take it over with --force-conflicts"
+
+
 def fields(target: Target) -> Iterator[Finding]:
     for ref, change in target.plan.taken_over:
         yield found(
@@ -41,6 +47,6 @@ def fields(target: Target) -> Iterator[Finding]:
             refs=(ref,),
             evidence=[Fact(f"{change.before!r} now, {change.after!r} wanted", f"{ref}, {change.path}")],
             cause="Helm applies on the server, which refuses to change a field that another manager has set.",
-            fix=f"leave {change.path} to {change.owner}, or take it over with --force-conflicts",
+            fix=_ways(change.path, change.owner),
             severity="warning" if target.force_conflicts else "error",
         )
