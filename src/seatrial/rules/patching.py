@@ -72,7 +72,7 @@ def applied(world: World, patch: Patch) -> World:
 def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
     """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit.
 
-    Unlike JSON Patch, to add a mapping where there is one by now joins the two: patches of several findings bring the same parent.
+    Unlike JSON Patch, to add a mapping where there is one by now joins the two: several findings may bring the same parent.
     """
     copy = clone(obj)
     for operation in operations:

@@ -112,6 +112,9 @@ RULES = (
          "The modes are Off, Initial, Recreate, InPlaceOrRecreate and Auto.",
          manifest("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: api}, updatePolicy: {updateMode: On}}"),
          manifest("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: api}, updatePolicy: {updateMode: 'Off'}}")),
+    Rule("budget-unhealthy-pods", "note", "keeps pods that do not work from being evicted", "By default a pod that is not ready counts as one that may not go: one broken pod keeps a node from being drained.",
+         "Set unhealthyPodEvictionPolicy: AlwaysAllow.",
+         _PDB, _budget(f"maxUnavailable: 1, unhealthyPodEvictionPolicy: AlwaysAllow, {_SELECT}")),
 )  # fmt: skip
 
 #: kind -> the group that has it.
@@ -255,7 +258,7 @@ def _trigger(world: World, obj: Obj, at: Path, trigger: Obj) -> Iterator[Finding
         yield tell(world, "keda-old-type", obj, (*at, "metadata", "type"), f"type: {metadata['type']}", ops=ops)
 
 
-@check("PodDisruptionBudget", rules=RULES[18:24])
+@check("PodDisruptionBudget", rules=RULES[18:24] + RULES[25:])
 def budget(world: World, obj: Obj) -> Iterator[Finding]:
     """A PodDisruptionBudget by itself."""
     spec = mapping(obj, "spec")
@@ -273,6 +276,10 @@ def budget(world: World, obj: Obj) -> Iterator[Finding]:
         yield tell(world, "budget-blocks", obj, at, words, ops=ops)
     elif percent(gone) == 100 or least in (0, "0", "0%"):
         yield tell(world, "budget-allows-all", obj, at, words)
+    if "unhealthyPodEvictionPolicy" not in spec:
+        there = ("spec", "unhealthyPodEvictionPolicy")
+        said = "unhealthyPodEvictionPolicy: not set, which is IfHealthyBudget"
+        yield tell(world, "budget-unhealthy-pods", obj, there, said, ops=[put(obj, there, "AlwaysAllow")])
     selector = spec.get("selector")
     if selector is None:
         yield tell(world, "budget-selects-none", obj, ("spec", "selector"), "selector: not set")
@@ -284,7 +291,7 @@ def _or_not(written: object) -> str:
     return "not set" if written is None else str(written)
 
 
-@check("VerticalPodAutoscaler", rules=RULES[24:])
+@check("VerticalPodAutoscaler", rules=RULES[24:25])
 def vpa(world: World, obj: Obj) -> Iterator[Finding]:
     """A VerticalPodAutoscaler's mode."""
     mode = mapping(obj, "spec", "updatePolicy").get("updateMode")

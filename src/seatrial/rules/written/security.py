@@ -84,6 +84,12 @@ RULES = (
     Rule("supplemental-root-group", "note", "belongs to the root group", "Files of group root on its volumes and in its image are open to it.",
          "Choose an fsGroup, runAsGroup and supplementalGroups other than 0.",
          container("ports: []", pod="securityContext: {fsGroup: 0}"), container("ports: []", pod="securityContext: {fsGroup: 10001}")),
+    Rule("port-ssh", "warning", "offers a login by SSH", "A way in beside kubectl, its rights and its log: keys and passwords of their own, open to every pod.",
+         "Take sshd out of the image, and use kubectl exec or debug.",
+         container("ports: [{containerPort: 22}]"), container("ports: [{containerPort: 8080}]")),
+    Rule("host-process", "warning", "runs as a process of its Windows node", _NODE,
+         "Leave windowsOptions.hostProcess out.",
+         container("securityContext: {windowsOptions: {hostProcess: true}}"), container("securityContext: {windowsOptions: {runAsUserName: ContainerUser}}")),
 )  # fmt: skip
 
 #: What may be added under the restricted profile, and under the baseline one (pod-security-admission, check_capabilities*.go).
@@ -251,7 +257,20 @@ def low_ports(world: World, container: Container) -> Iterator[Finding]:
             yield tell(world, "port-privileged", container.pods.obj, at, words, who=container.who)
 
 
-@check_pods(rules=RULES[15:])
+@check_containers(rules=RULES[-2:])
+def doors(world: World, container: Container) -> Iterator[Finding]:
+    """Ways into a container, and out to a Windows node, that hardly anybody means."""
+    obj, who = container.pods.obj, container.who
+    for place, port in enumerate(items(container.spec, "ports")):
+        if port.get("containerPort") == 22:
+            yield tell(world, "port-ssh", obj, (*container.path, "ports", place), "containerPort: 22", who=who)
+    options = container.security("windowsOptions")
+    if isinstance(options, dict) and options.get("hostProcess") is True:
+        at = (*container.path, "securityContext", "windowsOptions")
+        yield tell(world, "host-process", obj, at, "hostProcess: true", who=who)
+
+
+@check_pods(rules=RULES[15:-2])
 def host(world: World, pods: Pods) -> Iterator[Finding]:
     """What the pod shares with its node."""
     obj, at = pods.obj, pods.spec_path

@@ -77,6 +77,10 @@ RULES = (
          "Install the operator first, or take the object out.",
          together(manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {group: shop.example, scope: Namespaced, names: {kind: Basket, plural: baskets}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}", name="baskets.shop.example", namespace=""), manifest("shop.example/v2", "Basket", "spec: {}")),
          together(manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {group: shop.example, scope: Namespaced, names: {kind: Basket, plural: baskets}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}", name="baskets.shop.example", namespace=""), manifest("shop.example/v1", "Basket", "spec: {}"))),
+    Rule("governing-service", "note", "has a governing Service that gives its pods no names", "Pods of a StatefulSet have names of their own (api-0.api) by a headless Service that selects them: clustered software does not find its members.",
+         "Make a Service of that name with clusterIP: None, in the same namespace.",
+         together(container("", kind="StatefulSet", spec="serviceName: api"), manifest("v1", "Service", "spec: {selector: {app: api}, ports: [{port: 80}]}")),
+         together(container("", kind="StatefulSet", spec="serviceName: api"), manifest("v1", "Service", "spec: {clusterIP: None, selector: {app: api}, ports: [{port: 80}]}"))),
 )  # fmt: skip
 
 
@@ -272,7 +276,21 @@ def destinations(world: World, obj: Obj) -> Iterator[Finding]:
                 )
 
 
-@check("*", rules=RULES[8:])
+@check("StatefulSet", rules=RULES[9:])
+def governed(world: World, obj: Obj) -> Iterator[Finding]:
+    """A StatefulSet's Service, which names its pods."""
+    for reference in out(world, obj, "governing-service"):
+        service = world.get(reference.target)
+        if service is not None and text(service, "spec", "clusterIP") != "None":
+            also = [(reference.target, "spec.clusterIP", "clusterIP: not None")]
+            words = f"serviceName: {reference.target.name}, which is not headless"
+            yield tell_of(world, "governing-service", obj, reference.path, words, also=also)
+        elif service is None and any(ref_of(each).namespace == ref_of(obj).namespace for each in world.of("Service")):
+            words = f"serviceName: {reference.target.name}, which is not there"
+            yield tell_of(world, "governing-service", obj, reference.path, words)
+
+
+@check("*", rules=RULES[8:9])
 def kinds(world: World, obj: Obj) -> Iterator[Finding]:
     """Custom resources against the CustomResourceDefinitions of the world, and what the cluster serves where somebody asked it.
 

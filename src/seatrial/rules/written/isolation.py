@@ -1,0 +1,36 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Workloads that no policy is for; what policies let through is for the rules of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.written.between import tell_of
+from seatrial.rules.written.calls import governing
+from seatrial.rules.written.examples import container, manifest, together
+from seatrial.rules.written.reading import items
+from seatrial.world.objects import Obj, ref_of
+from seatrial.world.world import World
+
+_API = container("ports: [{name: http, containerPort: 8080}]")
+_POLICY = manifest(
+    "networking.k8s.io/v1",
+    "NetworkPolicy",
+    "spec: {podSelector: {matchLabels: {app: api}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: api}}}]}]}",
+)
+
+RULES = (
+    Rule("pod-not-isolated", "note", "is open to every pod of the cluster", "No NetworkPolicy selects it: whoever takes over any pod reaches its ports.",
+         "Add a policy that lets its callers in, and nobody else.",
+         _API, together(_API, _POLICY)),
+)  # fmt: skip
+
+
+@check("Deployment", "StatefulSet", "Rollout", rules=RULES)
+def isolated(world: World, obj: Obj) -> Iterator[Finding]:
+    """Workloads with ports that no policy is for."""
+    for template in world.graph.templates_of(ref_of(obj))[:1]:
+        serves = any(items(each, "ports") for each in items(template.spec, "containers"))
+        if serves and template.spec.get("hostNetwork") is not True and not governing(world, template, "ingress"):
+            yield tell_of(world, "pod-not-isolated", obj, template.spec_path, "no NetworkPolicy selects its pods")
