@@ -30,8 +30,8 @@ Examples:
 
 \b
 A finding is ignored by a comment on its line, or above it, with the reason:
-  image: nginx  # seatrial: ignore[image-no-tag] our mirror pins it
-by an annotation of the object (ignore.seatrial.dev/image-no-tag: our mirror pins it), or in .seatrial-ignore.yaml.
+  image: nginx  # seatrial: ignore[image-tag-missing] our mirror pins it
+by an annotation of the object (ignore.seatrial.dev/image-tag-missing: our mirror pins it), or in .seatrial-ignore.yaml.
 
 \b
 Exit codes: 0 nothing found, 1 findings (see --fail-on), 2 something could not be read, or a mistake in the command

@@ -2,9 +2,9 @@
 
 A comment on the line of the finding, on the line above it, or above the first line of the document (for the whole object):
 
-    image: nginx  # seatrial: ignore[image-no-tag] pinned by the mirror
+    image: nginx  # seatrial: ignore[image-tag-missing] pinned by the mirror
 
-An annotation on the object: `ignore.seatrial.dev/image-no-tag: pinned by the mirror`.  A rule may be named with `*` in it.
+An annotation on the object: `ignore.seatrial.dev/image-tag-missing: pinned by the mirror`.  A rule may be named with `*` in it.
 What names no reason ignores nothing, and is told.
 """
 
