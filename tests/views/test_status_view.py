@@ -1,4 +1,3 @@
-
 """What `seatrial status` and `seatrial history` show."""
 
 from __future__ import annotations
