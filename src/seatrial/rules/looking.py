@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from seatrial.rules.finding import CHECKS, Check, Finding
 from seatrial.world.load.problems import Problem
-from seatrial.world.objects import ref_of
+from seatrial.world.objects import Ref, ref_of
 from seatrial.world.world import World
 
 
@@ -15,6 +16,7 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
     by_kind, always = _by_kind(live)
     findings: list[Finding] = []
+    alternatives = _alternatives(world)
     for obj in world:
         for check in (*by_kind.get(obj.get("kind", ""), ()), *always):
             try:
@@ -24,7 +26,22 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
                     raise
                 words = f"a rule failed here, {check.look.__name__}: {type(error).__name__}: {error}"
                 problems.append(Problem(world.source(ref_of(obj)), 0, 0, words, "This is a defect in Seatrial."))
-    return findings
+    return [_doubted(one, alternatives) for one in findings] if alternatives else findings
+
+
+def _alternatives(world: World) -> frozenset[Ref]:
+    """Objects that several files write, each in its own way: which of them is meant, nobody can see."""
+    return frozenset(
+        ref
+        for ref, places in world.facts.get("duplicates", {}).items()
+        if any(first.file != second.file for first, second in places)
+    )
+
+
+def _doubted(finding: Finding, alternatives: frozenset[Ref]) -> Finding:
+    """An error between objects is none for sure where one of them is an alternative of another file's."""
+    doubtful = finding.severity == "error" and len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
+    return replace(finding, severity="warning") if doubtful else finding
 
 
 def _by_kind(live: bool) -> tuple[dict[str, list[Check]], list[Check]]:

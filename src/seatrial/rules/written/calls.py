@@ -7,6 +7,7 @@ monitor.  Pods that no policy selects are open; those that one selects are let t
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -49,6 +50,8 @@ _MONITOR = manifest(
 )
 _FROM = "policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}]}]"
 
+_MESHED = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {istio-injection: enabled}\n"
+
 RULES = (
     Rule("call-blocked-leaving", "error", "calls what its own policy does not let it reach", "The call runs into its timeout: policies drop packets, nobody answers `refused`.",
          "Add an egress rule for the callee, with the port of its pods (not of its Service).",
@@ -63,6 +66,10 @@ RULES = (
     Rule("policy-port-closed", "warning", "allows a port that its pods do not listen on", "What it lets through reaches nobody, and the port that is called is cut. (Policies name the ports of pods, not of Services.)",
          "Name the container's port.",
          together(_API, _policy("api", "policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]")), together(_API, _policy("api", "policyTypes: [Ingress], ingress: [{ports: [{port: 8080}]}]"))),
+    Rule("proxy-blocked", "error", "does not let the mesh's proxy reach its control plane", "The sidecar gets neither certificates nor routes: the pod never becomes ready, wherever policies are enforced.",
+         "Allow egress to the namespace istio-system on port 15012.",
+         together(_MESHED, _API, _policy("api", f"policyTypes: [Egress], egress: [{{to: [{{podSelector: {{}}}}]}}, {_DNS}]")),
+         together(_MESHED, _API, _policy("api", f"policyTypes: [Egress], egress: [{{to: [{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: istio-system}}}}}}], ports: [{{port: 15012}}]}}, {_DNS}]"))),
     Rule("ingress-blocked", "warning", "is open to the outside, and its pods are not", "The controller runs in a namespace that the pods' policies do not let in: every request ends in 504.",
          "Allow the controller's namespace in the pods' ingress rules.",
          together(_API, _SERVICE, _INGRESS, _policy("api", _IN % "api")), together(_API, _SERVICE, _INGRESS, _policy("api", _FROM % "ingress-nginx"))),
@@ -72,6 +79,11 @@ RULES = (
 )  # fmt: skip
 
 
+#: Labels that hold a namespace's name: the one that Kubernetes sets, and the one that people set.
+NAME_LABELS = ("kubernetes.io/metadata.name", "name")
+#: What namespaces are called that requests come from, and those that measurements go to.
+WAYS_IN = re.compile(r"ingress|nginx|traefik|contour|haproxy|gateway")
+MONITORS = re.compile(r"monitor|prometheus|observab|metrics|grafana|telemetry")
 #: Ports of a mesh's proxy, which no container of the workload declares.
 PROXY = range(15000, 15100)
 
@@ -126,11 +138,16 @@ def _peer(world: World, peer: Obj, template: PodTemplate, own: str) -> bool:
     spaces, pods = peer.get("namespaceSelector"), peer.get("podSelector")
     if isinstance(spaces, dict):
         space = world.get(Ref("", "Namespace", "", template.ref.namespace))
-        if not _fits(spaces, {"kubernetes.io/metadata.name": template.ref.namespace, **(labels_of(space) if space else {})}):
+        if not _fits(spaces, _labels(template.ref.namespace, space)):
             return False
     elif own and template.ref.namespace and own != template.ref.namespace:
         return False
     return not isinstance(pods, dict) or _fits(pods, template.labels)
+
+
+def _labels(name: str, space: Obj | None) -> dict[str, str]:
+    """The labels of a namespace; of one that was not loaded those that people usually set."""
+    return {"kubernetes.io/metadata.name": name, **(labels_of(space) if space else {"name": name})}
 
 
 def _fits(selector: Obj, labels: dict[str, str]) -> bool:
@@ -234,7 +251,7 @@ def _said(peer: Obj) -> str:
     return " and ".join(words) or text(peer, "ipBlock", "cidr")
 
 
-@check("NetworkPolicy", rules=RULES[2:4])
+@check("NetworkPolicy", rules=RULES[2:5])
 def policy(world: World, obj: Obj) -> Iterator[Finding]:
     """Names, and the ports that a policy opens."""
     for ref in dict.fromkeys(reference.target for reference in out(world, obj, "selects")):
@@ -250,7 +267,27 @@ def policy(world: World, obj: Obj) -> Iterator[Finding]:
                 yield tell_of(
                     world, "dns-blocked", obj, "spec.egress", words, title=f"does not let {ref.kind} {ref.name} ask for names"
                 )
+            if governed and governed[0] is obj and _has_proxy(world, template) and not lets(world, governed, "egress", *ISTIOD):
+                title = f"does not let the proxy of {ref.kind} {ref.name} reach its control plane"
+                words = f"egress of {ref.kind} {ref.name}: {_allowed(governed, 'egress')}"
+                yield tell_of(world, "proxy-blocked", obj, "spec.egress", words, title=title)
     yield from _closed(world, obj)
+
+
+_ISTIOD = Ref("apps", "Deployment", "istio-system", "istiod")
+#: Istio's control plane, and the port by which its proxies get certificates and routes.
+ISTIOD = (
+    PodTemplate(_ISTIOD, "spec.template", {"metadata": {"labels": {"app": "istiod", "istio": "pilot"}}}, _ISTIOD),
+    Port(_ISTIOD, "", 15012),
+)
+
+
+def _has_proxy(world: World, template: PodTemplate) -> bool:
+    """Whether Istio puts its sidecar beside a pod, by the labels of the namespace and of the pod."""
+    said = template.labels.get("sidecar.istio.io/inject")
+    space = world.get(Ref("", "Namespace", "", template.ref.namespace))
+    labels = labels_of(space) if space else {}
+    return said != "false" and (said == "true" or labels.get("istio-injection") == "enabled" or "istio.io/rev" in labels)
 
 
 def _names(policy: Obj) -> bool:
@@ -308,13 +345,13 @@ def _unheard(world: World, obj: Obj, at: str, rule: Obj, ports: list[Port], who:
     yield tell_of(world, "policy-port-closed", obj, f"{at}.ports", words, also=also)
 
 
-@check("Ingress", "HTTPRoute", rules=RULES[4:5])
+@check("Ingress", "HTTPRoute", rules=RULES[5:6])
 def from_outside(world: World, obj: Obj) -> Iterator[Finding]:
     """The pods behind an Ingress or a route, when their policies let in nobody of another namespace."""
     told = set()
     for reference in out(world, obj, "backend"):
         for template, port in _ends(world, reference.target, reference.port):
-            closed = _closed_to_others(world, template, port)
+            closed = _closed_to_others(world, template, port, MONITORS)
             if closed and template.ref not in told:
                 told.add(template.ref)
                 also = [(ref_of(closed[0]), "spec.ingress", f"lets {_allowed(closed, 'ingress')}")]
@@ -323,7 +360,7 @@ def from_outside(world: World, obj: Obj) -> Iterator[Finding]:
                 )
 
 
-@check("ServiceMonitor", "PodMonitor", rules=RULES[5:])
+@check("ServiceMonitor", "PodMonitor", rules=RULES[6:])
 def scraped(world: World, obj: Obj) -> Iterator[Finding]:
     """The pods that a monitor watches, when their policies let in nobody of another namespace."""
     told = set()
@@ -336,7 +373,7 @@ def scraped(world: World, obj: Obj) -> Iterator[Finding]:
             else ((each, None) for each in world.graph.templates_of(reference.target))
         )
         for template, port in ends:
-            closed = _closed_to_others(world, template, port)
+            closed = _closed_to_others(world, template, port, WAYS_IN)
             if closed and template.ref not in told and not _has_prometheus(world, template.ref.namespace):
                 told.add(template.ref)
                 also: list[tuple[Obj, tuple[str | int, ...], str]] = [
@@ -352,17 +389,26 @@ def scraped(world: World, obj: Obj) -> Iterator[Finding]:
                 )
 
 
+def _only(peer: Obj, what: re.Pattern[str]) -> bool:
+    """Whether a peer names one namespace, which by its name is there for something."""
+    named = mapping(peer, "namespaceSelector", "matchLabels")
+    return bool(named) and all(key in NAME_LABELS and what.search(str(name)) for key, name in named.items())
+
+
 def _has_prometheus(world: World, namespace: str) -> bool:
     return any(ref_of(each).namespace == namespace for each in world.of("Prometheus"))
 
 
-def _closed_to_others(world: World, template: PodTemplate, port: Port | None) -> list[Obj]:
-    """The policies of a pod, when none of them lets anybody of another namespace to the port; else none."""
+def _closed_to_others(world: World, template: PodTemplate, port: Port | None, but: re.Pattern[str]) -> list[Obj]:
+    """The policies of a pod, when none of them lets anybody of another namespace to the port; else none.
+
+    Namespaces that are named, and by their name are there for something else (`but`), do not count.
+    """
     policies = governing(world, template, "ingress")
     for policy in policies:
         for rule in items(policy, "spec", "ingress"):
             peers = items(rule, "from")
-            wide = not peers or any("namespaceSelector" in peer or "ipBlock" in peer for peer in peers)
+            wide = not peers or any("ipBlock" in peer or ("namespaceSelector" in peer and not _only(peer, but)) for peer in peers)
             if wide and _port(rule, port):
                 return []
     return policies

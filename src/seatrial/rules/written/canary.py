@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -122,6 +123,10 @@ RULES = (
          "Guard it: … or vector(0), with `> 0` under the line, or isNaN(result[0]) in the condition.",
          _analysis(_metric("sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\", code=~\"5..\"}[2m])) / sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\"}[2m]))"), "[{name: pods}]"),
          _analysis(_metric("sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\", code=~\"5..\"}[2m])) / (sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\"}[2m])) > 0) or vector(0)"), "[{name: pods}]")),
+    Rule("analysis-blind", "note", "passes where there is nothing to measure", "No series at all (a wrong label, a metric that was renamed, no traffic) counts as good: what was never measured is promoted.",
+         "Add a metric that asks for traffic: sum(rate(…)) > 0, with a condition of its own.",
+         _analysis(_metric("sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\", code=~\"5..\"}[2m])) or vector(0)"), "[{name: pods}]"),
+         _analysis(_metric("sum(rate(http_requests_total{namespace=\"shop\", pod=~\"{{args.pods}}\", code=~\"2..\"}[2m])) or vector(0)", more="interval: 1m, count: 5, failureLimit: 1, successCondition: 'result[0] >= 0.95'"), "[{name: pods}]")),
     Rule("analysis-of-both", "warning", "measures the old version with the new one", "At 10 % of the traffic a canary that fails every request shows as 10 % errors at most; a bound below may pass, and a fault of the old version stops the new one.",
          "Tell the versions apart: the canary's service, or its pod-template-hash as an argument.",
          _analysis(_metric("sum(rate(http_requests_total{job=\"web\", code=~\"5..\"}[2m])) / sum(rate(http_requests_total{job=\"web\"}[2m])) or vector(0)")), _MEASURED),
@@ -209,6 +214,9 @@ def _step(world: World, obj: Obj, at: Path, step: Obj, routed: bool) -> Iterator
         yield tell(world, "analysis-no-templates", obj, (*at, "analysis"), "templates: none")
 
 
+#: A condition of one bound: `result[0] <= 0.05`.
+_BOUND = re.compile(r"result(?:\[0\])?\s*(<=|<|>=|>)\s*([0-9.]+)")
+_COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 ANALYSES = ("AnalysisTemplate", "ClusterAnalysisTemplate")
 
 
@@ -289,9 +297,23 @@ def queries(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "analysis-empty-result", obj, at, f"{brief(query)}; condition: {brief(condition.strip())}", who=who)
         if promql.divides(tree) and not _guarded(tree) and "isNaN" not in condition:
             yield tell(world, "analysis-divides-by-zero", obj, at, brief(query), who=who)
+        if _passes_blind(tree, text(metric, "successCondition")):
+            yield tell(world, "analysis-blind", obj, at, f"{brief(query)}; condition: {brief(condition.strip())}", who=who)
         traffic = any(promql.COUNTERS.search(promql.metric(each)) for each in promql.selectors(tree))
         if traffic and not _TOLD_APART.search(query):
             yield tell(world, "analysis-of-both", obj, at, brief(query), who=who)
+
+
+def _passes_blind(tree: object, condition: str) -> bool:
+    """Whether the number that a query falls back to is a success."""
+    node, wanted = promql.bare(tree), _BOUND.fullmatch(condition.strip())
+    if wanted is None or type(node).__name__ != "BinaryExpr" or str(node.op) != "or" or not promql.may_be_empty(node.lhs):
+        return False
+    instead = promql.bare(node.rhs)
+    if type(instead).__name__ != "Call" or str(instead.func.name) != "vector":
+        return False
+    number = promql.bare(instead.args[0])
+    return type(number).__name__ == "NumberLiteral" and _COMPARE[wanted[1]](number.val, float(wanted[2]))
 
 
 def _guarded(tree: object) -> bool:

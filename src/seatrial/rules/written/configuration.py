@@ -14,7 +14,7 @@ from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import mapping, text
 from seatrial.rules.written.secrets import looks_secret
 from seatrial.rules.written.telling import brief, put, take, tell
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, ref_of
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -44,6 +44,9 @@ RULES = (
     Rule("secret-in-config-map", "warning", "holds a secret that is no Secret", "ConfigMaps are shown, logged and given to everybody who may read the namespace.",
          "Move it to a Secret, best one that External Secrets or SOPS writes.",
          _map("data: {DB_PASSWORD: hunter2-but-longer}"), _map("data: {DB_HOST: db}")),
+    Rule("kubelet-config-unread", "warning", "holds the kubelet's settings, which no kubelet reads", "A kubelet reads a file of its node: nothing changes. And where evictionHard is given, the signals that it leaves out are off (memory.available too), unless mergeDefaultEvictionSettings says otherwise.",
+         "Give the settings to whoever makes the nodes: the node pool, kubeadm's or Karpenter's kubelet configuration, all signals of evictionHard among them.",
+         _map("data: {config.yaml: 'evictionHard: {nodefs.available: 10%}'}"), _map("data: {config.yaml: 'level: info'}")),
     Rule("secret-not-base64", "error", "has data that are not base64", _REFUSED,
          "Encode the value, or put it into stringData.",
          _secret("data: {password: hunter2!}"), _secret("data: {password: aHVudGVyMg==}")),
@@ -70,6 +73,10 @@ _TYPES = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
+#: Settings that only a kubelet's configuration has, at the beginning of a line.
+_KUBELET = re.compile(
+    r"^(evictionHard|evictionSoft|imageGCHighThresholdPercent|imageGCLowThresholdPercent|kubeReserved|systemReserved):", re.M
+)
 _PARTS = ("data", "stringData", "binaryData")
 
 
@@ -101,15 +108,22 @@ def shapes(world: World, obj: Obj) -> Iterator[Finding]:
         yield tell(world, "config-key-twice", obj, ("binaryData", key), f"key: {key}")
 
 
-@check("ConfigMap", rules=RULES[4:5])
+@check("ConfigMap", rules=RULES[4:6])
 def config_map(world: World, obj: Obj) -> Iterator[Finding]:
     """Secrets in a ConfigMap; what is told is the key, never the value."""
     for key, given in mapping(obj, "data").items():
         if isinstance(given, str) and len(given) < 4096 and looks_secret(str(key), given):
             yield tell(world, "secret-in-config-map", obj, ("data", str(key)), f"{key}: a value of {len(given)} characters")
+        if isinstance(given, str) and _KUBELET.search(given) and not _is_read(world, obj, str(key)):
+            yield tell(world, "kubelet-config-unread", obj, ("data", str(key)), ", ".join(_KUBELET.findall(given)))
 
 
-@check("Secret", rules=RULES[5:])
+def _is_read(world: World, obj: Obj, key: str) -> bool:
+    """Whether something takes the settings from here: kubeadm from its key `kubelet`, or a pod that mounts them."""
+    return key == "kubelet" or any(one.relation in ("volume", "env", "envFrom") for one in world.graph.into(ref_of(obj)))
+
+
+@check("Secret", rules=RULES[6:])
 def secret(world: World, obj: Obj) -> Iterator[Finding]:
     """A Secret's values, none of which is told."""
     if "sops" in obj:

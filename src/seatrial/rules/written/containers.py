@@ -30,6 +30,9 @@ RULES = (
     Rule("env-duplicate", "warning", "has a variable twice", "The last one wins, silently; and a merge by name (kubectl apply, Kustomize) may keep the other.",
          "Keep one of them.",
          example("env: [{name: LEVEL, value: info}, {name: LEVEL, value: debug}]"), example("env: [{name: LEVEL, value: info}]")),
+    Rule("env-template-left", "warning", "has a variable in which a template was left", "Helm does not render what stands in values: the process gets the braces.",
+         "Render the value where it is used (tpl .Values.… .), or write it out.",
+         example("env: [{name: NAME, value: '{{ include \"shop.fullname\" . }}'}]"), example("env: [{name: NAME, value: shop-api}]")),
     Rule("env-order", "warning", "uses a variable before it is there", "$(NAME) stays as it is written when NAME stands further down or nowhere: the process gets the text with its brackets.",
          "Put the variable that is used above the one that uses it.",
          example("env: [{name: URL, value: 'http://$(HOST)'}, {name: HOST, value: db}]"), example("env: [{name: HOST, value: db}, {name: URL, value: 'http://$(HOST)'}]")),
@@ -84,13 +87,15 @@ RULES = (
 NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,13}[a-z0-9]|[a-z]")
 _VARIABLE = re.compile(r"[^=\x00-\x1f\x7f]+")
+#: What only Helm has between braces; programs have templates of their own.
+_TEMPLATE = re.compile(r"\{\{-?\s*(?:include|template|tpl|toYaml|\.Values|\.Release|\.Chart)\b")
 _USE = re.compile(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)")
 LASTING_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"})
 #: What a volume may have besides its source.
 NO_SOURCE = frozenset({"name"})
 
 
-@check_containers(rules=RULES[:6])
+@check_containers(rules=RULES[:7])
 def environment(world: World, container: Container) -> Iterator[Finding]:
     """A container's variables and its command."""
     obj, who = container.pods.obj, container.who
@@ -119,6 +124,8 @@ def environment(world: World, container: Container) -> Iterator[Finding]:
                 who=who,
                 ops=[take(at)] if same else [],
             )
+        if isinstance(given, str) and _TEMPLATE.search(given):
+            yield tell(world, "env-template-left", obj, (*at, "value"), f"{name}: {brief(given)}", who=who)
         for used in _USE.findall(given) if isinstance(given, str) else ():
             if used not in seen and used in names[place:]:
                 yield tell(world, "env-order", obj, at, f"{name}: $({used}) stands above {used}", who=who)
@@ -134,7 +141,7 @@ def _nth(place: int) -> str:
     return f"{place + 1}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(place + 1, 'th') }"
 
 
-@check_pods(rules=RULES[6:11])
+@check_pods(rules=RULES[7:12])
 def names_and_ports(world: World, pods: Pods) -> Iterator[Finding]:
     """Names of containers, ports and their names."""
     obj = pods.obj
@@ -169,7 +176,7 @@ def names_and_ports(world: World, pods: Pods) -> Iterator[Finding]:
                 taken.setdefault(key, each)
 
 
-@check_pods(rules=RULES[11:18])
+@check_pods(rules=RULES[12:19])
 def volumes(world: World, pods: Pods) -> Iterator[Finding]:
     """Volumes and mounts."""
     obj, at = pods.obj, (*pods.spec_path, "volumes")
@@ -213,7 +220,7 @@ def _mounts(world: World, container: Container, kinds: dict[str, dict[str, objec
             yield tell(world, "mount-subpath-stale", obj, at, words, who=who)
 
 
-@check_pods(rules=RULES[18:])
+@check_pods(rules=RULES[19:])
 def restarts(world: World, pods: Pods) -> Iterator[Finding]:
     """The restart policy, which some kinds do not leave open."""
     policy = pods.spec.get("restartPolicy")

@@ -1,10 +1,13 @@
-"""Objects that are written twice: the later one counts, and whoever edits the earlier one wonders why nothing changes."""
+"""Objects that are written twice: the later one counts, and whoever edits the earlier one wonders why nothing changes.
+
+In one file that is a mistake; in several it may be, or they are alternatives of which somebody applies one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world.objects import Obj, ref_of
 from seatrial.world.world import World
 
@@ -23,4 +26,5 @@ def twice(world: World, obj: Obj) -> Iterator[Finding]:
     ref = ref_of(obj)
     for first, second in world.facts.get("duplicates", {}).get(ref, ()):
         facts = (Fact("here again", str(second)), Fact("here first", str(first)))
-        yield Finding(RULE.id, RULE.severity, f"{ref.kind} {ref.name}: {RULE.title}", (ref,), facts, RULE.costs, RULE.fix)
+        severity: Severity = RULE.severity if first.file == second.file else "warning"
+        yield Finding(RULE.id, severity, f"{ref.kind} {ref.name}: {RULE.title}", (ref,), facts, RULE.costs, RULE.fix)

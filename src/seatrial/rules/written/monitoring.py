@@ -209,7 +209,7 @@ def monitors(world: World, obj: Obj) -> Iterator[Finding]:
         port = each.get("port")
         if port is not None and not isinstance(port, str):
             yield tell(world, "monitor-port", obj, (*at, "port"), f"port: {port}, which is a number")
-        elif port is None and not has(each, "targetPort") and not has(each, "portNumber"):
+        elif port is None and field == "endpoints" and not has(each, "targetPort"):
             yield tell(world, "monitor-port", obj, at, "port: not set")
         every, wait = seconds(each.get("interval")), seconds(each.get("scrapeTimeout"))
         if every is not None and wait is not None and wait > every > 0:

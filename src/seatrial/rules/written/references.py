@@ -12,7 +12,6 @@ from difflib import get_close_matches
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import is_job, once, out, steps, tell_of
-from seatrial.rules.written.between import together as together_in
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, strings
 from seatrial.rules.written.telling import put
@@ -208,6 +207,8 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     if abroad and not near:
         words += f"; there is one in {abroad[0]}"
     severity: Severity | None = None if _is_complete(world, reference) else "warning"
+    if reference.relation == "backend" and target.namespace != reference.source.namespace:
+        severity = "warning"  # of another namespace, of which the files may hold a part
     if rule == "missing-target" and not near:
         severity = "warning"  # the workload may be applied from elsewhere
     if rule == "missing-subset":
@@ -234,7 +235,7 @@ def _is_complete(world: World, reference: Reference) -> bool:
     kind = {"missing-subset": "Service"}.get(
         BY_RELATION.get((reference.relation, reference.target.kind), ""), reference.target.kind
     )
-    return any(together_in(ref_of(each).namespace, reference.target.namespace) for each in world.of(kind))
+    return any(ref_of(each).namespace == reference.target.namespace for each in world.of(kind))
 
 
 def _plain(obj: Obj, reference: Reference) -> bool:

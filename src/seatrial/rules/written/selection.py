@@ -76,6 +76,31 @@ RULES = (
          together(_PODS, _PODS.replace("name: api\n  namespace", "name: web\n  namespace").replace("app: api", "app: web"))),
 )  # fmt: skip
 
+#: Labels that controllers give to pods, and no template has.
+CONTROLLERS_LABELS = frozenset(
+    {
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/job-completion-index",
+        "job-name",
+        "controller-revision-hash",
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+    }
+)
+#: Groups of custom resources that make no pods of their own, and kinds of the others that do not.
+WITHOUT_PODS = (
+    ".k8s.io",
+    "argoproj.io",
+    "istio.io",
+    "keda.sh",
+    "external-secrets.io",
+    "cert-manager.io",
+    "traefik.io",
+    "toolkit.fluxcd.io",
+)
+ABOUT_PODS = frozenset({"ServiceMonitor", "PodMonitor", "PrometheusRule", "Probe", "ScrapeConfig", "AlertmanagerConfig"})
 CONTROLLERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout")
 
 
@@ -95,9 +120,22 @@ def _has_workloads(world: World, ref: Ref) -> bool:
     return ref.namespace in spaces or "" in spaces or (not ref.namespace and bool(spaces))
 
 
+def _operated(world: World) -> frozenset[tuple[str, str]]:
+    """The names of custom resources, and their kinds: operators label with them the pods that they make."""
+    own = [
+        ref for ref in world.refs() if "." in ref.group and not ref.group.endswith(WITHOUT_PODS) and ref.kind not in ABOUT_PODS
+    ]
+    return frozenset((ref.name, "") for ref in own) | frozenset((ref.kind.lower(), "kind") for ref in own)
+
+
 def _made_elsewhere(world: World, obj: Obj) -> bool:
     """Whether the pods may be an operator's: the world has a custom resource in the namespace that is no workload we know."""
-    words = " ".join(f"{key}={value}" for key, value in mapping(obj, "spec", "selector").items()).lower()
+    selector = mapping(obj, "spec", "selector")
+    if CONTROLLERS_LABELS & selector.keys():
+        return True
+    if any((str(value), kind) in once(world, _operated) for value in selector.values() for kind in ("", "kind")):
+        return True
+    words = " ".join(f"{key}={value}" for key, value in selector.items()).lower()
     hints = (
         "acme.cert-manager.io",
         "cnpg.io",
@@ -185,7 +223,7 @@ def budgets(world: World, obj: Obj) -> Iterator[Finding]:
     chosen = [template for template in _chosen(world, obj) if not is_job(template)]
     pairs = mapping(selector, "matchLabels")
     if not chosen:
-        if _has_workloads(world, ref) and "cnpg" not in str(pairs):
+        if _has_workloads(world, ref) and not _made_elsewhere(world, {"spec": {"selector": pairs}}):
             near = _nearest(world, ref, pairs)
             also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
             yield tell_of(world, "budget-protects-nothing", obj, "spec.selector", f"selector: {_pairs(pairs)}", also=also)

@@ -383,9 +383,15 @@ class Graph:
     def _called_service(self, found: Host, in_url: bool, source: Ref) -> Ref | None:
         """A host of one label in a URL can only be a Service; two labels, or none in a URL, are one where it is there."""
         target = self.resolve(Ref("", "Service", found.namespace or source.namespace, found.name))
-        surely = found.sure or (in_url and not found.namespace)
+        surely = found.sure or (in_url and (not found.namespace or found.namespace in self._spaces))
         made = ("", "Service", found.name) in self._operated
         return target if surely or target in self._world or made else None
+
+    @cached_property
+    def _spaces(self) -> frozenset[str]:
+        """The namespaces of which the world has Services, without those whose names are domains of the internet too."""
+        found = frozenset(ref_of(obj).namespace for obj in self._world.of("Service"))
+        return found - {"", "dev", "app", "io", "com", "net", "org"}
 
     def _guessed(self, obj: Obj, ref: Ref) -> Iterator[Reference]:
         pods = tuple(f"{one.spec_path}." for one in self._templates_by.get(ref, ()))
