@@ -8,7 +8,7 @@ rules.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -213,11 +213,19 @@ class Graph:
         return dict(found)
 
     @cached_property
-    def _by_label(self) -> dict[tuple[str, str], list[PodTemplate]]:
-        found: dict[tuple[str, str], list[PodTemplate]] = defaultdict(list)
+    def _by_label(self) -> dict[tuple[str, str], dict[str, list[PodTemplate]]]:
+        """The pod templates by each of their labels, and by namespace: the same labels are in many of them."""
+        found: dict[tuple[str, str], dict[str, list[PodTemplate]]] = defaultdict(lambda: defaultdict(list))
         for template in self._templates:
             for key, value in template.labels.items():
-                found[key, str(value)].append(template)
+                found[key, str(value)][template.ref.namespace].append(template)
+        return found
+
+    @cached_property
+    def _by_space(self) -> dict[str, list[PodTemplate]]:
+        found: dict[str, list[PodTemplate]] = defaultdict(list)
+        for template in self._templates:
+            found[template.ref.namespace].append(template)
         return found
 
     @cached_property
@@ -410,20 +418,23 @@ class Graph:
             return
         wider = hit.beside.get(row.namespaces) if row.namespaces and isinstance(hit.beside, dict) else None
         path = paths.join(hit.steps)
-        for ref, labels in self._candidates(row, selector):
+        narrow = source.namespace if not isinstance(wider, dict) and row.namespaces != "*" else ""
+        for ref, labels in self._candidates(row, selector, narrow):
             if self._in_reach(source, ref, wider, row) and _fits(selector, labels, row.plain):
                 yield Reference(source, path, ref, row.relation)
 
-    def _candidates(self, row: selecting.Select, selector: dict[str, Any]) -> Iterator[tuple[Ref, dict[str, str]]]:
-        """What a selector could mean, narrowed by one of its pairs where it has any."""
+    def _candidates(self, row: selecting.Select, selector: dict[str, Any], space: str) -> Iterator[tuple[Ref, dict[str, str]]]:
+        """What a selector could mean, narrowed by one of its pairs where it has any, and to a namespace where it has one."""
         if row.of != "pods":
             for obj in self._world.of(row.of):
                 yield ref_of(obj), labels_of(obj)
             return
         pairs = selector if row.plain else selector.get("matchLabels")
-        templates = self._templates
         if isinstance(pairs, dict) and pairs:
-            templates = min((self._by_label.get((key, str(value)), []) for key, value in pairs.items()), key=len)
+            shelves = [_shelf(self._by_label.get((key, str(value)), {}), space) for key, value in pairs.items()]
+            templates = min(shelves, key=len)
+        else:
+            templates = _shelf(self._by_space, space)
         for template in templates:
             yield template.ref, template.labels
 
@@ -451,6 +462,13 @@ _PORTS = {
 def pod_templates(world: World) -> list[PodTemplate]:
     """Every pod of a world as a workload writes it, with where: Deployments, CronJobs, Rollouts and all the others."""
     return world.graph.templates
+
+
+def _shelf(spaces: Mapping[str, list[PodTemplate]], space: str) -> list[PodTemplate]:
+    """What is in a namespace, and in none; everything where no namespace is given."""
+    if not space:
+        return [template for templates in spaces.values() for template in templates]
+    return [*spaces.get(space, ()), *spaces.get("", ())]
 
 
 def _known(ref: Ref) -> tuple[str, str]:
