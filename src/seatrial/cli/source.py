@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -60,11 +61,17 @@ def flags(context: str | None, kubeconfig: Path | None) -> str:
 
 def connect(context: str | None, kubeconfig: Path | None) -> tuple[Client, Helm]:
     """The cluster and Helm. A context that is not there is a mistake of the command line."""
+    from seatrial.cluster.helm import Helm, binary
+
+    # Helm is asked for its version, in a process, while the client's library is read: each takes a tenth of a second
+    asking = Thread(target=binary)
+    asking.start()
     from seatrial.cluster.client import Client, ClusterError
-    from seatrial.cluster.helm import Helm
 
     try:
-        return Client(kubeconfig, context), Helm(kubeconfig, context)
+        client = Client(kubeconfig, context)
+        asking.join()
+        return client, Helm(kubeconfig, context)
     except ClusterError as error:
         raise click.UsageError(str(error)) from None
 
