@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from seatrial.world.graph.kinds import GROUPS
@@ -56,7 +57,7 @@ def guesses(obj: Obj) -> Iterator[Guess]:
     """What a custom resource seems to name."""
     for steps, key, value, _ in _entries(obj):
         if isinstance(value, str) and value:
-            kind = _ending(key, NAMES)
+            kind = _named_by(key)
             if kind:
                 yield Guess(steps, GROUPS[kind], kind, value)
         elif isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"]:
@@ -99,13 +100,23 @@ def _named(key: str, value: Mapping[str, Any]) -> tuple[str, str] | None:
         return None
     kind = value.get("kind")
     if not isinstance(kind, str) or not kind:
-        known = _ending(singular, MAPS)
+        known = _mapped_by(singular)
         return (GROUPS[known], known) if known else None
     version = value.get("apiVersion")
     if isinstance(version, str) and version:
         return version.rpartition("/")[0], kind
     group = value.get("group", value.get("apiGroup"))
     return (group if isinstance(group, str) else GROUPS.get(kind, "")), kind
+
+
+@lru_cache(maxsize=8192)
+def _named_by(key: str) -> str:
+    return _ending(key, NAMES)
+
+
+@lru_cache(maxsize=8192)
+def _mapped_by(key: str) -> str:
+    return _ending(key, MAPS)
 
 
 def _ending(key: str, table: Mapping[str, str]) -> str:
