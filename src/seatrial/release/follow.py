@@ -98,12 +98,12 @@ class Follower:
                 raise _EndedError(str(error) or type(error).__name__) from None
             if answer.status_code >= 400:
                 raise _refused(answer.status_code, answer.content, answer.headers)
-            self._well = True
             try:
                 page = orjson.loads(answer.content)
                 metadata, items = page.get("metadata") or {}, page.get("items") or ()
             except (orjson.JSONDecodeError, AttributeError):
                 raise _EndedError(_NO_LIST) from None
+            self._well = True
             for item in items:
                 obj = {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **item}
                 found[ref_of(obj)] = obj
