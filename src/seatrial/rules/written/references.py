@@ -201,6 +201,9 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     others = [ref_of(each).name for each in world.of(target.kind) if ref_of(each).namespace in (target.namespace, "")]
     near = get_close_matches(target.name, others, n=1, cutoff=0.75)
     words = f"names {target}" + (f"; there is {near[0]}" if near else "")
+    another = _of_another_kind(world, reference) if rule == "missing-target" else None
+    if another is not None:
+        words, near = f"names {target}; there is {another.kind} {another.name}", [another.name]
     abroad = sorted(
         {ref_of(each).namespace for each in world.of(target.kind) if ref_of(each).name == target.name} - {"", target.namespace}
     )
@@ -215,8 +218,12 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
         words = f"subset: {reference.key}; no DestinationRule for its host"
     ops = []
     at = steps(reference.path)
-    if (
+    if another is not None:
+        kind = world.get(another) or {}
+        ops = [put(obj, (*at[:-1], field), kind.get(field)) for field in ("apiVersion", "kind")]
+    elif (
         near
+        and _is_slip(target.name, near[0])
         and reference.relation in ("backend", "scale-target", "env", "envFrom", "volume")
         and reference.target.kind != "Secret"
     ):
@@ -227,6 +234,24 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     return tell_of(world, rule, obj, reference.path, words, ops=ops, severity=severity, title=_title(rule, reference))
 
 
+def _of_another_kind(world: World, reference: Reference) -> Ref | None:
+    """The workload of the name that is meant, where the reference names another kind of workload."""
+    target = reference.target
+    found = (each.ref for each in world.graph.templates if each.ref.name == target.name and each.ref.kind != target.kind)
+    return next((ref for ref in found if ref.kind in SCALED and ref.namespace == target.namespace), None)
+
+
+def _is_slip(wrong: str, right: str) -> bool:
+    """Whether two names differ in so little that one is the other, mistyped: `fronted`, but not `backend`, for `frontend`."""
+    while wrong and right and wrong[0] == right[0]:
+        wrong, right = wrong[1:], right[1:]
+    while wrong and right and wrong[-1] == right[-1]:
+        wrong, right = wrong[:-1], right[:-1]
+    return max(len(wrong), len(right)) <= 3
+
+
+#: Kinds whose replicas an autoscaler may set.
+SCALED = ("Deployment", "StatefulSet", "Rollout", "ReplicaSet")
 RULES_BY_ID = {rule.id: rule for rule in RULES}
 
 

@@ -243,6 +243,13 @@ def budgets(world: World, obj: Obj) -> Iterator[Finding]:
         return
     ref = next(iter(chosen))
     pods = count(world, ref)
+    written = value(world.get(ref) or {}, "spec", "replicas")
+    again = written if pods.by and isinstance(written, int) and 0 < written < pods.least else 0
+    if again and not (again - healthy(least, again) if least is not None else healthy(gone, again)):
+        words = f"minAvailable: {least} of {again}: nobody may go until {pods.by.name if pods.by else ''} has raised it to {pods.least}"
+        also = [(ref, "spec.replicas", f"replicas: {again}, at every apply")]
+        title = f"allows no eviction after every apply ({names([ref])})"
+        yield tell_of(world, "budget-against-minimum", obj, "spec.minAvailable", words, also=also, title=title)
     if pods.least == 0:
         return
     allowed = pods.least - healthy(least, pods.least) if least is not None else healthy(gone, pods.least)
