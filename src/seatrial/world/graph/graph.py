@@ -8,7 +8,7 @@ rules.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -212,21 +212,20 @@ class Graph:
             found[template.ref].append(template)
         return dict(found)
 
-    @cached_property
-    def _by_label(self) -> dict[tuple[str, str], dict[str, list[PodTemplate]]]:
-        """The pod templates by each of their labels, and by namespace: the same labels are in many of them."""
-        found: dict[tuple[str, str], dict[str, list[PodTemplate]]] = defaultdict(lambda: defaultdict(list))
-        for template in self._templates:
-            for key, value in template.labels.items():
-                found[key, str(value)][template.ref.namespace].append(template)
-        return found
+    def _shelves(self, of: str) -> selecting.Shelves:
+        """What can be selected of a kind (`pods`: the pod templates), sorted by labels and namespaces."""
+        if of not in self._sorted:
+            here = (
+                [(template.ref, template.labels) for template in self._templates]
+                if of == "pods"
+                else [(ref_of(obj), labels_of(obj)) for obj in self._world.of(of)]
+            )
+            self._sorted[of] = selecting.Shelves(here)
+        return self._sorted[of]
 
     @cached_property
-    def _by_space(self) -> dict[str, list[PodTemplate]]:
-        found: dict[str, list[PodTemplate]] = defaultdict(list)
-        for template in self._templates:
-            found[template.ref.namespace].append(template)
-        return found
+    def _sorted(self) -> dict[str, selecting.Shelves]:
+        return {}
 
     @cached_property
     def _rules_by_host(self) -> dict[Ref, list[Ref]]:
@@ -425,18 +424,8 @@ class Graph:
 
     def _candidates(self, row: selecting.Select, selector: dict[str, Any], space: str) -> Iterator[tuple[Ref, dict[str, str]]]:
         """What a selector could mean, narrowed by one of its pairs where it has any, and to a namespace where it has one."""
-        if row.of != "pods":
-            for obj in self._world.of(row.of):
-                yield ref_of(obj), labels_of(obj)
-            return
         pairs = selector if row.plain else selector.get("matchLabels")
-        if isinstance(pairs, dict) and pairs:
-            shelves = [_shelf(self._by_label.get((key, str(value)), {}), space) for key, value in pairs.items()]
-            templates = min(shelves, key=len)
-        else:
-            templates = _shelf(self._by_space, space)
-        for template in templates:
-            yield template.ref, template.labels
+        yield from self._shelves(row.of).near(pairs if isinstance(pairs, dict) else {}, space)
 
     def _in_reach(self, source: Ref, ref: Ref, wider: Any, row: selecting.Select) -> bool:
         if row.namespaces == "*":
@@ -462,13 +451,6 @@ _PORTS = {
 def pod_templates(world: World) -> list[PodTemplate]:
     """Every pod of a world as a workload writes it, with where: Deployments, CronJobs, Rollouts and all the others."""
     return world.graph.templates
-
-
-def _shelf(spaces: Mapping[str, list[PodTemplate]], space: str) -> list[PodTemplate]:
-    """What is in a namespace, and in none; everything where no namespace is given."""
-    if not space:
-        return [template for templates in spaces.values() for template in templates]
-    return [*spaces.get(space, ()), *spaces.get("", ())]
 
 
 def _known(ref: Ref) -> tuple[str, str]:

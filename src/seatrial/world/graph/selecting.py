@@ -4,7 +4,11 @@ namespaces.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from seatrial.world.objects import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +72,33 @@ POD = (
         )
     ),
 )
+
+
+#: What can be selected: its name and its labels.
+Labelled = tuple[Ref, dict[str, str]]
+
+
+class Shelves:
+    """What can be selected, by each pair of its labels and by namespace: the same labels are in many namespaces, and one
+    namespace may hold thousands.
+    """
+
+    def __init__(self, things: Iterable[Labelled]) -> None:
+        self._by_space: dict[str, list[Labelled]] = defaultdict(list)
+        self._by_label: dict[tuple[str, str], dict[str, list[Labelled]]] = defaultdict(lambda: defaultdict(list))
+        for thing in things:
+            space = thing[0].namespace
+            self._by_space[space].append(thing)
+            for key, value in thing[1].items():
+                self._by_label[key, str(value)][space].append(thing)
+
+    def near(self, pairs: Mapping[str, object], space: str) -> list[Labelled]:
+        """The things that have one of the pairs, the rarest; of a namespace and of none, or of all where `space` is ""."""
+        found = [_shelf(self._by_label.get((key, str(value)), {}), space) for key, value in pairs.items()]
+        return min(found, key=len) if found else _shelf(self._by_space, space)
+
+
+def _shelf(spaces: Mapping[str, list[Labelled]], space: str) -> list[Labelled]:
+    if not space:
+        return [thing for things in spaces.values() for thing in things]
+    return [*spaces.get(space, ()), *spaces.get("", ())]
