@@ -34,7 +34,7 @@ BROKEN = {"image": "example.com/gone:9", "profile": "pull_seconds=100ms,pull_err
 #: Helm makes the Job of the hook.
 HOOK = r"(POST|PATCH) /apis/batch/v1/namespaces/[^/]+/jobs(?!.*dryRun)"
 
-pytestmark = pytest.mark.xdist_group("release")
+pytestmark = pytest.mark.xdist_group("release-faults")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,7 @@ class Released:
 
     def __init__(self, proxy: FaultProxy, namespace: str, wish: Wish | None = None, clock: Any = time, **values: Any) -> None:
         self.events: list[Event] = []
+        self.left = False  # whether the cluster has left it
         self.heard: Callable[[Event], None] = lambda event: None
         self._proxy, self._values, self._namespace, self._clock = proxy, values, namespace, clock
         self._wish = wish or Wish()
@@ -170,28 +171,38 @@ def test_a_cluster_that_disappears_for_twenty_seconds_is_waited_for_and_one_that
     cluster: Any, proxy: FaultProxy
 ) -> None:
     clock = Skewed()
-    released = Released(proxy, "gone", clock=clock)
-    begin: list[float] = []
-
-    def disappears(event: Event) -> None:
-        if event.kind == "tree" and "watch" in released.started() and not begin:
-            begin.append(clock.skipped)
-            proxy.disappear()
+    released = Released(proxy, "gone", clock=clock, replicas=1, gate="example.com/go")
 
     async def sleep(seconds: float) -> None:
-        proxy.gone = bool(begin) and clock.skipped < begin[0] + 20
         await Skewed.sleep(clock, seconds)
+        if proxy.gone and clock.skipped >= 20:
+            proxy.gone = False
+            open_gate(cluster, "gone")
 
     clock.sleep = sleep  # type: ignore[method-assign]
-    released.heard = disappears
+    released.heard = lambda event: disappear_once(proxy, released)
     result = released.run()
     assert (result.code, result.reason) == (0, "Released"), result.text
-    assert clock.skipped >= begin[0] + 20
+    assert clock.skipped >= 20
 
-    staying = Released(proxy, "gone", clock=Skewed(), profile="ready_after=never")
-    staying.heard = lambda event: proxy.disappear() if event.kind == "tree" and "watch" in staying.started() else None
+    staying = Released(proxy, "gone", clock=Skewed(), replicas=1, gate="example.com/never")
+    staying.heard = lambda event: disappear_once(proxy, staying)
     result = staying.run()
     assert (result.code, result.reason) == (50, "Unreachable"), result.text
+
+
+def disappear_once(proxy: FaultProxy, released: Released) -> None:
+    """The cluster is gone when its new pod was seen and Helm has ended: the pod's gate is shut, so that much is to come."""
+    pods = [row["pods"] for event in released.events if event.kind == "tree" for row in event.payload["rows"]]
+    if "watch" in released.started() and any(pod["new"] for each in pods for pod in each) and not released.left:
+        released.left = True
+        proxy.disappear()
+
+
+def open_gate(cluster: Any, namespace: str) -> None:
+    go = {"status": {"conditions": [{"type": "example.com/go", "status": "True"}]}}
+    pod = cluster.kubectl("-n", namespace, "get", "pods", "-l", "app=backend", "-o", "jsonpath={.items[0].metadata.name}")
+    cluster.kubectl("-n", namespace, "patch", "pod", pod, "--subresource", "status", "-p", json.dumps(go))
 
 
 def test_an_answer_to_helm_that_is_lost_leaves_the_old_version_and_runs_no_hook_twice(cluster: Any, proxy: FaultProxy) -> None:

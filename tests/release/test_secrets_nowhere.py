@@ -21,7 +21,7 @@ import yaml
 
 import tools
 
-pytestmark = pytest.mark.xdist_group("release")
+pytestmark = pytest.mark.xdist_group("secrets")
 
 
 def b64(text: str) -> str:
