@@ -150,7 +150,7 @@ def patch(what: str, document: Obj) -> Sequence[str]:
 FAILURES = (
     Failure("crash loop", [deployment(profile="exits_after=100ms,exit_code=1", container=TCP)], waiting("CrashLoopBackOff")),
     Failure("second crash after a while", [deployment(profile="exits_after=4s,exit_code=1", minReadySeconds=20)], ended(2)),
-    Failure("image not found", [deployment(profile="pull_seconds=300ms,pull_error=example.com/app:9: not found")],
+    Failure("image not found", [deployment(profile="pull_seconds=300ms,pull_error=example.com/gone:9: not found", container={"image": "example.com/gone:9"})],
             waiting("ErrImagePull", "ImagePullBackOff")),
     Failure("bad image name", [deployment(container={"image": "Example.com/App:1"})], waiting("InvalidImageName")),
     Failure("missing config map", [deployment(**env("configMapKeyRef", "settings", "level"))], waiting("CreateContainerConfigError"),

@@ -201,8 +201,8 @@ class Lock:
     async def phase(self, phase: str) -> None:
         """Write down how far the release is. A cluster that cannot be asked now hears of it with the next heartbeat."""
         self._phase = phase
-        with contextlib.suppress(ClusterError):
-            await self._renew()
+        with contextlib.suppress(ClusterError, TimeoutError):
+            await asyncio.wait_for(self._renew(), BEAT)
 
     async def give(self, *, reachable: bool = True) -> None:
         """Give the lock back; one that is not ours any more is left alone, and one out of reach ends with its heartbeat."""
