@@ -44,10 +44,10 @@ _END = rb"(?= *(?: #|$))"
 
 
 def _flow(inner: bytes) -> bytes:
-    key = b"(?:" + _KEY + b")"
-    pair = key + b": +" + inner
+    """Maps and lists of what is inside, or a scalar. Each part stands in the pattern once, which is what compiling it costs."""
+    pair = b"(?:" + _KEY + b"): +" + inner
     return (
-        rb"(?:\{ *(?:" + pair + rb"(?: *, *" + pair + rb")*)? *\}|\[ *(?:" + inner + rb"(?: *, *" + inner + rb")*)? *\]|"
+        rb"(?:\{ *(?:" + pair + rb"(?: *, *(?=[^ ,}])|(?= *\})))* *\}|\[ *(?:" + inner + rb"(?: *, *(?=[^ ,\]])|(?= *\])))* *\]|"
         + _FLOW_SCALAR + rb")"
     )  # fmt: skip
 
