@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
     import seatrial.rules.written  # noqa: F401 - enters the rules into their table
     from seatrial.views.report import show
 
+    gc.disable()  # the process ends with the answer; looking for garbage among all objects takes a fifth of its time
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise click.UsageError(f"there is no {missing[0]!r}")

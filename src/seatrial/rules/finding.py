@@ -76,12 +76,16 @@ Look = Callable[[World, Obj], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A function that finds what some rules are about, in objects of some kinds (`*` for every kind)."""
+    """A function that finds what some rules are about, in objects of some kinds (`*` for every kind).
+
+    `when` tells what it never finds anything in: checks that share one need not all ask.
+    """
 
     kinds: frozenset[str]
     rules: tuple[Rule, ...]
     look: Look
     live: bool
+    when: Callable[[World, Obj], object] | None = None
 
 
 CHECKS: list[Check] = []
@@ -90,11 +94,13 @@ RULES: dict[str, Rule] = {}
 _FOR_KIND: dict[tuple[bool, str], list[Check]] = {}
 
 
-def check(*kinds: str, rules: Iterable[Rule], live: bool = False) -> Callable[[Look], Look]:
+def check(
+    *kinds: str, rules: Iterable[Rule], live: bool = False, when: Callable[[World, Obj], object] | None = None
+) -> Callable[[Look], Look]:
     """Enter a function into the table. Raises ValueError when a rule's id is taken."""
 
     def enter(look: Look) -> Look:
-        entry = Check(frozenset(kinds), tuple(rules), look, live)
+        entry = Check(frozenset(kinds), tuple(rules), look, live, when)
         for rule in entry.rules:
             if rule.id in RULES:
                 raise ValueError(f"two rules have the id {rule.id}")

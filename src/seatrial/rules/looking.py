@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from seatrial.rules.finding import CHECKS, Check, Finding
 from seatrial.world.load.problems import Problem
-from seatrial.world.objects import Ref, ref_of
+from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
 
 
 def found(world: World, *, live: bool, problems: list[Problem] | None = None) -> list[Finding]:
     """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
     by_kind, always = _by_kind(live)
+    conditions = {check.when for check in always if check.when is not None}
+    chosen: dict[frozenset[object], list[Check]] = {}
     findings: list[Finding] = []
     alternatives = _alternatives(world)
     for obj in world:
-        for check in (*by_kind.get(obj.get("kind", ""), ()), *always):
+        met = frozenset([None, *(when for when in conditions if _holds(when, world, obj))])
+        if met not in chosen:
+            chosen[met] = [check for check in always if check.when in met]
+        for check in (*by_kind.get(obj.get("kind", ""), ()), *chosen[met]):
             try:
                 findings.extend(check.look(world, obj))
             except Exception as error:
@@ -27,6 +32,14 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
                 words = f"a rule failed here, {check.look.__name__}: {type(error).__name__}: {error}"
                 problems.append(Problem(world.source(ref_of(obj)), 0, 0, words, "This is a defect in Seatrial."))
     return [_doubted(one, alternatives) for one in findings] if alternatives else findings
+
+
+def _holds(when: Callable[[World, Obj], object], world: World, obj: Obj) -> bool:
+    """Whether checks with a condition are to be asked; those that an object is too odd for say so themselves."""
+    try:
+        return when(world, obj) is not None
+    except Exception:
+        return True
 
 
 def _alternatives(world: World) -> frozenset[Ref]:

@@ -139,7 +139,7 @@ def check_pods(*, rules: Iterable[Rule]) -> Callable[[LookAtPods], LookAtPods]:
     """Enter a function that looks at the pods of any workload into the table of checks."""
 
     def enter(look: LookAtPods) -> LookAtPods:
-        @check("*", rules=rules)
+        @check("*", rules=rules, when=pods_of)
         @wraps(look)
         def at_object(world: World, obj: Obj) -> Iterable[Finding]:
             pods = pods_of(world, obj)
@@ -154,7 +154,7 @@ def check_containers(*, rules: Iterable[Rule]) -> Callable[[LookAtContainer], Lo
     """Enter a function that looks at every container, init containers and sidecars included, into the table of checks."""
 
     def enter(look: LookAtContainer) -> LookAtContainer:
-        @check("*", rules=rules)
+        @check("*", rules=rules, when=pods_of)
         @wraps(look)
         def at_object(world: World, obj: Obj) -> Iterator[Finding]:
             pods = pods_of(world, obj)
