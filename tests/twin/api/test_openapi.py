@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from functools import cache
 from typing import Any
 
 import pytest
 
 from seatrial.twin.api import fielddocs, wire
-from seatrial.twin.api.openapi import Documents, _schema
+from seatrial.twin.api.openapi import Documents
 from seatrial.twin.registry.resources import Resource, ResourceTable, builtin_resources
 from seatrial.world.objects import Obj
 
@@ -149,16 +148,6 @@ def test_custom_resources_are_described_by_their_own_schema() -> None:
     assert set(widget["properties"]) == {"apiVersion", "kind", "metadata", "spec"}
     assert widget["x-kubernetes-group-version-kind"] == [{"group": "example.com", "kind": "Widget", "version": "v1"}]
     assert "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}/status" in document("apis/example.com/v1")["paths"]
-
-
-@pytest.mark.parametrize(("path", "most"), [("apis/apps/v1", 0.15), ("api/v1", 0.5)])
-def test_building_a_document_holds_nobody_up_for_long(path: str, most: float) -> None:
-    _schema.cache_clear()
-    fielddocs._classes.cache_clear()
-    fresh = Documents(ResourceTable(builtin_resources()))
-    start = time.process_time()
-    fresh.document(path)
-    assert time.process_time() - start < most
 
 
 def test_kubectl_finds_in_the_old_form_which_patches_take_field_validation() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from any_objects import recorded_answers
@@ -108,23 +107,3 @@ def test_the_oldest_of_more_than_ten_updates_are_gathered() -> None:
     assert len(found) == 10
     assert found[0][0] == "ancient-changes"
     assert {f"f:k{number:02}" for number in range(4)} <= set(found[0][2]["f:data"])
-
-
-def test_an_update_of_a_deployment_is_tracked_in_less_than_300_microseconds() -> None:
-    deployment = next(answer for answer in recorded_answers() if answer["kind"] == "Deployment")
-    live = stored(track_update(None, clone(deployment), manager="kubectl-create", now=NOW))
-    new = clone(live)
-    new["spec"]["replicas"] = 7
-    new["spec"]["template"]["spec"]["containers"][0]["image"] = "busybox:2"
-
-    def once() -> None:
-        track_update(live, {**new, "metadata": dict(new["metadata"])}, manager="kubectl-edit", now=NOW)
-
-    best = min(timed(once) for _ in range(50))
-    assert best < 300e-6
-
-
-def timed(call: Any) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

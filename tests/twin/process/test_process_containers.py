@@ -184,7 +184,7 @@ def test_a_sub_path_and_a_single_file_are_mounted_and_files_are_read_only(run_is
         pod.mount("/etc/app/one.conf", files={"one.conf": "1\n", "two.conf": "2\n"}, sub_path="one.conf")
         pod.mount("/var/data", "claim", claim="shop/data-0", sub_path="pg/main")
         _, output = await pod.run(
-            "cat /etc/app/one.conf; ls /etc/app; echo x > /etc/app/one.conf; echo kept > /var/data/f; ls /var/data"
+            "exec 2>&1; cat /etc/app/one.conf; ls /etc/app; echo x > /etc/app/one.conf; echo kept > /var/data/f; ls /var/data"
         )
         assert output == "1\none.conf\nsh: 1: cannot create /etc/app/one.conf: Read-only file system\nf\n"
         assert (box.root / "claims/shop/data-0/pg/main/f").read_text() == "kept\n"

@@ -18,6 +18,9 @@ from seatrial.twin.kubelet.process.client import as_file
 from seatrial.twin.kubelet.process.shim import procs
 from seatrial.twin.kubelet.process.shim.server import Shim
 
+#: By its size a segment of shared memory is known again: one of this process' own, for others may run the same tests.
+SIZE = 1_000_000 + os.getpid()
+
 #: A Seatrial that runs a container with a volume in memory, tells what it has, and waits to be killed.
 CHILD = """
 import asyncio, json, sys
@@ -33,7 +36,7 @@ async def main(root, isolation):
     script = '''
 import ctypes, os, socket, subprocess, sys
 listener = socket.create_server(("0.0.0.0", 8080))
-assert ctypes.CDLL(None).shmget(0, 4242, 0o1600) >= 0
+assert ctypes.CDLL(None).shmget(0, {size}, 0o1600) >= 0
 subprocess.Popen(["setsid", "sleep", "1000"])
 open("/memory/x", "w").write("x")
 open("/data/kept", "w").write("x")
@@ -58,7 +61,9 @@ class Seatrial:
     """A running child, and what it told of itself."""
 
     def __init__(self, root, isolation):
-        self.process = subprocess.Popen([sys.executable, "-c", CHILD, str(root), isolation], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD.replace("{size}", str(SIZE)), str(root), isolation], stdout=subprocess.PIPE
+        )
         self.facts = json.loads(self.process.stdout.readline())
         if "up" not in self.facts["log"]:
             self.process.kill()
@@ -79,7 +84,7 @@ class Seatrial:
         return time.monotonic() - begun
 
 
-# the size by which a segment of shared memory is known is one for all of these tests: one at a time
+# they look at what is left on the whole machine: one at a time
 pytestmark = pytest.mark.xdist_group("crash")
 
 
@@ -95,7 +100,7 @@ def seatrial(tmp_path, isolation):
 def nothing_is_left(root, facts, held):
     assert list((root / "run").iterdir()) == []
     assert not Path(facts["memory"]).exists()
-    assert "4242" not in [line.split()[3] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    assert str(SIZE) not in [line.split()[3] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
     assert (root / "claims/n/data/kept").read_text() == "x", "what a claim keeps is kept"
     assert not held & listening(facts["address"]), "a socket that was listened on is closed"
 
