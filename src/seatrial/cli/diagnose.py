@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import shlex
 import sys
@@ -64,6 +65,7 @@ def command(
     """
     from seatrial.cli.errors import reported
 
+    gc.disable()  # the process ends with the answer, and all objects stay until then
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise click.UsageError(f"there is no {missing[0]!r}")

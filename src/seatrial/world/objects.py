@@ -71,7 +71,7 @@ def controller_of(obj: Mapping[str, Any]) -> Obj | None:
 def dig(obj: Any, path: str, default: Any = None) -> Any:
     """The value at a dotted path of keys (`spec.template.spec`), or `default` where a step is missing or null."""
     for key in path.split("."):
-        if not isinstance(obj, Mapping):
+        if type(obj) is not dict and not isinstance(obj, Mapping):  # asked a million times: the first is ten times faster
             return default
         obj = obj.get(key)
     return default if obj is None else obj
