@@ -86,6 +86,7 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
             report, decisions = _report(paths, _loaded(paths, options), options)
     colour = output == "text" and sys.stdout.isatty()
     click.echo(show(report, output, decisions.lines, colour=colour, verbose=verbose), nl=False)
+    gc.freeze()  # nor when it ends
     if fail_on != "never" and report.fails(fail_on):
         return 1
     return 2 if any(problem.severity == "error" for problem in report.unread) else 0
