@@ -167,6 +167,14 @@ def test_a_chart_is_rendered_and_each_field_has_the_line_of_its_template(tmp_pat
     assert where(loaded, Ref("", "Service", "shop", "b"), "metadata.name") == "web.yaml:29"
 
 
+def test_what_a_trimmed_template_leaves_behind_a_divider_is_read_as_helm_reads_it(tmp_path):
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {}\n"
+    text = account.format("a") + "\n---\n\n{{- if true -}}\n\n# allowed\n" + account.format("b") + "\n---\n{{- end -}}\n# more\n"
+    files = {"Chart.yaml": CHART["Chart.yaml"], "templates/accounts.yaml": text + account.format("c")}
+    loaded = load([tree(tmp_path, files)])
+    assert names(loaded) == {"a", "b", "c"} and not loaded.problems
+
+
 def test_a_chart_with_values_of_environments_is_a_world_for_each(tmp_path):
     given = tree(tmp_path, {f"chart/{name}": content for name, content in CHART.items()} | {"ns.yaml": SERVICE.format("plain")})
     loaded = load([given])

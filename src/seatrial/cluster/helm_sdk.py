@@ -6,6 +6,7 @@ SIGINT cancels what Helm is doing through the SDK's own token, so that the relea
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -46,13 +47,19 @@ def render(config: Any, request: Request) -> str:
     return "\n---\n".join(text for path, text in sorted(rendered.items()) if path.endswith((".yaml", ".yml", ".json", ".tpl")))
 
 
+#: Where Helm divides what a template made (pkg/release/v1/util/manifest.go): what follows may stand on the same line, as
+#: `{{- if … -}}` leaves it.
+_SEPARATOR = re.compile(r"(?:^|\s*\n)---\s*")
+
+
 def template(request: Request) -> str:
     from helm_python import Chart
 
     options = {"name": request["release"], "namespace": request["namespace"], "is_install": True}
     rendered: dict[str, str] = Chart.load(request["chart"]).render(request["values"], **options)
-    texts = sorted((path, text) for path, text in rendered.items() if path.endswith((".yaml", ".yml", ".json")) and text.strip())
-    return "".join(f"---\n# Source: {path}\n{text.rstrip()}\n" for path, text in texts)
+    texts = sorted((path, text) for path, text in rendered.items() if path.endswith((".yaml", ".yml", ".json")))
+    parts = [(path, part.strip("\n").rstrip()) for path, text in texts for part in _SEPARATOR.split(text)]
+    return "".join(f"---\n# Source: {path}\n{part}\n" for path, part in parts if part.strip())
 
 
 def pull(config: Any, request: Request) -> Any:

@@ -198,7 +198,7 @@ class Writer:
 
 
 def _image(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|/)(?:{name})(?:[:@]|$)")
+    return re.compile(rf"^(?!.*\bbitnami).*?(?:^|/)(?:{name})(?:[:@]|$)")  # Bitnami's keep everything below /opt/bitnami
 
 
 #: What the official images write to; images of others with the same name keep to it, or say otherwise by a mounted config.
