@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,9 +15,11 @@ import orjson
 Obj = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
-    """How anything names an object. `group` is "" for the core group, `namespace` "" for cluster-scoped objects."""
+class Ref(NamedTuple):
+    """How anything names an object. `group` is "" for the core group, `namespace` "" for cluster-scoped objects.
+
+    A tuple, because a world makes and looks up a hundred thousand of them.
+    """
 
     group: str
     kind: str
@@ -34,7 +35,8 @@ def ref_of(obj: Mapping[str, Any]) -> Ref:
     """The name of an object; for one that gets its name from the API server, what it begins with and a star."""
     metadata = obj.get("metadata") or {}
     name = metadata.get("name") or (f"{metadata['generateName']}*" if metadata.get("generateName") else "")
-    return Ref(group_of(obj), obj.get("kind", ""), metadata.get("namespace") or "", name)
+    group, slash, _ = str(obj.get("apiVersion", "")).partition("/")
+    return Ref(group if slash else "", obj.get("kind", ""), metadata.get("namespace") or "", name)
 
 
 def group_of(obj: Mapping[str, Any]) -> str:
