@@ -27,11 +27,12 @@ spec:
   template:
     metadata:
       labels: {app: api}
-      annotations: {sim.seatrial.dev/api: "exits_after=0.1,exit_code=3"}
+      annotations: {sim.seatrial.dev/api: "exits_after=0.1,exit_code=3,ready_after=900"}
     spec:
       containers:
         - name: api
           image: api:1
+          readinessProbe: {tcpSocket: {port: 80}, initialDelaySeconds: 600}
           command: [sh, -c, "echo cannot log in with correct-horse-battery; exit 3"]
 ---
 apiVersion: v1
@@ -83,7 +84,7 @@ def test_a_crash_is_the_cause_and_what_follows_from_it_stands_below(cluster: Liv
     namespace(cluster, "broken", BROKEN)
     cluster.kubectl("-n", "broken", "wait", "pod", "-l", "app=api", "--timeout=60s",
                     "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff")  # fmt: skip
-    done = diagnose(cluster, "-n", "broken", "-o", "json")
+    done = diagnose(cluster, "-n", "broken", "-o", "json", "--fail-on", "warning")
     assert done.returncode == 1, done.stderr
     (cause,) = json.loads(done.stdout)["causes"]
     assert cause["rule"] == "crash-exit"

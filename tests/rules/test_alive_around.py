@@ -146,3 +146,13 @@ def test_the_nearest_pod_shows_which_label_differs() -> None:
 
 def test_without_the_time_nothing_is_said_of_what_takes_long() -> None:
     assert found(GOING % ago(days=1), JOB % ("", ago(days=3)), TLS % pem(-2), now=None) == []
+
+
+CRASHED = """{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: n}, spec: {containers: [{name: c}]}, status: {containerStatuses:
+  [{name: c, ready: true, restartCount: 3, state: {running: {startedAt: '%s'}}, lastState: {terminated: {exitCode: 1, finishedAt: '%s'}}}]}}"""
+
+
+def test_a_container_between_two_crashes_is_no_healthy_one() -> None:
+    assert [one.rule for one in found(CRASHED % (ago(seconds=1), ago(seconds=20)))] == ["crash-exit"]
+    assert found(CRASHED % (ago(minutes=30), ago(minutes=31))) == []
+    assert found(CRASHED % (ago(seconds=1), ago(seconds=20)), now=None) == [], "a release waits for what comes next"

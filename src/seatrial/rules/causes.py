@@ -20,7 +20,7 @@ DEPTH = {
     "refused": 1, "claim": 1, "autoscaler": 1,
     "unschedulable": 2, "image": 2, "config": 2, "mount": 2, "evicted": 2,
     "crash": 3, "probe": 3, "pod": 3,
-    "crash-dependency": 4, "probe-kills": 3, "job-forever": -1,
+    "crash-dependency": 4, "probe-kills": 3, "probe-fails": 4, "probe-not-passing": 4, "job-forever": -1,
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
     "service": 8, "ingress": 9,

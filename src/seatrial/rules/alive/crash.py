@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from seatrial.rules.alive.crash_words import RULES, ending, of_log, of_start
-from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, tail, whose
+from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, seconds_between, tail, whose
 from seatrial.rules.alive.probes import kill_facts
 from seatrial.rules.finding import Fact, Finding, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
@@ -18,12 +19,17 @@ NEVER_RAN = {"StartError", "ContainerCannotRun"}
 CANNOT_START = {"RunContainerError", "CreateContainerError"}
 #: After so many ends it is a loop and no accident.
 LOOP = 2
+#: Seconds for which a container that was ended is not taken for well.
+MOMENT = 60.0
 _KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 
 
 @check("Pod", rules=RULES.values(), live=True)
 def crashes(world: World, pod: Obj) -> Iterator[Finding]:
-    """One finding for each container that has crashed and is not ready since; a single crash is only a warning."""
+    """One finding for each container that has crashed and is not ready since; a single crash is only a warning.
+
+    Where the time is known (`facts["now"]`), one that was ended a moment ago counts as well: it may be ready between two crashes.
+    """
     if is_going(pod):
         return
     for container in containers(pod):
@@ -35,10 +41,16 @@ def crashes(world: World, pod: Obj) -> Iterator[Finding]:
 
 
 def _crashed(world: World, container: Container) -> bool:
-    if not container.ends or not container.ended or container.status.get("ready"):
+    if not container.ends or not container.ended or (container.status.get("ready") and not _just_now(world, container)):
         return False
     well = container.ended.get("exitCode", 0) == 0
     return not (well and (container.init or of_job(world, container.pod)))
+
+
+def _just_now(world: World, container: Container) -> bool:
+    now = world.facts.get("now")
+    ago = seconds_between(container.ended.get("finishedAt"), datetime.fromtimestamp(now, UTC).isoformat()) if now else None
+    return ago is not None and ago < MOMENT
 
 
 def _never_ran(world: World, container: Container) -> Finding:

@@ -61,7 +61,7 @@ def image(world: World, container: Container) -> Iterator[Finding]:
     if not written:
         yield tell(world, "image-missing", obj, at, "image: not set", who=who)
         return
-    if written == "auto":  # Istio's gateways: the injector puts the image in
+    if written == "auto" or written.startswith("ko://"):  # Istio's injector, or ko, puts the image in
         return
     found = REFERENCE.fullmatch(written)
     if found is None:

@@ -202,13 +202,13 @@ def _image(name: str) -> re.Pattern[str]:
 
 
 #: What the official images write to; images of others with the same name keep to it, or say otherwise by a mounted config.
+#: What an image declares as its volume (the data of databases) the runtime makes writable all the same.
 WRITERS = (
     Writer(_image("nginx"), (("/var/cache/nginx",), ("/var/run", "/run")), "error", "nginx"),
     Writer(_image("nginx-unprivileged"), (("/tmp",),), "error", "nginx"),  # noqa: S108 - a path in a container
-    Writer(_image("postgres|postgis|timescaledb"), (("/var/lib/postgresql", "/var/lib/postgresql/data"), ("/var/run/postgresql", "/var/run", "/run")), "error", "PostgreSQL"),
-    Writer(_image("mysql|mariadb"), (("/var/lib/mysql",), ("/var/run/mysqld", "/run/mysqld", "/var/run", "/run"), ("/tmp",)), "error", "MySQL"),  # noqa: S108
-    Writer(_image("mongo"), (("/data/db",), ("/tmp",)), "error", "MongoDB"),  # noqa: S108
-    Writer(_image("rabbitmq"), (("/var/lib/rabbitmq",),), "error", "RabbitMQ"),
+    Writer(_image("postgres|postgis|timescaledb"), (("/var/run/postgresql", "/var/run", "/run"),), "error", "PostgreSQL"),
+    Writer(_image("mysql|mariadb"), (("/var/run/mysqld", "/run/mysqld", "/var/run", "/run"), ("/tmp",)), "error", "MySQL"),  # noqa: S108
+    Writer(_image("mongo"), (("/tmp",),), "error", "MongoDB"),  # noqa: S108
     Writer(_image("tomcat"), (("/usr/local/tomcat/work",), ("/usr/local/tomcat/temp", "/tmp")), "error", "Tomcat"),  # noqa: S108
     Writer(_image("httpd"), (("/usr/local/apache2/logs",),), "error", "Apache"),
     Writer(_image("wordpress|php"), (("/tmp",),), "warning", "PHP"),  # noqa: S108

@@ -175,10 +175,11 @@ def users(world: World, container: Container) -> Iterator[Finding]:
         )  # no patch: whether the image has another user, nobody here knows
     escalates = container.security("allowPrivilegeEscalation")
     privileged = value(container.spec, "securityContext", "privileged") is True
-    if escalates is False and (privileged or "SYS_ADMIN" in added(container)):
-        yield tell(
-            world, "privilege-contradiction", obj, at, "allowPrivilegeEscalation: false beside privileged or SYS_ADMIN", who=who
-        )
+    # the API server knows the capability by its long name only (pkg/apis/core/validation/validation.go)
+    refused = "CAP_SYS_ADMIN" in strings(container.spec, "securityContext", "capabilities", "add")
+    if escalates is False and (privileged or refused):
+        beside = "privileged: true" if privileged else "CAP_SYS_ADMIN"
+        yield tell(world, "privilege-contradiction", obj, at, f"allowPrivilegeEscalation: false beside {beside}", who=who)
     elif escalates is not False and not privileged and "SYS_ADMIN" not in added(container):
         words = f"allowPrivilegeEscalation: {'not set' if escalates is None else 'true'}"
         field = (*at, "allowPrivilegeEscalation")
