@@ -130,6 +130,14 @@ def test_an_object_that_is_written_twice_is_told_with_both_places_and_may_be_an_
     assert cause["severity"] == "warning" and result.exit_code == 0
 
 
+def test_two_files_with_much_in_common_are_told_once(folder: Path) -> None:
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {}}}\n---\n"
+    for file in ("a.yaml", "b.yaml"):
+        (folder / file).write_text("".join(account.format(name) for name in ("x", "y", "z")))
+    (cause,) = json.loads(check(".", "--rule", "written-twice", "-o", "json").stdout)["causes"]
+    assert cause["title"].startswith("ServiceAccount x") and "2 more" in cause["title"]
+
+
 def test_an_object_that_is_written_twice_in_one_file_is_an_error(folder: Path) -> None:
     (folder / "web.yaml").write_text(f"{WRONG}---\n{WRONG}")
     assert check(".", "--rule", "written-twice").exit_code == 1

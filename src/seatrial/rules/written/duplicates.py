@@ -5,10 +5,12 @@ In one file that is a mistake; in several it may be, or they are alternatives of
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
-from seatrial.world.objects import Obj, ref_of
+from seatrial.rules.written.between import once
+from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
 
 RULE = Rule(
@@ -22,9 +24,27 @@ RULE = Rule(
 
 @check("*", rules=[RULE])
 def twice(world: World, obj: Obj) -> Iterator[Finding]:
-    """`facts["duplicates"]`: by Ref, the (first, second) places, as whoever loaded the files saw them."""
+    """`facts["duplicates"]`: by Ref, the (first, second) places, as whoever loaded the files saw them.
+
+    Two files with many objects in common are told once, at the first of these.
+    """
     ref = ref_of(obj)
     for first, second in world.facts.get("duplicates", {}).get(ref, ()):
-        facts = (Fact("here again", str(second)), Fact("here first", str(first)))
-        severity: Severity = RULE.severity if first.file == second.file else "warning"
-        yield Finding(RULE.id, severity, f"{ref.kind} {ref.name}: {RULE.title}", (ref,), facts, RULE.costs, RULE.fix)
+        common = once(world, _common)[first.file, second.file]
+        apart = first.file != second.file
+        if apart and common[0] != ref:
+            continue
+        more = f", and {len(common) - 1} more of the same two files" if apart and len(common) > 1 else ""
+        facts = (Fact(f"here again{more}", str(second)), Fact("here first", str(first)))
+        severity: Severity = "warning" if apart else RULE.severity
+        yield Finding(RULE.id, severity, f"{ref.kind} {ref.name}: {RULE.title}{more}", (ref,), facts, RULE.costs, RULE.fix)
+
+
+def _common(world: World) -> dict[tuple[str, str], list[Ref]]:
+    """The objects that two files have in common, in the order of the world."""
+    found: dict[tuple[str, str], list[Ref]] = defaultdict(list)
+    known = world.facts.get("duplicates", {})
+    for ref in world.refs():
+        for first, second in known.get(ref, ()):
+            found[first.file, second.file].append(ref)
+    return found
