@@ -64,6 +64,12 @@ def test_a_container_that_falls_over_after_it_was_up_is_found(simulated: Any) ->
     assert "exit code 7" in verdict.text
 
 
+def test_a_pod_that_nobody_asks_whether_it_is_ready_has_to_hold_for_a_moment(simulated: Any) -> None:
+    rollout = applied(simulated, "v-first", [deployment(profile="exits_after=1,exit_code=7")])
+    simulated.kubectl("-n", "v-first", "rollout", "status", "deployment/web", "--timeout=30s")
+    assert verified(simulated, rollout).state == "doomed"
+
+
 def test_evidence_holds_everything_and_no_secret(simulated: Any, tmp_path: Path) -> None:
     secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {password: hunter2hunter2}}"
     command = {"command": ["sh", "-c", "echo password is hunter2hunter2; exit 3"]}

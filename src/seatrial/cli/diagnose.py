@@ -87,8 +87,12 @@ def command(
 
 def _saved(paths: Sequence[str]) -> Loaded:
     from seatrial.sources import load
+    from seatrial.world.moments import latest
 
-    return load(paths)
+    loaded = load(paths)
+    if (seen := latest(loaded.world)) is not None:
+        loaded.world.facts["now"] = seen
+    return loaded
 
 
 async def _live(

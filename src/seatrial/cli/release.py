@@ -62,7 +62,9 @@ WISHES = (
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that somebody else manages.")
 @click.option("--despite-migrations", is_flag=True, help="Roll back past migrations that may not be undone.")
 @click.option("--wait-for-lock", type=SECONDS, default="0s", metavar="DURATION", help="Wait for another release to end.")
-@click.option("--settle", type=SECONDS, default="0s", show_default=True, help="For how long new pods must have held.")
+@click.option(
+    "--settle", type=SECONDS, help="For how long new pods must have been ready. [default: 2s where they have no readiness probe]"
+)
 @click.option("--smoke", default="", metavar="SERVICE:PORT/PATH", help="A request through a Service that must succeed.")
 @click.option(
     "--evidence", type=click.Path(path_type=Path), default="seatrial-evidence", show_default=True, help="Where to save."

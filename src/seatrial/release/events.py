@@ -185,14 +185,15 @@ class Watcher(Protocol):
 
 
 class Verify(Protocol):
-    """`await verify(client, rollout, tell=…, clock=…, settle=0.0, smoke="")`: whether what came up holds.
+    """`await verify(client, rollout, tell=…, clock=…, settle=None, smoke="")`: whether what came up holds.
 
     `settle` in seconds, for which each new pod must have been ready: those that came up first have it behind them when the last
-    one is ready. `smoke` is a request through a Service, `api:3000/health`; "" for none.
+    one is ready; None: a moment, for pods that have no readiness probe. `smoke` is a request through a Service,
+    `api:3000/health`; "" for none.
     """
 
     async def __call__(
-        self, client: Any, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float = ..., smoke: str = ...
+        self, client: Any, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float | None = ..., smoke: str = ...
     ) -> Verdict: ...
 
 

@@ -61,7 +61,7 @@ class Wish:
     on_failure: OnFailure = "rollback"
     timeout: float | None = None
     factor: float = 2.0
-    settle: float = 0.0
+    settle: float | None = None  # None: a moment for pods that nobody asks whether they are ready
     smoke: str = ""
     force_conflicts: bool = False
     evidence: Path = Path("seatrial-evidence")

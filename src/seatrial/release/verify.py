@@ -20,6 +20,8 @@ from seatrial.world.world import World
 
 #: Seconds between two looks while things settle, and for which endpoints and the smoke request may lag behind.
 LOOK, LAG = 1.0, 10.0
+#: Seconds for which a pod without a readiness probe has to run, where nothing else is asked for.
+MOMENT = 2.0
 RESTARTED = Rule(
     "verify-restarted", "error", "a container restarted after the release was up", "It serves, and falls over: requests fail.",
     "The end of its previous log says why.",
@@ -37,7 +39,9 @@ _PODS = Resource("", "v1", "Pod", "pods", True)
 _SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True)
 
 
-async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float = 0.0, smoke: str = "") -> Verdict:
+async def verify(
+    client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float | None = None, smoke: str = ""
+) -> Verdict:
     """See `events.Verify`. Raises ClusterError when the cluster cannot be asked."""
     api = Api(client)
     for check in (_endpoints(api, rollout, clock), _smoke(api, rollout, smoke, clock) if smoke else None):
@@ -59,16 +63,21 @@ async def verify(client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, 
         world = await world_of(api, rollout)
 
 
-def _settled_at(world: World, rollout: Rollout, now: float, settle: float) -> float:
+def _settled_at(world: World, rollout: Rollout, now: float, settle: float | None) -> float:
     """When the last of the new pods has been ready for so long; one that was not watched counts from now."""
-    since = [
-        rollout.ready.get(str(dig(pod, "metadata.uid")), now)
+    ends = [
+        rollout.ready.get(str(dig(pod, "metadata.uid")), now) + wanted
         for obj in workloads_of(rollout)
         if (live := world.get(ref_of(obj))) is not None
         for pod in new_pods(world, live)
-        if is_ready(pod)
+        if is_ready(pod) and (wanted := _unprobed(pod) if settle is None else settle)
     ]
-    return max(since, default=now) + settle if settle else now
+    return max(ends, default=now)
+
+
+def _unprobed(pod: Obj) -> float:
+    """Seconds that a pod has to hold of which nobody asks whether it is ready: it was so the moment it ran."""
+    return MOMENT if any("readinessProbe" not in each for each in dig(pod, "spec.containers", [])) else 0.0
 
 
 def _failed(finding: Finding, tell: Tell) -> Verdict:
