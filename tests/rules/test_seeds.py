@@ -90,7 +90,11 @@ NOTED = {
         ("analysis-divides-by-zero", "analysis.yaml:30"),
         ("spread-missing", "frontend.yaml:40"),
     ],
-    "tbyte-technical": [("no-budget", "backend.yaml:6"), ("liveness-missing", "database.yaml:21")],
+    "tbyte-technical": [
+        ("policy-egress-forgotten", "policy.yaml:11"),
+        ("no-budget", "backend.yaml:6"),
+        ("liveness-missing", "database.yaml:21"),
+    ],
     "tekmetric-platform": [
         ("startup-delay-twice", "app.yaml:40"),
         ("alert-without-severity", "monitoring.yaml:26"),
