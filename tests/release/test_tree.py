@@ -94,3 +94,11 @@ def test_a_workload_is_as_far_as_it_says(case: str) -> None:
 )
 def test_it_says_what_it_waits_for(found: Obj, words: str) -> None:
     assert row_of(World([found]), found).why == words
+
+
+def test_what_an_autoscaler_wants_is_said_until_it_is_so():
+    web = obj("Deployment", {"replicas": 3}, counts(availableReplicas=2))
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "namespace": "n"}}
+    hpa |= {"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}}, "status": {"desiredReplicas": 5}}
+    assert row_of(World([web, hpa]), web).why == "its autoscaler wants 5"
+    assert row_of(World([web, {**hpa, "status": {"desiredReplicas": 3}}]), web).why == ""

@@ -92,3 +92,16 @@ def test_a_crash_waits_for_neighbours_that_still_start() -> None:
     database = deployment("db", profile="ready_after=25", container={"readinessProbe": {"tcpSocket": {"port": 5432}}})
     impatient = deployment("api", profile="exits_after=1,exit_code=1,good_after=3", container=READY)
     assert release([], [database, impatient], 200).verdict.state == "succeeded"
+
+
+def test_an_autoscaler_that_cannot_measure_yet_does_not_hold_up_a_release() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    metadata = {"name": "web", "namespace": stage.NAMESPACE}
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata}
+    hpa["spec"] = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3}
+    bench = release([], [deployment(), hpa], 60)
+    assert bench.verdict.state == "succeeded"
+    assert bench.judge is not None
+    conditions = {"conditions": [{"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}]}
+    bench.judge.see("ADDED", {**hpa, "status": conditions})
+    assert [row.obj["kind"] for row in bench.judge.rows()] == ["Deployment"]

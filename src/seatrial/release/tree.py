@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from seatrial.release.events import ref_json
 from seatrial.rules.alive.pods import condition, containers, is_going, is_over, is_ready, is_true
-from seatrial.world.objects import Obj, annotations_of, dig, labels_of, name_of, ref_of
+from seatrial.world.objects import Obj, annotations_of, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World
 
 State = Literal["waiting", "rolling", "ready", "done", "paused", "failed"]
@@ -148,7 +148,18 @@ def _counted(world: World, obj: Obj, total: int, updated: int, ready: int, curre
     why = "" if seen else "waits to be taken up by its controller"
     waits = [pod_waits(pod) for pod in new_pods(world, obj) if not is_ready(pod)] if seen else []
     why = why or next((word for word in waits if word), "") or ("the old pods still run" if old and updated >= total else "")
+    why = why or _scaled(world, obj, total)
     return Row(obj, "rolling" if current or waits else "waiting", min(ready, total), total, updated, old, why)
+
+
+def _scaled(world: World, obj: Obj, total: int) -> str:
+    """What an autoscaler of this workload wants, while that is not yet what it has."""
+    for hpa in world.of("HorizontalPodAutoscaler"):
+        target, wanted = dig(hpa, "spec.scaleTargetRef", {}), dig(hpa, "status.desiredReplicas", 0)
+        mine = (target.get("kind"), target.get("name"), namespace_of(hpa)) == (obj["kind"], name_of(obj), namespace_of(obj))
+        if mine and wanted not in (0, total):
+            return f"its autoscaler wants {wanted}"
+    return ""
 
 
 def _deployment(world: World, obj: Obj) -> Row:

@@ -23,6 +23,8 @@ from seatrial.world.world import World
 
 #: Kinds whose pods or conditions decide a release; all others count only by their own conditions.
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "Rollout", "Pod"})
+#: Kinds that are followed for what they say of others; a release does not wait for their own conditions.
+BESIDE = frozenset({"HorizontalPodAutoscaler"})
 #: Topic of a rule (the word before its first dash) -> the reason of the release's end.
 REASON_OF = {
     "crash": "CrashLoop", "image": "ImageUnavailable", "config": "ConfigError", "mount": "ConfigError", "refused": "Refused",
@@ -128,7 +130,7 @@ class Judge:
             if "helm.sh/hook" in annotations_of(obj):
                 continue
             live = self.world.get(ref)
-            if live is not None and (ref.kind in WORKLOADS or dig(live, "status.conditions")):
+            if live is not None and (ref.kind in WORKLOADS or (ref.kind not in BESIDE and dig(live, "status.conditions"))):
                 rows.append(row_of(self.world, live))
             elif live is None and ref.kind in WORKLOADS:
                 rows.append(Row(obj, "waiting", 0, int(dig(obj, "spec.replicas", 1)), why="is not there yet"))

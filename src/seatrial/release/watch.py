@@ -29,8 +29,9 @@ _BUILT_IN = {
     ("", "Pod"): "pods", ("", "Event"): "events", ("", "ResourceQuota"): "resourcequotas", ("apps", "Deployment"): "deployments",
     ("apps", "ReplicaSet"): "replicasets", ("apps", "StatefulSet"): "statefulsets", ("apps", "DaemonSet"): "daemonsets",
     ("batch", "Job"): "jobs", ("argoproj.io", "Rollout"): "rollouts", ("argoproj.io", "AnalysisRun"): "analysisruns",
+    ("autoscaling", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
 }  # fmt: skip
-_VERSIONS = {"argoproj.io": "v1alpha1"}
+_VERSIONS = {"argoproj.io": "v1alpha1", "autoscaling": "v2"}
 #: kind of a workload -> what its progress is read from besides.
 _WITH = {
     "Deployment": (("apps", "ReplicaSet"),),
