@@ -20,6 +20,8 @@ from seatrial.world.objects import Obj, Ref, group_of, name_of, namespace_of
 #: Seconds for which a cluster that does not answer is asked again, and between two tries.
 PATIENCE, PAUSE = 30.0, 0.25
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
+#: What a server-side apply of a wrong type is answered with, as a 500: asking again changes nothing.
+_FINAL = ("failed to create typed patch object", "failed to create manager for existing fields")
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
@@ -158,7 +160,7 @@ class Api:
             except orjson.JSONDecodeError:
                 raise ClusterError(f"{doing}: the answer is no JSON: does something else than a cluster answer here?") from None
         refused = Refused(doing, answer.status_code, _status(answer))
-        if answer.status_code in _TRANSIENT:
+        if answer.status_code in _TRANSIENT and not any(words in refused.words for words in _FINAL):
             wait = answer.headers.get("Retry-After", "")
             raise _NotNowError(refused, float(wait) if wait.isdigit() else PAUSE, answer.status_code in (429, 503))
         raise refused
