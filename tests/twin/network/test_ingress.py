@@ -426,6 +426,25 @@ def test_garbage_is_answered_in_time_and_harms_nobody(caplog: pytest.LogCaptureF
     run(test())
 
 
+def test_who_stays_after_a_refusal_is_not_answered_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Its half was ended with the answer; when its time is up, the connection is closed, and nothing more is said on it."""
+
+    async def test() -> None:
+        async with WebPod(A, PORT), serving(shop(A), linger_seconds=0.1) as ingress:
+            reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port)
+            writer.write(b"GET / HTTP/1.1\r\nhost")
+            writer.write(b"\x00: a\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+            with pytest.raises(ConnectionError):
+                while True:  # until the other side has gone
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        assert caplog.records == []
+
+    run(test())
+
+
 # when something is wrong
 
 

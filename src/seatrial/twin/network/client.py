@@ -221,7 +221,7 @@ class Client(asyncio.Protocol):
             left = max(left, 1.0)  # it is we who do not read
         if left > 0.001:
             self._timer = self._loop.call_later(left, self._check)
-        elif self._in_head or (self._receiving is not None and not self._deaf):
+        elif not self._deaf and (self._in_head or self._receiving is not None):
             self._in_head = False
             self._refuse(Refusal(408, "The request did not arrive in time."))
         else:
