@@ -143,8 +143,8 @@ def test_port_80_is_served_also_for_those_to_whom_the_kernel_forbids_it(run):
 
 def test_a_port_of_a_service_that_was_moved_is_found_by_containers(run):
     async def test(box):
-        listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.96.255.9", 20081)
-        low_ports.note("127.96.255.9", 81, 20081)
+        listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.96.255.9", 0)
+        low_ports.note("127.96.255.9", 81, listener.sockets[0].getsockname()[1])
         code = "import socket; socket.create_connection(('127.96.255.9', 81))"
         assert (await box.pod().start("python3", "-c", code).ended()).code == 0
         low_ports.forget("127.96.255.9")
