@@ -32,7 +32,9 @@ def test_what_is_no_mapping_gives_way_to_one():
 
 def test_two_patches_that_bring_the_same_parent_leave_each_other_whole():
     one, other = put(pod(), (*AT, "runAsNonRoot"), True), put(pod(), (*AT, "seccompProfile", "type"), "RuntimeDefault")
-    mended = patched(pod(), [one, other])
+    (part,) = patch_of(ref_of(pod()), [one, other])
+    assert len(part["operations"]) == 1, "for JSON Patch the second would take the place of the first"
+    mended = patched(pod(), part["operations"])
     assert mended["spec"]["containers"][0]["securityContext"] == {
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},

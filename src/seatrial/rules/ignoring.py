@@ -18,11 +18,11 @@ from typing import Any
 
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, Ref, annotations_of, ref_of
+from seatrial.world.place import Place, of_source
 from seatrial.world.world import World
 
 PREFIX = "ignore.seatrial.dev/"
 _COMMENT = re.compile(r"#\s*seatrial:\s*ignore\[([^\]]*)\]\s*(.*)")
-_PLACE = re.compile(r"^(.*):(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +72,21 @@ class Decisions:
             for rule, reason in _annotated(world.get(ref)):
                 if reason and fnmatchcase(finding.rule, rule):
                     yield reason, world.source(ref, f'metadata.annotations["{PREFIX}{rule}"]')
-        places = [place for fact in finding.evidence[:1] if (place := place_of(fact.source))]
+        places = [place for fact in finding.evidence[:1] if (place := of_source(fact.source))]
         yield from self._commented(world, finding, places)
         for entry in self.entries:
             if entry.reason and fnmatchcase(finding.rule, entry.rule) and _covers(entry, finding.refs[:1], places):
                 yield entry.reason, entry.source
 
-    def _commented(self, world: World, finding: Finding, places: list[tuple[str, int]]) -> Iterator[tuple[str, str]]:
-        for file, line in places:
-            comments = self._in(file)
-            if not comments:
-                continue
-            for near in (line, *self._above(file, line)):
+    def _commented(self, world: World, finding: Finding, places: list[Place]) -> Iterator[tuple[str, str]]:
+        """Those on the line of the finding or above it, and those above the document of its object."""
+        own = [place for ref in finding.refs[:1] if (place := of_source(world.source(ref)))]
+        for place in (*places, *own):
+            comments = self._in(place.file)
+            for near in (place.line, *self._above(place.file, place.line)) if comments else ():
                 for rule, reason in comments.get(near, ()):
                     if reason and fnmatchcase(finding.rule, rule):
-                        yield reason, f"{file}:{near}"
-        for ref in finding.refs[:1]:
-            own = place_of(world.source(ref))
-            for near in self._head(*own) if own else ():
-                for rule, reason in self._in(own[0]).get(near, ()) if own else ():
-                    if reason and fnmatchcase(finding.rule, rule):
-                        yield reason, f"{own[0]}:{near}" if own else ""
+                        yield reason, f"{place.file}:{near}"
 
     def _in(self, file: str) -> Mapping[int, list[tuple[str, str]]]:
         if file not in self._comments:
@@ -106,12 +100,6 @@ class Decisions:
             line -= 1
             yield line
 
-    def _head(self, file: str, line: int) -> Iterator[int]:
-        """The lines of comment above the first line of a document, and that line itself."""
-        if self._in(file):
-            yield line
-            yield from self._above(file, line)
-
 
 def comments_of(lines: Iterable[str]) -> dict[int, list[tuple[str, str]]]:
     """(rule, reason) by line number, for each comment that ignores."""
@@ -123,21 +111,15 @@ def comments_of(lines: Iterable[str]) -> dict[int, list[tuple[str, str]]]:
     return found
 
 
-def place_of(source: str) -> tuple[str, int] | None:
-    """(file, line) of a source of the form file:line; None for any other."""
-    match = _PLACE.match(source)
-    return (match[1], int(match[2])) if match else None
-
-
 def _annotated(obj: Obj | None) -> Iterator[tuple[str, str]]:
     for key, reason in annotations_of(obj or {}).items():
         if key.startswith(PREFIX):
             yield key.removeprefix(PREFIX), str(reason or "").strip()
 
 
-def _covers(entry: Ignore, refs: tuple[Ref, ...], places: list[tuple[str, int]]) -> bool:
+def _covers(entry: Ignore, refs: tuple[Ref, ...], places: list[Place]) -> bool:
     by_object = not entry.objects or any(fnmatchcase(f"{r.kind}/{r.name}", glob) for r in refs for glob in entry.objects)
-    return by_object and (not entry.files or any(fnmatchcase(file, glob) for file, _ in places for glob in entry.files))
+    return by_object and (not entry.files or any(fnmatchcase(place.file, glob) for place in places for glob in entry.files))
 
 
 @check(

@@ -7,9 +7,10 @@ that the objects came from is for whoever read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seatrial.world import json_patch
 from seatrial.world.objects import Obj, Ref, clone, ref_of
 from seatrial.world.world import World
 
@@ -47,7 +48,7 @@ def take(path: Path) -> Operation:
 def patch_of(ref: Ref, operations: Iterable[Operation]) -> Patch:
     """Operations on one object, as a finding carries them."""
     about = {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
-    return [{"ref": about, "operations": list(operations)}]
+    return [{"ref": about, "operations": _joined(operations)}]
 
 
 def applied(world: World, patch: Patch) -> World:
@@ -70,42 +71,29 @@ def applied(world: World, patch: Patch) -> World:
 
 
 def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
-    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit.
-
-    Unlike JSON Patch, to add a mapping where there is one by now joins the two: several findings may bring the same parent.
-    """
+    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit."""
     copy = clone(obj)
     for operation in operations:
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
         try:
-            _apply(copy, operation["op"], steps, operation.get("value"))
-        except (KeyError, IndexError, TypeError) as error:
+            json_patch.apply(copy, operation["op"], json_patch.steps_of(operation["path"]), clone(operation).get("value"))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{operation['op']} {operation['path']} does not fit {ref_of(obj)}") from error
     return copy
 
 
-def _apply(root: Any, op: str, steps: Sequence[str], value: Any) -> None:
-    here = root
-    for step in steps[:-1]:
-        here = here[int(step)] if isinstance(here, list) else here[step]
-    last = steps[-1]
-    if isinstance(here, list):
-        place = len(here) if last == "-" else int(last)
-        if op == "add":
-            here.insert(place, value)
-        elif op == "replace":
-            here[place] = value
+def _joined(operations: Iterable[Operation]) -> list[Operation]:
+    """Operations of which several bring the same parent, as one that brings it whole: else the last would undo the others."""
+    joined: list[Operation] = []
+    for operation in operations:
+        first = next((one for one in joined if one["op"] == operation["op"] == "add" and one["path"] == operation["path"]), None)
+        if first is None or not isinstance(first["value"], dict) or not isinstance(operation["value"], dict):
+            joined.append(clone(operation))
         else:
-            del here[place]
-    elif op == "remove":
-        del here[last]
-    elif op == "add" and isinstance(value, dict) and isinstance(here.get(last), dict):
-        _merge(here[last], value)  # another patch has made the mapping that both need
-    else:
-        here[last] = value
+            _merge(first["value"], operation["value"])
+    return joined
 
 
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
     for key, value in more.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from seatrial.world import json_patch
+
 Operation = Mapping[str, Any]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -30,7 +32,7 @@ def edited(text: str, index: int, operations: Iterable[Operation], item: int | N
     """
     prefix = [] if item is None else ["items", str(item)]
     for operation in operations:
-        steps = prefix + [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
+        steps = prefix + json_patch.steps_of(operation["path"])
         changed = _edit(text, index, operation["op"], steps, operation.get("value"))
         _prove(text, changed, index, operation["op"], steps, operation.get("value"))
         text = changed
@@ -268,22 +270,7 @@ def _prove(before: str, after: str, index: int, op: str, steps: Sequence[str], v
         wanted, found = _unshared(_loaded(before)), _loaded(after)
     except yaml.YAMLError as error:
         raise EditError("the layout here is such that the change would break the file") from error
-    here = wanted[index]
-    for step in steps[:-1]:
-        here = here[int(step)] if isinstance(here, list) else here[step]
-    last = steps[-1]
-    if isinstance(here, list):
-        place = len(here) if last == "-" else int(last)
-        if op == "add":
-            here.insert(place, value)
-        elif op == "replace":
-            here[place] = value
-        else:
-            del here[place]
-    elif op == "remove":
-        del here[last]
-    else:
-        here[last] = value
+    json_patch.apply(wanted[index], op, steps, value)
     if wanted != found:
         raise EditError("the layout here (an anchor, a merge key, …) is such that the change would alter more than this field")
 

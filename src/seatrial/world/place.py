@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+_SOURCE = re.compile(r"^(?P<file>.*?):(?P<line>\d+)(?::(?P<column>\d+))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,9 @@ class Place:
 #: Where a field of one object is written, by its path; "" for the object itself. For a field that is not written, the nearest
 #: thing above it.
 Locate = Callable[[str], Place]
+
+
+def of_source(source: str) -> Place | None:
+    """The place that a source `file:line[:column]` cites; None for any other source."""
+    found = _SOURCE.match(source)
+    return Place(found["file"], int(found["line"]), int(found["column"] or 1)) if found else None

@@ -211,15 +211,15 @@ def test_the_termination_message_is_read(run_isolated):
 @pytest.mark.parametrize(
     ("text", "moved"),
     [
-        ("/data", "/root/data"),
-        ("--dir=/data/x", "--dir=/root/data/x"),
-        ("cat /etc/app/a.yaml > /data/out", "cat /root/etc/app/a.yaml > /root/data/out"),
+        ("/data", "/tree/data"),
+        ("--dir=/data/x", "--dir=/tree/data/x"),
+        ("cat /etc/app/a.yaml > /data/out", "cat /tree/etc/app/a.yaml > /tree/data/out"),
         ("/etc/app.d /database /my/data $HOME/data ${HOME}/data ./data", None),
-        ("/etc/app/../app", "/root/etc/app/../app"),
+        ("/etc/app/../app", "/tree/etc/app/../app"),
     ],
 )
 def test_a_plain_process_is_told_where_its_mounts_are(text, moved):
-    assert Relocation(Path("/root"), ["/data", "/etc/app", "/"])(text) == (moved or text)
+    assert Relocation(Path("/tree"), ["/data", "/etc/app", "/"])(text) == (moved or text)
 
 
 def test_words_and_variables_lead_a_plain_process_to_its_volumes(run):

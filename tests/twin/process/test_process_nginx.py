@@ -81,11 +81,11 @@ def test_included_files_are_rewritten_with_it(rewrite, tmp_path):
 
 
 def test_a_plain_process_finds_its_volumes(rewrite, tmp_path):
-    (tmp_path / "root/srv/pages").mkdir(parents=True)
+    (tmp_path / "tree/srv/pages").mkdir(parents=True)
     text = rewrite(
-        "pid /run/nginx.pid; http { server { root /srv/pages; location / { alias /elsewhere; } } }", str(tmp_path / "root")
+        "pid /run/nginx.pid; http { server { root /srv/pages; location / { alias /elsewhere; } } }", str(tmp_path / "tree")
     )
-    assert f'root "{tmp_path}/root/srv/pages";' in text
+    assert f'root "{tmp_path}/tree/srv/pages";' in text
     assert "alias /elsewhere;" in text
     assert f"pid {tmp_path}/run/nginx.pid;" in text
 

@@ -1,6 +1,6 @@
 """What is wrong with what is written, before it runs: one module a topic, each rule with its examples beside it.
 
-`findings` asks every rule about every object of a world.  Joining findings and printing them is for others.
+To import this package enters the rules into their table; `rules.looking` asks them about a world.
 """
 
 from seatrial.rules.written import (
@@ -39,7 +39,6 @@ from seatrial.rules.written import (
     sharing,
     versions,
 )
-from seatrial.rules.written.asking import findings
 
 __all__ = [
     "availability",
@@ -50,7 +49,6 @@ __all__ = [
     "containers",
     "duplicates",
     "egress",
-    "findings",
     "images",
     "isolation",
     "jobs",

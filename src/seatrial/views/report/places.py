@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
 from seatrial.rules.finding import Finding
+from seatrial.world.place import Place
+from seatrial.world.place import of_source as place
 
-_PLACE = re.compile(r"^(?P<file>.*?):(?P<line>\d+)(?::(?P<column>\d+))?$")
-
-
-class Place(NamedTuple):
-    file: str
-    line: int
-    column: int = 1
-
-
-def place(source: str) -> Place | None:
-    """The file, line and column of a source `file:line[:column]`; None for any other."""
-    found = _PLACE.match(source)
-    return Place(found["file"], int(found["line"]), int(found["column"] or 1)) if found else None
+__all__ = ["Place", "place", "place_of", "words"]
 
 
 def place_of(finding: Finding) -> Place | None:
