@@ -37,6 +37,12 @@ def test_quotes_are_there_only_where_a_parser_would_misread_the_text():
         "python -m shop_api",
         "--dir",
         "v1",
+        "30s",
+        "1h",
+        "500ms",
+        "10.0.0.0/8",
+        "./shop.example.com",
+        "$(MAXMEMORY)",
     ]
     assert [text(value) for value in plain] == plain
     quoted = [
@@ -61,6 +67,12 @@ def test_quotes_are_there_only_where_a_parser_would_misread_the_text():
         "---",
     ]
     assert [text(value) for value in quoted] == [f'"{value}"' for value in quoted]
+
+
+def test_a_text_with_quotes_in_it_is_spared_the_escapes():
+    assert text('rate(x{job="api"}[5m]) > 1: really') == "'rate(x{job=\"api\"}[5m]) > 1: really'"
+    assert text('it\'s: "b" ') == "'it''s: \"b\" '"
+    assert text('"a"\n') == '"\\"a\\"\\n"'
 
 
 def test_lines_of_a_text_stay_lines():

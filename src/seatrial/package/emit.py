@@ -74,9 +74,10 @@ class Spread:
 #: Texts that some parser takes for something else than a text.
 _WORDS = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".nan", ".inf"}
 #: Plain texts: begin with a letter, slash or underscore; go on without anything YAML gives a meaning to.
-_PLAIN = re.compile(r"-{0,2}[A-Za-z_/](?:[A-Za-z0-9_./@%+(){}$,;=*|&<>!?'\"^~-]|:(?=[^\s:])| (?=[^\s#:]))*")
-#: Quantities and percentages: `128Mi`, `25%`. No unit here is one that a parser reads as part of a number.
-_MEASURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|%)")
+_PLAIN = re.compile(r"(?:-{0,2}[A-Za-z_/]|\./|\$\()(?:[A-Za-z0-9_./@%+(){}$,;=*|&<>!?'\"^~-]|:(?=[^\s:])| (?=[^\s#:]))*")
+#: Quantities, percentages, durations and addresses: `128Mi`, `25%`, `30s`, `10.0.0.0/8`. No unit here is one that a parser reads
+#: as part of a number.
+_MEASURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[KMGTP]i|%|ms|[smhdw])|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?")
 #: What must be written as an escape in a quoted text: controls, and characters that YAML or an editor would change.
 _ESCAPE = re.compile(r'["\\\x00-\x1f\x7f-\x9f\xad\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -97,9 +98,13 @@ def scalar(value: Any, template: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def text(value: str) -> str:
-    """A text, in quotes only if it must be."""
+    """A text, in quotes only if it must be: in double ones, or in single ones where those spare it escapes."""
     plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-    return value if plain or _MEASURE.fullmatch(value) else f'"{_ESCAPE.sub(_escaped, value)}"'
+    if plain or _MEASURE.fullmatch(value):
+        return value
+    if '"' in value and not _ESCAPE.search(value.replace('"', "").replace("\\", "")):
+        return "'" + value.replace("'", "''") + "'"
+    return f'"{_ESCAPE.sub(_escaped, value)}"'
 
 
 def _escaped(found: re.Match[str]) -> str:
