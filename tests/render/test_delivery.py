@@ -91,7 +91,7 @@ def test_a_canary_is_judged_by_enough_requests_to_its_own_pods(of):
     rate, latency = world["AnalysisTemplate", "web"]["spec"]["metrics"]
     query = rate["provider"]["prometheus"]["query"]
     assert query.count('pod=~"{{args.service}}-{{args.hash}}-.+"') == query.count("http_requests_total")
-    assert " or vector(0)) / (sum (" in query
+    assert ") or vector(0))\n/ (sum (" in query
     assert query.endswith(">= 50)")
     assert rate["successCondition"] == "len(result) > 0 && result[0] >= 0.99"
     assert rate["failureCondition"] == "len(result) > 0 && result[0] < 0.99"

@@ -185,7 +185,7 @@ def _burn(scope: Scope, name: str, what: str, bad: str, every: str, kept: float,
             expr,
             "2m",
             severity,
-            f"{name} uses its {what.lower()} budget {number(factor)} times too fast",
+            f"{name} uses up its {what.lower()} budget{f' {number(factor)} times too fast' if factor > 1 else ''}",
             f"{{{{ $value | humanizePercentage }}}} of the requests to {name} {words}, over {long}; "
             f"{number(round(100 - kept, 6))}% over 30 days were promised.",
             f"kubectl -n {scope.app.namespace} logs -l {_chosen(name)} --since={hours}h; was there a release?",
@@ -247,17 +247,18 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "{{ $labels.pod }} uses {{ $value | humanizePercentage }} of its memory limit.",
         f"{kubectl} top pod --containers; at 100% it is killed",
     )
-    summed = "sum by (namespace, pod, container)"
-    throttled = f"increase(container_cpu_cfs_throttled_periods_total{{{main}}}[5m])"
-    yield _alert(
-        "CpuThrottled",
-        f"{summed} ({throttled})\n/ {summed} (increase(container_cpu_cfs_periods_total{{{main}}}[5m])) > 0.25",
-        "15m",
-        "warning",
-        f"{name} is slowed down by its CPU limit",
-        "{{ $labels.pod }} had to wait in {{ $value | humanizePercentage }} of its CPU periods.",
-        f"raise or remove the CPU limit in the `size` of {name}",
-    )
+    if scope.app.profile(name).limits.cpu:
+        summed = "sum by (namespace, pod, container)"
+        throttled = f"increase(container_cpu_cfs_throttled_periods_total{{{main}}}[5m])"
+        yield _alert(
+            "CpuThrottled",
+            f"{summed} ({throttled})\n/ {summed} (increase(container_cpu_cfs_periods_total{{{main}}}[5m])) > 0.25",
+            "15m",
+            "warning",
+            f"{name} is slowed down by its CPU limit",
+            "{{ $labels.pod }} had to wait in {{ $value | humanizePercentage }} of its CPU periods.",
+            f"raise or remove the CPU limit in the `size` of {name}",
+        )
     yield _alert(
         "PodsUnschedulable",
         f"sum by (namespace) (kube_pod_status_unschedulable{{{pods}}}) > 0",

@@ -60,13 +60,13 @@ def template(scope: Scope, name: str) -> Obj:
     counter, status = metrics.requests or "http_requests_total", metrics.status or "status"
     enough = f"({_total(_of(counter, *side), window)} >= {minimum})"
     good = _total(_of(counter, *side, f'{status}!~"5.."'), window)
-    asked = [("success-rate", f"({good} or vector(0)) / {enough}", ">=", (canary.success or 99.0) / 100)]
+    asked = [("success-rate", f"({good} or vector(0))\n/ {enough}", ">=", (canary.success or 99.0) / 100)]
     if canary.latency:
         histogram = metrics.latency or "http_request_duration_seconds"
         buckets = _total(_of(f"{histogram}_bucket", *side), window, "by (le) ")
         some = f"({_total(_of(f'{histogram}_count', *side), window)} >= {minimum})"
         asked.append(
-            ("latency-p99", f"histogram_quantile(0.99, {buckets}) and {some}", "<=", canary.latency * (1000 if proxied else 1))
+            ("latency-p99", f"histogram_quantile(0.99, {buckets})\nand {some}", "<=", canary.latency * (1000 if proxied else 1))
         )
     asked += [_check(title, check) for title, check in (canary.checks or {}).items()]
     platform = scope.app.platform
@@ -112,4 +112,4 @@ def _of(metric: str, *more: str) -> str:
 
 def _total(series: str, window: str, by: str = "") -> str:
     """How much a counter grew in the window, all pods together; of a series that is younger, all of it."""
-    return f"sum {by}((increase({series}[{window}]) and {series} offset {window}) or {series})"
+    return f"sum {by}(\n  (increase({series}[{window}]) and {series} offset {window})\n  or {series}\n)"
