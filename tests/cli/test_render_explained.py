@@ -114,7 +114,10 @@ def test_all_keys_of_a_service_are_explained_at_once(run):
         (("--explain", "Deployment/api:spec.template.spc"), "did you mean `spec`?"),
         (("--explain", "Deployment/api:spec.template.spec.containers[1]"), "has: api"),
         (("--explain", "services.api", "--diff", "staging", "production"), "choose one of them"),
-        (("-o", "json"), "-o json is for --diff"),
+        (("--explain", "Deployment/api:spec.template.spec.containers.web.image"), "spec.template.spec.containers has: api"),
+        (("--explain", "Deployment/api:spec.replicas.x"), "spec.replicas has nothing below it"),
+        (("-o", "json", "--explain", "services.api"), "--explain prints text"),
+        (("-o", "json", "--out", "here"), "files are YAML"),
         (("-o", "kustomize"), "a Kustomize tree is a folder: say where with --out DIR"),
         (("--diff", "staging", "prod"), "did you mean `production`?"),
     ],
@@ -123,6 +126,42 @@ def test_wrong_usage_is_explained(run, arguments, said):
     done = run(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+def test_objects_are_printed_as_one_list_of_json(run):
+    found = json.loads(run("-o", "json", "-e", "production").stdout)
+    assert found["kind"] == "List"
+    assert [obj["metadata"]["name"] for obj in found["items"] if obj["kind"] == "Deployment"] == ["api"]
+
+
+def test_what_stands_in_a_list_is_told_part_by_part(run, tmp_path):
+    path = tmp_path / "seatrial.yaml"
+    path.write_text("""\
+app: shop
+version: "1"
+services:
+  api:
+    image: acme/api
+    port: 80
+    scale:
+      max: 4
+      on:
+        - {prometheus: "sum(rate(requests[2m]))", target: 50}
+platform: {autoscaling: keda, prometheus: "http://prometheus.monitoring:9090"}
+environments: {production: {}}
+""")
+    lines = run("--explain", "services.api.scale.on").stdout.splitlines()
+    assert [line.partition(" = ")[0] for line in lines] == [
+        "services.api.scale.on.0.prometheus",
+        "services.api.scale.on.0.target",
+    ]
+    assert lines[1].split()[2:4] == ["50", f"{path}:10"]
+
+
+@pytest.mark.parametrize("path", ["spec.template.spec.containers.0.image", "spec.template.spec.containers.api.image"])
+def test_an_item_of_an_object_is_found_by_number_or_name_without_brackets(run, path):
+    said = run("--explain", f"Deployment/api:{path}").stdout
+    assert said.startswith("Deployment/api spec.template.spec.containers[api].image = acme/api:1")
 
 
 def test_two_environments_are_told_apart_by_objects_and_fields(run):

@@ -14,6 +14,7 @@ import click
 
 from seatrial.app import App, ResolvedApp, resolve
 from seatrial.app.load import keys_at, part_at
+from seatrial.app.parts import Call, Part
 from seatrial.app.problems import did_you_mean
 from seatrial.app.resolve import Origin, chain
 
@@ -21,6 +22,10 @@ from seatrial.app.resolve import Origin, chain
 ROOTS = ("app", "team", "version", "namespace", "services", "stores", "platform", "sizes", "environments")
 #: Keys whose numbers are seconds.
 SECONDS = ("startup", "drain", "grace", "timeout", "pause", "latency")
+#: Keys whose whole numbers are percentages.
+SHARES = ("heap", "cpu", "memory")
+#: A value that is longer does not push the sources of all others to the right.
+WIDE = 60
 
 Path = tuple[str, ...]
 
@@ -39,7 +44,7 @@ def explain(app: App, environment: str, key: str) -> str:
     rows = [row for path, value in _values(app, resolved, steps) for row in _rows(app, resolved, path, value)]
     if not rows:
         return _unset(app, resolved, steps)
-    width = max(len(what) for what, _ in rows)
+    width = max((len(what) for what, _ in rows if len(what) <= WIDE), default=0)
     return "".join(f"{what:<{width}}  {why}".rstrip() + "\n" for what, why in rows)
 
 
@@ -51,7 +56,7 @@ def _root(app: App, resolved: ResolvedApp, name: str) -> Any:
 
 
 def _values(app: App, resolved: ResolvedApp, steps: list[str]) -> Iterator[tuple[Path, Any]]:
-    """The values at a key; `*` is every key there, and a map is told key by key."""
+    """The values at a key; `*` is every key there, and a map or a list of maps is told key by key."""
     found: list[tuple[Path, Any]] = [((steps[0],), _root(app, resolved, steps[0]))]
     for step in steps[1:]:
         found = [((*path, name), value) for path, part in found for name, value in _children(part) if step in ("*", name)]
@@ -60,7 +65,11 @@ def _values(app: App, resolved: ResolvedApp, steps: list[str]) -> Iterator[tuple
 
 
 def _children(part: Any) -> list[tuple[str, Any]]:
-    if isinstance(part, (str, int, float, tuple)) or part is None:
+    """The keys of a map with their values, the numbers of a list of maps with its items; of anything else nothing."""
+    if isinstance(part, tuple):
+        maps = all(isinstance(item, Part) and not isinstance(item, Call) for item in part)
+        return [(str(number), item) for number, item in enumerate(part)] if maps else []
+    if isinstance(part, (str, int, float, Call)) or part is None:
         return []
     if hasattr(part, "items"):
         return [(str(name), value) for name, value in part.items()]
@@ -163,4 +172,6 @@ def text(path: Path, value: Any) -> str:
         return str(value).lower()
     if path[-1] in SECONDS and isinstance(value, (int, float)):
         return f"{value:g}s"
-    return str(value)
+    if path[-1] in SHARES and isinstance(value, int):
+        return f"{value}%"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -79,13 +79,21 @@ def _walk(part: Any, path: str, title: str, key: str) -> Iterator[str]:
             step = _item(part, inside.removeprefix("name=").strip("'\""))
             known = [str(name) for name in _names(part)]
             wanted = inside
+        elif isinstance(part, list):
+            wanted, _, rest = path.partition(".")
+            step = _item(part, wanted)
+            known = [str(name) for name in _names(part)]
         else:
             known = [str(name) for name in part] if isinstance(part, dict) else []
             step = max((name for name in known if re.match(rf"{re.escape(name)}(?=[.\[]|$)", path)), key=len, default="")
             wanted = re.split(r"[.\[]", path)[0]
             rest = path[len(step) :]
         if not step:
-            hint = did_you_mean(wanted, known, f"{passed.lstrip('.') or title} has")
+            hint = (
+                did_you_mean(wanted, known, f"{passed.lstrip('.') or title} has")
+                if known
+                else f"{passed.lstrip('.')} has nothing below it"
+            )
             raise click.UsageError(f"there is no {key!r}; {hint}")
         passed += step if step.startswith("[") else f".{step}"
         part = _child(part, step)

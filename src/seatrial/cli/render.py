@@ -43,6 +43,7 @@ def command(
     \b
     Examples:
       seatrial render | kubectl apply -f -
+      seatrial render -e staging -o json | jq '.items[] | select(.kind == "Service")'
       seatrial render -o helm --out chart
       seatrial render -o kustomize --out deploy && kubectl kustomize deploy/overlays/staging
       seatrial render -e production --explain services.api.size
@@ -67,15 +68,15 @@ def command(
         elif output == "kustomize" and out is not None:
             _tree(app, out)
         else:
-            _yaml(app, chosen, out)
+            _objects(app, chosen, out, as_json=output == "json")
 
 
 def _usable(output: str, out: Path | None, key: str | None, pair: tuple[str, str] | None) -> None:
     """Refuse options that mean nothing together."""
     if key and pair:
         raise click.UsageError("--explain is about one environment and --diff about two: choose one of them")
-    if output == "json" and not pair:
-        raise click.UsageError("-o json is for --diff; objects are printed as YAML")
+    if output == "json" and (key or out):
+        raise click.UsageError(f"-o json is for objects and for --diff; {'--explain prints text' if key else 'files are YAML'}")
     if output in ("helm", "kustomize") and out is None and not key and not pair:
         what = "Helm chart" if output == "helm" else "Kustomize tree"
         raise click.UsageError(f"a {what} is a folder: say where with --out DIR")
@@ -136,15 +137,15 @@ def _tree(app: App, out: Path) -> None:
     _write(kustomize(worlds), out)
 
 
-def _yaml(app: App, environment: str, out: Path | None) -> None:
+def _objects(app: App, environment: str, out: Path | None, as_json: bool) -> None:
     from seatrial.app import resolve
     from seatrial.package import manifests
 
     objects = _rendered(resolve(app, environment), out, "*.sops.yaml")
-    if out is None:
-        _print(manifests.stream(objects))
-    else:
+    if out is not None:
         _write(manifests.files(objects), out)
+    else:
+        _print(manifests.as_list(objects) if as_json else manifests.stream(objects))
 
 
 def _print(text: str) -> None:

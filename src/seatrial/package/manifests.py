@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from json import dumps
 
 from seatrial.package.emit import document
 from seatrial.package.files import FileTree
@@ -12,6 +13,11 @@ from seatrial.world.objects import Obj, name_of
 def stream(objects: Iterable[Obj]) -> str:
     """All objects in one text, in the order they are given, which is the order they are applied in."""
     return "---\n".join(document(obj) for obj in objects)
+
+
+def as_list(objects: Iterable[Obj]) -> str:
+    """All objects as JSON: one List, as kubectl prints and takes it."""
+    return dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def files(objects: Iterable[Obj]) -> FileTree:
