@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from seatrial.twin import schema
-from seatrial.twin.schema import table
-from seatrial.twin.schema.table import Field, Shape
+from seatrial.world import schema
 from seatrial.world.objects import Obj
+from seatrial.world.schema import table
+from seatrial.world.schema.table import Field, Shape
 
 RECORDINGS = Path(__file__).parent / "fidelity" / "recordings"
 

@@ -6,24 +6,10 @@ Reasons, codes and wording are those of apimachinery's pkg/api/errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One reason why an object is refused, as in Status.details.causes.
-
-    `reason` is one of FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueForbidden,
-    FieldValueDuplicate, FieldValueTooLong, FieldValueTooMany, FieldValueNotFound, FieldValueTypeInvalid, InternalError;
-    `message` is Kubernetes' own, without the field path (`Required value`, `Invalid value: -1: must be …`).
-    """
-
-    reason: str
-    message: str
-    field: str
 
 
 class ApiError(Exception):

@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from seatrial.twin.admission.validation import names
 from seatrial.twin.kubelet import signals
 from seatrial.twin.kubelet.node import MOST_NODES, NodeSpec
 from seatrial.world import duration, quantity
+from seatrial.world.admission.validation import names
 from seatrial.world.objects import Obj
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.twin import schema
 from seatrial.twin.admission.chain import standard
+from seatrial.twin.api.bodies import undecodable, wrong_kind
 from seatrial.twin.clock import VirtualClock
 from seatrial.twin.errors import ApiError
 from seatrial.twin.registry.options import Options
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import Resource, ResourceTable, builtin_resources
 from seatrial.twin.store import Store
+from seatrial.world import schema
 from seatrial.world.objects import Obj, clone
 
 RESOURCES = ResourceTable(builtin_resources())
@@ -28,7 +29,7 @@ def send(to: Registry, obj: Obj, resource: Resource | None = None, **options: An
     """Create an object as the HTTP server does: decode, normalise, admit. Raises ApiError."""
     served = resource or RESOURCES.of_kind(obj["apiVersion"], obj["kind"])
     assert served is not None
-    refusal = schema.wrong_kind(obj, served.api_version, served.kind) or schema.check(obj).refusal()
+    refusal = wrong_kind(obj, served.api_version, served.kind) or undecodable(schema.check(obj))
     if refusal is not None:
         raise refusal
     obj = schema.normalise(clone(obj))

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import any_objects
-from seatrial.twin import schema
-from seatrial.twin.admission.defaulting import TABLE, default
-from seatrial.twin.admission.validation import TABLE as RULES
-from seatrial.twin.admission.validation import validate
 from seatrial.twin.admission.warnings import TABLE as WARNERS
+from seatrial.world import schema
+from seatrial.world.admission.defaulting import TABLE, default
+from seatrial.world.admission.validation import TABLE as RULES
+from seatrial.world.admission.validation import validate
 from seatrial.world.objects import Obj, clone
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from admitted import container, pod, registry, send
 
-from seatrial.twin.admission.validation import cron, names
-from seatrial.twin.admission.validation.causes import quote, show
 from seatrial.twin.errors import ApiError
+from seatrial.world.admission.causes import quote, show
+from seatrial.world.admission.validation import cron, names
 from seatrial.world.objects import Obj
 
 Said = tuple[str, str]

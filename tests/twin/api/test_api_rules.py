@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from in_process import Client, Reply
 
-from seatrial.twin.cel import engine
 from seatrial.twin.context import Context
 from seatrial.twin.controllers import Manager
 from seatrial.twin.controllers.definitions import DefinitionController
+from seatrial.world.cel import engine
 from seatrial.world.objects import Obj
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from any_objects import KINDS, objects, recorded_answers, some_objects
-from seatrial.twin import errors, schema
+from seatrial.twin import errors
 from seatrial.twin.api import protobuf, wire
+from seatrial.world import schema
 from seatrial.world.objects import Obj
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from any_objects import recorded_answers
-from seatrial.twin import schema
 from seatrial.twin.merge import track_update
+from seatrial.world import schema
 from seatrial.world.objects import Obj, clone
 
 NOW = 1_767_225_600.0

@@ -10,10 +10,11 @@ import yaml
 from hypothesis import assume, given
 
 from any_objects import RECORDINGS, some_objects, two_of_a_kind
-from seatrial.twin import errors, schema
+from seatrial.twin import errors
 from seatrial.twin.merge import apply, structured
 from seatrial.twin.merge.compare import compare
 from seatrial.twin.merge.fieldset import intersection, sorted_set, union
+from seatrial.world import schema
 from seatrial.world.objects import Obj, clone
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

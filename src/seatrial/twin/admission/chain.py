@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.twin.errors import Cause
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ OPEN = Chain()
 def standard() -> Chain:
     """Admission as the API server does it."""
     from seatrial.twin.admission import plugins
-    from seatrial.twin.admission.defaulting import default
-    from seatrial.twin.admission.validation import validate
+    from seatrial.world.admission.defaulting import default
+    from seatrial.world.admission.validation import validate
 
     return Chain(defaulter=default, mutators=(plugins.mutate,), validator=validate, checks=(plugins.check,))

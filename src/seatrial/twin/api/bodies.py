@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 
-from seatrial.twin import errors, schema
+from seatrial.twin import errors
 from seatrial.twin.api.http import Request
 from seatrial.twin.registry.resources import Resource
+from seatrial.world import schema
 from seatrial.world.objects import Obj, depth
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -86,7 +87,7 @@ def checked(obj: Obj, kind: Resource, request: Request, body: bytes = b"") -> Ob
     fit(obj, kind)
     validation = request.query.get("fieldValidation") or "Warn"
     problems = problems_of(obj, kind, body if validation != "Ignore" else b"")
-    refusal = problems.refusal(strict=validation == "Strict")
+    refusal = undecodable(problems, strict=validation == "Strict")
     if refusal is not None:
         raise refusal
     if validation == "Warn":
@@ -107,13 +108,42 @@ def problems_of(obj: Obj, kind: Resource, body: bytes = b"") -> schema.Problems:
     return problems
 
 
+def undecodable(problems: schema.Problems, strict: bool = True) -> errors.ApiError | None:
+    """The 400 that a create or update is answered with; unknown and duplicate fields count only when `strict`."""
+    why = problems.error or (problems.strict_message() if strict and problems.strict else None)
+    if why is None:
+        return None
+    kind, version = problems.kind, problems.version
+    return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+def wrong_kind(obj: Obj, expected_version: str, expected_kind: str) -> errors.ApiError | None:
+    """The refusal of an object whose apiVersion or kind is not what the request's path serves, None when it fits."""
+    api_version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
+    if (api_version, kind) == (expected_version, expected_kind):
+        return None
+    version = api_version.rpartition("/")[2]
+    type_name = schema.type_of(api_version, kind)
+    if type_name is None:
+        scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+        why = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{scheme}"'
+        return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {expected_kind}: {why}')
+    if api_version != expected_version:
+        return errors.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({expected_version})"
+        )
+    package = (schema.type_of(expected_version, expected_kind) or type_name).split(".")[-3]
+    why = f"converting ({version}.{kind}) to ({package}.{expected_kind}): unknown conversion"
+    return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {expected_kind}: {why}')
+
+
 def fit(obj: Obj, kind: Resource) -> None:
     """Complete the apiVersion and kind of an object from what the path serves. Raises ApiError (400) for another kind."""
     if not obj.get("apiVersion"):
         obj["apiVersion"] = kind.api_version
     if not obj.get("kind"):
         obj["kind"] = kind.kind
-    wrong = schema.wrong_kind(obj, kind.api_version, kind.kind)
+    wrong = wrong_kind(obj, kind.api_version, kind.kind)
     if wrong is not None:
         raise wrong
     if obj.get("metadata") is None:

@@ -17,6 +17,7 @@ import orjson
 
 from seatrial.twin import errors
 from seatrial.twin.registry.options import SYSTEM, Options
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
 
 Scope = Mapping[str, Any]
@@ -67,7 +68,7 @@ class Request:
         query, user = self.query, self.user
         dry_run = query.get("dryRun", "")
         if dry_run not in ("", "All"):
-            cause = errors.Cause("FieldValueNotSupported", f'Unsupported value: "{dry_run}": supported values: "All"', "dryRun")
+            cause = Cause("FieldValueNotSupported", f'Unsupported value: "{dry_run}": supported values: "All"', "dryRun")
             raise errors.invalid("meta.k8s.io", "CreateOptions", "", [cause])
         return Options(
             user=user.name,

@@ -17,6 +17,7 @@ from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import Resource
 from seatrial.twin.store import Expired, Store
 from seatrial.world import selectors
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, labels_of
 
 Predicate = Callable[[Obj], bool]
@@ -153,7 +154,7 @@ def check_versions(query: dict[str, str], store: Store) -> None:
     if version and (not version.isdecimal() or not version.isascii() or len(version) > _DIGITS):
         wrong = "value out of range" if version.isdecimal() and version.isascii() else "invalid syntax"
         why = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {wrong}'
-        raise errors.invalid("meta.k8s.io", "ListOptions", "", [errors.Cause("FieldValueInvalid", why, "resourceVersion")])
+        raise errors.invalid("meta.k8s.io", "ListOptions", "", [Cause("FieldValueInvalid", why, "resourceVersion")])
     if match and "sendInitialEvents" not in query:
         _check_match(version, match)
     if version and int(version) > store.version and (match or "watch" not in query):
@@ -178,7 +179,7 @@ def _check_match(version: str, match: str) -> None:
 
 def _invalid_options(field: str, message: str) -> ApiError:
     reason = "FieldValueForbidden" if message.startswith("Forbidden") else "FieldValueNotSupported"
-    return errors.invalid("meta.k8s.io", "ListOptions", "", [errors.Cause(reason, message, field)])
+    return errors.invalid("meta.k8s.io", "ListOptions", "", [Cause(reason, message, field)])
 
 
 def check_initial_events(query: dict[str, str]) -> None:

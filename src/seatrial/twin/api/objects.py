@@ -7,17 +7,18 @@ from typing import Any
 
 import orjson
 
-from seatrial.twin import errors, schema
+from seatrial.twin import errors
 from seatrial.twin.admission.plugins.namespaces import may_delete
 from seatrial.twin.api import bodies, listing, tables
 from seatrial.twin.api.http import Accepted, Request, Response, json_response, to_yaml, whole
 from seatrial.twin.api.paths import Target
-from seatrial.twin.errors import Cause
 from seatrial.twin.merge.structured import go_text
 from seatrial.twin.registry import patching
 from seatrial.twin.registry.conversion import convert
 from seatrial.twin.registry.registry import Options, Registry
 from seatrial.twin.registry.resources import Resource
+from seatrial.world import schema
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
 
 _PATCHES = (patching.JSON, patching.MERGE, patching.STRATEGIC, patching.APPLY)

@@ -18,9 +18,9 @@ from seatrial import __version__
 from seatrial.twin.api import swagger
 from seatrial.twin.api.fielddocs import docs
 from seatrial.twin.registry.resources import Resource, ResourceTable
-from seatrial.twin.schema import table
-from seatrial.twin.schema.table import META, Field, Shape
 from seatrial.world.objects import Obj
+from seatrial.world.schema import table
+from seatrial.world.schema.table import META, Field, Shape
 
 #: (apiVersion, kind) -> the openAPIV3Schema of a custom resource, None where it has none.
 CustomSchema = Callable[[str, str], Obj | None]

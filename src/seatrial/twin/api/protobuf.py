@@ -18,12 +18,12 @@ from typing import Any
 
 import orjson
 
-from seatrial.twin import errors, schema
+from seatrial.twin import errors
 from seatrial.twin.api import wire
-from seatrial.twin.schema import table
-from seatrial.twin.schema.table import Field, Shape
-from seatrial.world import quantity
+from seatrial.world import quantity, schema
 from seatrial.world.objects import Obj
+from seatrial.world.schema import table
+from seatrial.world.schema.table import Field, Shape
 
 MAGIC = b"k8s\x00"
 #: Deeper nesting than any type of the API has; JSON schemas of CustomResourceDefinitions nest without bound.

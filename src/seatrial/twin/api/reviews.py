@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seatrial.twin import errors
-from seatrial.twin.admission.validation.causes import Causes
 from seatrial.twin.api import bodies
 from seatrial.twin.api.authentication import Authenticator
 from seatrial.twin.api.authorization import Action, Authorizer
 from seatrial.twin.api.http import Request, Response, User, json_response
 from seatrial.twin.api.paths import Target
 from seatrial.twin.clock import timestamp
-from seatrial.twin.errors import Cause
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import Resource
+from seatrial.world.admission.causes import Cause, Causes
 from seatrial.world.objects import Obj
 
 

@@ -13,6 +13,7 @@ from seatrial.twin.api.paths import Target
 from seatrial.twin.registry import patching
 from seatrial.twin.registry.registry import Registry
 from seatrial.twin.registry.resources import Resource
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, dig
 
 Handler = Callable[[Request, Resource, Target, Accepted], Answer]
@@ -83,7 +84,7 @@ class Subresources:
         replicas = dig(scale, "spec.replicas", 0)
         if not isinstance(replicas, int) or replicas < 0:
             why = f"Invalid value: {replicas}: must be greater than or equal to 0"
-            cause = errors.Cause("FieldValueInvalid", why, "spec.replicas")
+            cause = Cause("FieldValueInvalid", why, "spec.replicas")
             raise errors.invalid("autoscaling", "Scale", target.name, [cause])
         version = dig(scale, "metadata.resourceVersion", "")
         options = request.options()
@@ -108,7 +109,7 @@ class Subresources:
         """A Binding, at its pod or in the collection of bindings."""
         where = binding.get("target") or {}
         if where.get("kind") not in (None, "", "Node") or not where.get("name"):
-            cause = errors.Cause("FieldValueRequired", "Required value", "target.name")
+            cause = Cause("FieldValueRequired", "Required value", "target.name")
             raise errors.invalid("", "Binding", name, [cause])
         self._registry.bind(namespace, name, where["name"], request.options())
         return json_response(201, _CREATED)

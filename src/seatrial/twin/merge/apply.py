@@ -30,8 +30,8 @@ from seatrial.twin.merge.fieldset import (
     with_named_fields,
     written,
 )
-from seatrial.twin.schema import Shape, custom, normalise, shape_of
 from seatrial.world.objects import Obj
+from seatrial.world.schema import Shape, custom, normalise, shape_of
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_UPDATE_MANAGERS = 10

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.twin.merge.fieldset import FieldSet, is_member, step_of
-from seatrial.twin.schema import ANY, Shape
+from seatrial.world.schema import ANY, Shape
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from seatrial.twin.schema import Shape
+from seatrial.world.schema import Shape
 
 FieldSet = dict[str, Any]
 Step = tuple[str, ...]

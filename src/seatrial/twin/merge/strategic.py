@@ -11,8 +11,8 @@ from typing import Any
 
 from seatrial.twin import errors
 from seatrial.twin.merge.structured import go_text
-from seatrial.twin.schema import ANY, Field, Shape, shape, shape_of
 from seatrial.world.objects import Obj
+from seatrial.world.schema import ANY, Field, Shape, shape, shape_of
 
 _DIRECTIVE, _RETAIN_KEYS = "$patch", "$retainKeys"
 _ORDER, _DELETE_FROM = "$setElementOrder/", "$deleteFromPrimitiveList/"

@@ -10,7 +10,7 @@ from typing import Any
 
 from seatrial.twin.merge.compare import is_leaf
 from seatrial.twin.merge.fieldset import FieldSet, UnkeyedError, is_member, step_of, written
-from seatrial.twin.schema import ANY, Shape
+from seatrial.world.schema import ANY, Shape
 
 _ABSENT: Any = object()
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seatrial.twin.cel.rules import Rules, has_rules
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.registry.scaling import ScalePaths
-from seatrial.twin.schema import Shape, structural
 from seatrial.twin.store import Change, Store
+from seatrial.world.cel.rules import Rules, has_rules
 from seatrial.world.objects import Obj, dig, name_of
+from seatrial.world.schema import Shape, structural
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 #: What a definition of no columns prints.

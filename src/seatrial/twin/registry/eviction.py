@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from seatrial.twin import errors
 from seatrial.twin.clock import timestamp
-from seatrial.twin.errors import ApiError, Cause
+from seatrial.twin.errors import ApiError
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, dig, labels_of, name_of
 from seatrial.world.selectors import matches
 

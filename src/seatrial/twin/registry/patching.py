@@ -7,8 +7,8 @@ from typing import Any
 from seatrial.twin import errors, merge
 from seatrial.twin.registry.options import Options
 from seatrial.twin.registry.resources import Resource
-from seatrial.twin.schema import Shape
 from seatrial.world.objects import Obj
+from seatrial.world.schema import Shape
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"

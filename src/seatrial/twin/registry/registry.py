@@ -16,13 +16,15 @@ from dataclasses import replace
 from seatrial.twin import errors
 from seatrial.twin.admission.chain import OPEN, Chain
 from seatrial.twin.clock import Clock, timestamp
-from seatrial.twin.registry import deletion, eviction, patching, scaling, strategies, structure, tokens
+from seatrial.twin.registry import deletion, eviction, patching, scaling, strategies, tokens
 from seatrial.twin.registry.custom import CustomResources
 from seatrial.twin.registry.options import SYSTEM, Options
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.registry.services import ServiceAddresses
 from seatrial.twin.registry.strategies import CUSTOM, PLAIN, STRATEGIES, Strategy
 from seatrial.twin.store import Exists, Objects, Store
+from seatrial.world.admission import structure
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
 
 __all__ = ["SYSTEM", "Options", "Registry"]
@@ -254,7 +256,7 @@ class Registry:
         account = self.get("serviceaccounts", namespace, name)
         life = (request.get("spec") or {}).get("expirationSeconds")
         if life is not None and life < tokens.LEAST_LIFE:
-            cause = errors.Cause(
+            cause = Cause(
                 "FieldValueInvalid",
                 f"Invalid value: {life}: may not specify a duration less than 10 minutes",
                 "spec.expirationSeconds",
@@ -343,7 +345,7 @@ class Registry:
                 causes = structure.with_rules(causes, kind.custom.rules, obj, old)
             self._refuse(kind, obj, causes)
 
-    def _refuse(self, kind: Resource, obj: Obj, causes: Sequence[errors.Cause]) -> None:
+    def _refuse(self, kind: Resource, obj: Obj, causes: Sequence[Cause]) -> None:
         if causes:
             raise errors.invalid(kind.group, kind.kind, obj["metadata"].get("name", ""), causes)
 

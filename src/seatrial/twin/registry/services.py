@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 import orjson
 
-from seatrial.twin.errors import Cause
 from seatrial.twin.store import Store
+from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, dig
 
 SERVICES, BY_ADDRESS, BY_PORT = "services", "clusterIP", "nodePort"

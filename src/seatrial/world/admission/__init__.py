@@ -1,4 +1,5 @@
-"""What an API server lets into a namespace, as pure decisions: quotas and what counts towards them, limit ranges, pod security.
+"""What an API server does with an object before it keeps it, as pure decisions: defaults, validation in Kubernetes' words, quotas
+and what counts towards them, limit ranges, pod security.
 
-The twin refuses by them; a preflight foretells by them what a cluster would refuse.
+The twin admits and refuses by them; a check and a preflight foretell by them what a cluster would refuse.
 """

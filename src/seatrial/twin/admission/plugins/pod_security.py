@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.twin import errors
 from seatrial.twin.admission.plugins.refusal import forbidden
-from seatrial.twin.errors import Cause
+from seatrial.world.admission.causes import Cause
 from seatrial.world.admission.pod_security import LEVELS, PREFIX, Level, Policy, Wrong, details, policy_of
 from seatrial.world.objects import Obj, controller_of, dig, labels_of
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.twin.admission.validation.causes import quote
-from seatrial.twin.cel.engine import CelError, UncheckedError
-from seatrial.twin.cel.rules import rule
+from seatrial.world.admission.causes import quote
+from seatrial.world.cel.engine import CelError, UncheckedError
+from seatrial.world.cel.rules import rule
 from seatrial.world.objects import Obj
 
 #: Formats of strings that are checked, without their hyphens; the rest are let through unchecked.

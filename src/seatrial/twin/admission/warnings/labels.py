@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.twin.admission.validation import names
+from seatrial.world.admission.validation import names
 from seatrial.world.objects import Obj
 
 DEPRECATED = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from seatrial.twin.admission.validation import names
-from seatrial.twin.admission.validation.causes import quote
 from seatrial.twin.admission.warnings import addresses, labels, quantities, volumes
+from seatrial.world.admission.causes import quote
+from seatrial.world.admission.validation import names
 from seatrial.world.objects import Obj, annotations_of
 
 _DEPRECATED_ANNOTATIONS = {

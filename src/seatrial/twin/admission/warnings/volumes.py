@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from seatrial.twin.admission.validation.causes import quote
 from seatrial.twin.admission.warnings import quantities
+from seatrial.world.admission.causes import quote
 from seatrial.world.objects import Obj
 
 #: In the order they are asked for.
