@@ -54,7 +54,7 @@ error    Deployment web: the quota compute has no room for a pod  [refused-quota
     )
     last = shown("text").strip().split("\n")[-1]
     assert last == (
-        "2 errors and 1 note in 12 objects of 3 files; 1 ignored; 1 thing could not be read; "
+        "2 errors and 1 note (2 causes) in 12 objects of 3 files; 1 ignored; 1 thing could not be read; "
         "1 can be mended with --fix; 1 note shown with --verbose."
     )
     assert "error    deploy/broken.yaml:7:3: this is no YAML" in shown("text")
@@ -74,7 +74,7 @@ def test_colour_is_only_where_it_is_asked_for_and_foreign_commands_never_get_thr
 def test_json_is_versioned_and_whole() -> None:
     document = json.loads(shown("json"))
     assert document["apiVersion"] == "seatrial.dev/report/v1"
-    assert document["summary"] == {"error": 2, "warning": 0, "note": 1, "objects": 12, "files": 3, "ignored": 1}
+    assert document["summary"] == {"error": 2, "warning": 0, "note": 1, "causes": 2, "objects": 12, "files": 3, "ignored": 1}
     assert document["causes"][0]["symptoms"][0]["rule"] == "service-no-endpoints"
     assert document["unread"] == [{"text": "this is no YAML", "source": "deploy/broken.yaml:7:3"}]
 

@@ -113,23 +113,26 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     """The rules over every environment; what is found in several is told once."""
     from seatrial.rules.causes import written
     from seatrial.rules.ignoring import Decisions, Ignored
+    from seatrial.rules.joining import Joint, agreed, joined
     from seatrial.rules.looking import found, together
     from seatrial.rules.report import Report
 
     decisions = Decisions(_entries(options["ignore_file"]), Files().lines)
     problems = list(loaded.problems)
     variants: dict[str, list[Finding]] = {}
+    joints: dict[str, list[Joint]] = {}
     ignored: dict[tuple[str, str, str], Ignored] = {}
     for variant, world in loaded.worlds.items():
         _facts(world, loaded, options)
         chosen = _chosen(found(world, live=False, problems=problems), options["rules"])
         variants[variant], passed = decisions.split(world, chosen)
+        joints[variant] = joined(world, variants[variant])
         ignored |= {(one.finding.rule, one.finding.title, one.source): one for one in passed}
-    told = [_where(finding, names, len(loaded.worlds)) for finding, names in together(variants)]
+    told = agreed(together(variants), joints, lambda finding, names: _where(finding, names, len(loaded.worlds)))
     objects = len({obj_ref for world in loaded.worlds.values() for obj_ref in world.refs()})
     files = len({place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))})
     unread = tuple(problem for problem in dict.fromkeys(problems) if problem.severity != "note")
-    return Report(", ".join(paths), tuple(written(told)), tuple(ignored.values()), unread, objects, files), decisions
+    return Report(", ".join(paths), tuple(written(*told)), tuple(ignored.values()), unread, objects, files), decisions
 
 
 def _facts(world: World, loaded: Loaded, options: dict[str, Any]) -> None:

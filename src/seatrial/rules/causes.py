@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seatrial.rules.finding import Finding
+from seatrial.rules.joining import Joint
 from seatrial.world.objects import Obj, Ref, dig, ref_of
 from seatrial.world.world import World
 
@@ -51,9 +52,26 @@ class Cause:
         return tuple(dict.fromkeys(ref for one in (self.finding, *self.symptoms) for ref in one.refs))
 
 
-def written(findings: Iterable[Finding]) -> list[Cause]:
-    """Findings about what is written, the gravest first: each is a cause by itself, told once."""
-    return sorted((Cause(one) for one in dict.fromkeys(findings)), key=_worst)
+def written(findings: Iterable[Finding], joints: Iterable[Joint] = ()) -> list[Cause]:
+    """The causes among findings about what is written, the gravest first, and of these those that most depends on.
+
+    Those that one edit would mend are one cause; every other finding is one by itself.
+    """
+    told = dict.fromkeys(findings)
+    found = {joint.finding: joint for joint in joints}
+    below = {one for joint in found.values() for one in joint.others}
+    return sorted((_written(one, found.get(one)) for one in told if one not in below), key=_rank)
+
+
+def _written(finding: Finding, joint: Joint | None) -> Cause:
+    if joint is None:
+        return Cause(finding)
+    evidence = (*finding.evidence, joint.fact) if joint.fact else finding.evidence
+    return Cause(replace(finding, fix=joint.fix or finding.fix, evidence=evidence), joint.others)
+
+
+def _rank(cause: Cause) -> tuple[int, int]:
+    return _worst(cause), -len(cause.symptoms)
 
 
 def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
@@ -75,7 +93,7 @@ def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
             symptoms.setdefault(id(_last(one, above)), []).append(one)
     roots = [one for one in merged if id(one) not in above]
     found = [Cause(one, tuple(symptoms.get(id(one), ()))) for one in roots]
-    return sorted(found, key=lambda cause: (_worst(cause), -len(cause.symptoms)))
+    return sorted(found, key=_rank)
 
 
 def depth(finding: Finding) -> int:

@@ -76,8 +76,13 @@ def together(variants: Mapping[str, Iterable[Finding]]) -> list[tuple[Finding, t
     first: dict[tuple[object, ...], Finding] = {}
     for variant, findings in variants.items():
         for finding in findings:
-            key = finding.rule, finding.title, tuple(fact.source for fact in finding.evidence)
+            key = told_as(finding)
             first.setdefault(key, finding)
             if variant not in where.setdefault(key, []):
                 where[key].append(variant)
     return [(finding, tuple(where[key])) for key, finding in first.items()]
+
+
+def told_as(finding: Finding) -> tuple[object, ...]:
+    """What makes findings of several variants one: the same words about the same places."""
+    return finding.rule, finding.title, tuple(fact.source for fact in finding.evidence)

@@ -31,7 +31,13 @@ class Report:
     @property
     def findings(self) -> list[Finding]:
         """All of them, causes before their symptoms."""
-        return [one for cause in self.causes for one in (cause.finding, *cause.symptoms)]
+        return [one for one, _ in self.told]
+
+    @property
+    def told(self) -> list[tuple[Finding, Finding | None]]:
+        """All findings, each with the one that it follows from."""
+        pairs = (((cause.finding, None), *((one, cause.finding) for one in cause.symptoms)) for cause in self.causes)
+        return [pair for each in pairs for pair in each]
 
     def counts(self) -> dict[str, int]:
         """How many findings of each severity."""
@@ -47,7 +53,13 @@ class Report:
         document: dict[str, Any] = {
             "apiVersion": VERSION,
             "of": self.of,
-            "summary": {**self.counts(), "objects": self.objects, "files": self.files, "ignored": len(self.ignored)},
+            "summary": {
+                **self.counts(),
+                "causes": len(self.causes),
+                "objects": self.objects,
+                "files": self.files,
+                "ignored": len(self.ignored),
+            },
             "causes": [_cause(cause) for cause in self.causes],
         }
         if self.ignored:

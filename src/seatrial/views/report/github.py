@@ -10,7 +10,7 @@ _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def show(report: Report, _lines: Lines) -> str:
-    text = "".join(_line(_COMMAND[one.severity], place_of(one), one.rule, words(one)) for one in report.findings)
+    text = "".join(_line(_COMMAND[one.severity], place_of(one), one.rule, words(one, above)) for one, above in report.told)
     return text + "".join(_line("error", place(one.where), "unread", one.text) for one in report.unread)
 
 

@@ -17,9 +17,9 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def show(report: Report, _lines: Lines) -> str:
     suites: dict[str, list[str]] = {}
     failures = errors = 0
-    for finding in report.findings:
+    for finding, above in report.told:
         where = place_of(finding)
-        suites.setdefault(where.file if where else report.of, []).append(_case(finding))
+        suites.setdefault(where.file if where else report.of, []).append(_case(finding, above))
         failures += finding.severity != "note"
     for one in report.unread:
         where = place(one.where)
@@ -39,14 +39,15 @@ def show(report: Report, _lines: Lines) -> str:
     return text + "</testsuites>\n"
 
 
-def _case(finding: Finding) -> str:
+def _case(finding: Finding, above: Finding | None) -> str:
     where = place_of(finding)
     opening = f"    <testcase name={_quoted(finding.title)} classname={_quoted(finding.rule)}"
     if where:
         opening += f' file={_quoted(where.file)} line="{where.line}"'
     if finding.severity == "note":
-        return f"{opening}>\n      <system-out>{_text(words(finding))}</system-out>\n    </testcase>\n"
-    body = f"      <failure type={_quoted(finding.severity)} message={_quoted(finding.title)}>{_text(words(finding))}</failure>\n"
+        return f"{opening}>\n      <system-out>{_text(words(finding, above))}</system-out>\n    </testcase>\n"
+    body = f"      <failure type={_quoted(finding.severity)} message={_quoted(finding.title)}>"
+    body += f"{_text(words(finding, above))}</failure>\n"
     return f"{opening}>\n{body}    </testcase>\n"
 
 

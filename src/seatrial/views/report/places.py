@@ -13,10 +13,16 @@ def place_of(finding: Finding) -> Place | None:
     return next((found for fact in finding.evidence if (found := place(fact.source))), None)
 
 
-def words(finding: Finding) -> str:
-    """What is wrong, why and what to do, as one paragraph for machines that show one text."""
+def words(finding: Finding, above: Finding | None = None) -> str:
+    """What is wrong, why, what it follows from and what to do, as one paragraph for machines that show one text."""
     facts = "; ".join(fact.text for fact in finding.evidence)
-    parts = [finding.title, facts, finding.cause, f"Fix: {finding.fix}" if finding.fix else ""]
+    parts = [finding.title, facts, finding.cause]
+    if above is not None:
+        where = place_of(above)
+        parts.append(f"It follows from: {above.title} [{above.rule}]{f' at {where}' if where else ''}")
+        parts.append(f"Fix that first: {above.fix}" if above.fix else "")
+    else:
+        parts.append(f"Fix: {finding.fix}" if finding.fix else "")
     return " ".join(_sentence(part) for part in parts if part)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import PurePath
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -22,10 +23,15 @@ LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 def show(report: Report, lines: Lines) -> str:
     rules = sorted({one.rule for one in report.findings} | {one.finding.rule for one in report.ignored})
     index = {rule: number for number, rule in enumerate(rules)}
-    results = [_result(one, index, lines) for one in report.findings]
+    results = [_result(one, index, lines, above) for one, above in report.told]
+    follow = {cause.finding: cause.symptoms for cause in report.causes if cause.symptoms}
+    for result, one in zip(results, report.findings, strict=True):
+        _relate(result, one, follow.get(one, ()))
     for ignored in report.ignored:
         result = _result(ignored.finding, index, lines)
-        result["suppressions"] = [{"kind": "inSource", "justification": ignored.reason}]
+        _relate(result, ignored.finding, ())
+        kind = "external" if ", ignore[" in ignored.source else "inSource"
+        result["suppressions"] = [{"kind": kind, "justification": ignored.reason}]
         results.append(result)
     invocation = {
         "executionSuccessful": not report.unread,
@@ -55,20 +61,31 @@ def _rule(rule: str) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: dict[str, int], lines: Lines) -> dict[str, Any]:
+def _result(finding: Finding, index: dict[str, int], lines: Lines, above: Finding | None = None) -> dict[str, Any]:
     where = place_of(finding)
-    others = [found for fact in finding.evidence if (found := place(fact.source)) and found != where]
-    result: dict[str, Any] = {
+    return {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": LEVELS[finding.severity],
-        "message": {"text": words(finding)},
+        "message": {"text": words(finding, above)},
         **_locations(where),
         "partialFingerprints": {"seatrial/v1": _fingerprint(finding, where, lines)},
     }
+
+
+def _relate(result: dict[str, Any], finding: Finding, symptoms: Sequence[Finding]) -> None:
+    """The other places of a finding: those of its evidence, and those where it shows."""
+    others: dict[Place, str] = {}
+    for words_of, where in (
+        *((fact.text, place(fact.source)) for fact in finding.evidence),
+        *((f"so: {one.title}", place_of(one)) for one in symptoms),
+    ):
+        if where and where != place_of(finding):
+            others.setdefault(where, words_of)
     if others:
-        result["relatedLocations"] = [{"id": number, **_location(each)} for number, each in enumerate(dict.fromkeys(others), 1)]
-    return result
+        result["relatedLocations"] = [
+            {"id": number, **_location(each), "message": {"text": text}} for number, (each, text) in enumerate(others.items(), 1)
+        ]
 
 
 def _fingerprint(finding: Finding, where: Place | None, lines: Lines) -> str:
@@ -84,6 +101,11 @@ def _locations(where: Place | None) -> dict[str, Any]:
 
 
 def _location(where: Place) -> dict[str, Any]:
-    uri = quote(PurePath(where.file).as_posix())
+    path = PurePath(where.file)
+    if path.is_absolute():
+        here = Path.cwd()
+        uri = quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()
+    else:
+        uri = quote(path.as_posix())
     region = {"startLine": where.line, "startColumn": where.column}
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

@@ -11,7 +11,7 @@ from seatrial.rules.causes import Cause
 from seatrial.rules.finding import Fact, Finding
 from seatrial.rules.report import Report, named
 from seatrial.views.report import Lines
-from seatrial.views.report.places import place
+from seatrial.views.report.places import place, place_of
 
 WIDTH = 110
 _STYLES = {"error": "31;1", "warning": "33;1", "note": "36;1", "dim": "2", "bold": "1"}
@@ -31,10 +31,11 @@ def show(report: Report, lines: Lines, *, colour: bool = False, verbose: bool = 
 
 
 def summary(report: Report, hidden: int = 0) -> str:
-    """`2 errors and 1 warning in 14 objects of 3 files; 1 ignored`."""
+    """`2 errors and 1 warning (2 causes) in 14 objects of 3 files; 1 ignored`."""
     counts = [_count(number, severity) for severity, number in report.counts().items() if number]
     files = f" of {_count(report.files, 'file')}" if report.files else ""
-    said = f"{_list(counts) or 'Nothing found'} in {_count(report.objects, 'object')}{files}"
+    joined = f" ({_count(len(report.causes), 'cause')})" if len(report.causes) < len(report.findings) else ""
+    said = f"{_list(counts) or 'Nothing found'}{joined} in {_count(report.objects, 'object')}{files}"
     more = [f"{len(report.ignored)} ignored"] if report.ignored else []
     more += [f"{_count(len(report.unread), 'thing')} could not be read"] if report.unread else []
     mendable = sum(bool(one.patch) for one in report.findings)
@@ -59,7 +60,7 @@ class _Pen:
         if len(one.refs) > 1 and not all(fact.source for fact in one.evidence[1:]):
             text += self._said("at", named(one.refs))
         if cause.symptoms:
-            text += self._said("so", "\n".join(f"{each.title} ({each.rule})" for each in cause.symptoms))
+            text += self._said("so", "\n".join(map(_symptom, cause.symptoms)))
         return text
 
     def unread(self, source: str, words: str) -> str:
@@ -106,6 +107,12 @@ class _Pen:
 
     def _in(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour and text else text
+
+
+def _symptom(finding: Finding) -> str:
+    """What follows, its rule, and the line of a file it is told of."""
+    where = place_of(finding)
+    return f"{finding.title} ({finding.rule}{f', {where}' if where else ''})"
 
 
 def _count(number: int, thing: str) -> str:

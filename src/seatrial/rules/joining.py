@@ -1,0 +1,162 @@
+"""Findings about what is written that one edit would mend are one cause: each edit that they suggest is tried on a copy.
+
+A misspelled label is a Service without pods, a budget that protects nothing and a policy for nobody; whoever corrects the label
+has mended them all.  That is proven, not guessed: the findings have to go, and none may come.  What is tried is the part of the
+world around them, and only so often, so that a large one is judged as fast as without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from seatrial.rules.finding import Fact, Finding
+from seatrial.rules.looking import found, told_as
+from seatrial.rules.mending import Key, key_of
+from seatrial.rules.patching import patched
+from seatrial.rules.supposing import Edit, is_between, suggested
+from seatrial.world.load.problems import Problem
+from seatrial.world.objects import Ref, ref_of
+from seatrial.world.world import World
+
+#: At most so many findings are asked for edits, and so many edits are tried; each on so many objects.
+ASKED, TRIED, AROUND = 200, 32, 200
+#: A world of so few objects is tried whole.
+WHOLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Findings that one edit would mend: the one that tells it, and the others. `fix` and `fact` say the edit, and its place."""
+
+    finding: Finding
+    others: tuple[Finding, ...]
+    fix: str = ""
+    fact: Fact | None = None
+
+
+def joined(world: World, findings: Sequence[Finding]) -> list[Joint]:
+    """The findings of one world that share an edit; each is in at most one of them."""
+    open_: dict[Key, list[Finding]] = {}
+    for one in findings:
+        if one.severity != "note":
+            open_.setdefault(key_of(one), []).append(one)
+    asked = [one for ones in open_.values() for one in ones if is_between(one.rule)][:ASKED]
+    edits: dict[Edit, list[Finding]] = {}
+    for one in asked:
+        for edit in dict.fromkeys(suggested(world, one)):
+            edits.setdefault(edit, []).append(one)
+    told: list[Joint] = []
+    for edit, gone in sorted(_holding(world, edits), key=lambda pair: (not pair[0].operations, -len(pair[1]))):
+        left = [one for key in gone for one in open_.get(key, ())]
+        if len(left) > 1:
+            told.append(_joint(world, edit, left))
+            for key in gone:
+                open_.pop(key, None)
+    return told
+
+
+def agreed(
+    told: Iterable[tuple[Finding, Iterable[str]]],
+    joints: Mapping[str, Iterable[Joint]],
+    shown: Callable[[Finding, Sequence[str]], Finding],
+) -> tuple[list[Finding], list[Joint]]:
+    """The findings of several variants of a world as they are shown, and those joints that hold in every variant they are in.
+
+    `told` are the findings with their variants, `joints` those of each variant.
+    """
+    pairs = [(finding, tuple(names)) for finding, names in told]
+    views = {told_as(finding): shown(finding, names) for finding, names in pairs}
+    places = {told_as(finding): names for finding, names in pairs}
+    kept: dict[tuple[object, ...], tuple[Joint, dict[tuple[object, ...], set[str]]]] = {}
+    for name, ones in joints.items():
+        for joint in ones:
+            _, below = kept.setdefault(told_as(joint.finding), (joint, {}))
+            for other in joint.others:
+                below.setdefault(told_as(other), set()).add(name)
+    agreed = []
+    for head, (joint, below) in kept.items():
+        others = tuple(views[key] for key, names in below.items() if names.issuperset(places[key]))
+        whole = len(others) == len(below)
+        if others:
+            agreed.append(Joint(views[head], others, joint.fix if whole else "", joint.fact))
+    return list(views.values()), agreed
+
+
+def _holding(world: World, edits: Mapping[Edit, Sequence[Finding]]) -> Iterator[tuple[Edit, list[Key]]]:
+    """The edits that mend several findings, with these. The adding of what is missing is not tried, and needs no proof."""
+    several = sorted((pair for pair in edits.items() if len(pair[1]) > 1), key=lambda pair: -len(pair[1]))
+    tried = 0
+    for edit, findings in several:
+        if not edit.operations:
+            yield edit, list(dict.fromkeys(map(key_of, findings)))
+        elif tried < TRIED:
+            tried += 1
+            yield edit, _gone(world, edit, findings)
+
+
+def _gone(world: World, edit: Edit, findings: Iterable[Finding]) -> list[Key]:
+    """What is no longer found after an edit; nothing where something else is."""
+    area = _around(world, (edit.ref, *(ref for one in findings for ref in one.refs)))
+    if area is None:
+        return []
+    try:
+        after = patched(world.get(edit.ref) or {}, json.loads(edit.operations))
+    except ValueError:
+        return []
+    ref = ref_of(after)
+    if ref != edit.ref and ref in world:
+        return []
+    before = _keys(_part(world, area))
+    left = _keys(_part(world, area, {edit.ref: after}))
+    back = {(rule, tuple(edit.ref if each == ref else each for each in refs)) for rule, refs, _ in left}
+    gone = [key for key in before if key not in left and (key[0], key[1]) not in back]
+    # an autoscaler that finds its target again may say more of it: that was there before, and could not be seen
+    mended = {key[1][0] for key in gone if key[1]} - {edit.ref}
+    come = [refs for rule, refs in back - {(rule, refs) for rule, refs, _ in before} if not refs or refs[0] not in mended]
+    return [] if come else [*gone]
+
+
+def _around(world: World, refs: Iterable[Ref]) -> list[Ref] | None:
+    """Some objects, what they name and select and what names them, in the order of the world; None where that is too much."""
+    if len(world) <= WHOLE:
+        return list(world.refs())
+    core = {ref for ref in refs if ref in world}
+    near = set(core)
+    for ref in core:
+        near.update(one.target for one in world.graph.out(ref))
+        near.update(one.source for one in world.graph.into(ref))
+        if len(near) > AROUND:
+            return None
+    near |= {one.target for ref in near - core for one in world.graph.out(ref)}
+    near = {ref for ref in near if ref in world}
+    return sorted(near) if len(near) <= AROUND else None
+
+
+def _part(world: World, refs: Iterable[Ref], changed: Mapping[Ref, dict[str, object]] | None = None) -> World:
+    part = World()
+    part.facts = world.facts
+    for ref in refs:
+        part.put((changed or {}).get(ref) or world.get(ref) or {}, world.sources.get(ref, ""), world.written(ref))
+    return part
+
+
+def _keys(world: World) -> dict[tuple[str, tuple[Ref, ...], str], None]:
+    problems: list[Problem] = []  # told when the whole world was looked at
+    keys = ((one.rule, one.refs, one.title) for one in found(world, live=False, problems=problems) if one.severity != "note")
+    return dict.fromkeys(keys)
+
+
+def _joint(world: World, edit: Edit, findings: Sequence[Finding]) -> Joint:
+    """Told by the gravest finding, and of these by one about the object that is to be changed."""
+    grave = {"error": 0, "warning": 1, "note": 2}
+    head = min(findings, key=lambda one: (grave[one.severity], edit.ref not in one.refs[:1]))
+    others = tuple(one for one in findings if one is not head)
+    if not edit.operations:
+        return Joint(head, others)
+    source = world.source(edit.ref, edit.path)
+    below = f"the {len(others)} below" if len(others) > 1 else "the one below"
+    fix = f"{edit.words[0].upper()}{edit.words[1:]} ({source}): that mends this and {below}."
+    cited = any(fact.source == source for fact in head.evidence)
+    return Joint(head, others, fix, None if cited else Fact(f"here: {edit.words}", source))
