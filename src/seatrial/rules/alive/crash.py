@@ -54,7 +54,9 @@ def _just_now(world: World, container: Container) -> bool:
 
 
 def _never_ran(world: World, container: Container) -> Finding:
-    message = str(container.waiting.get("message") or container.ended.get("message") or "")
+    # between two tries the waiting message speaks of the back-off alone
+    told = container.waiting if container.waiting.get("reason") in CANNOT_START else container.ended
+    message = str(told.get("message") or "")
     rule = of_start(message)
     command = " ".join([*(container.spec.get("command") or ()), *(container.spec.get("args") or ())])
     shown = message.rpartition("error during container init: ")[2].rpartition("runtime create failed: ")[2].strip()
