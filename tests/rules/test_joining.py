@@ -176,3 +176,15 @@ def test_findings_of_several_environments_are_joined_where_they_are_joined_in_ea
     (cause, alone) = written(shown, kept)
     assert (cause.finding.rule, [each.rule for each in cause.symptoms], alone.finding.rule) == ("head", ["one"], "other")
     assert cause.finding.fix == "", "the edit was said to mend the other, too"
+
+
+def test_of_two_errors_that_to_which_more_leads_is_told_first() -> None:
+    """Nothing leads to a Deployment of its own; an Ingress, its Service and an autoscaler lead to the other."""
+    alone = SHOP.split("---")[0].replace("name: api", "name: alone").replace("app: api", "app: alone")
+    text = f"{alone.replace(': http, containerPort', ': web, containerPort')}---\n{SHOP}".replace(
+        "/ready, port: http", "/ready, port: htpp"
+    )
+    world = world_of(text)
+    findings = [one for one in found(world, live=False) if one.rule == "probe-port-unknown"]
+    assert findings[0].refs[0].name == "alone"
+    assert written(findings, worlds=[world])[0].finding.refs[0].name == "api"

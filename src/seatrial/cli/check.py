@@ -132,7 +132,9 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     objects = len({obj_ref for world in loaded.worlds.values() for obj_ref in world.refs()})
     files = len({place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))})
     unread = tuple(problem for problem in dict.fromkeys(problems) if problem.severity != "note")
-    return Report(", ".join(paths), tuple(written(*told)), tuple(ignored.values()), unread, objects, files), decisions
+    return Report(
+        ", ".join(paths), tuple(written(*told, worlds=loaded.worlds.values())), tuple(ignored.values()), unread, objects, files
+    ), decisions
 
 
 def _facts(world: World, loaded: Loaded, options: dict[str, Any]) -> None:

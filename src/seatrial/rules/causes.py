@@ -38,6 +38,8 @@ _OWNED = frozenset({"Pod", "ReplicaSet"})
 _SEVERITY = {"error": 0, "warning": 1, "note": 2}
 #: So many steps from a symptom to its cause: Ingress, Service, workload, ReplicaSet, Pod, node.
 STEPS = 6
+#: Of so many objects it is counted how many lead to them.
+WEIGHED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,15 @@ class Cause:
         return tuple(dict.fromkeys(ref for one in (self.finding, *self.symptoms) for ref in one.refs))
 
 
-def written(findings: Iterable[Finding], joints: Iterable[Joint] = ()) -> list[Cause]:
+def written(findings: Iterable[Finding], joints: Iterable[Joint] = (), worlds: Iterable[World] = ()) -> list[Cause]:
     """The causes among findings about what is written, the gravest first, and of these those that most depends on.
 
-    Those that one edit would mend are one cause; every other finding is one by itself.
+    Those that one edit would mend are one cause; every other finding is one by itself. `worlds` are those it was found in.
     """
     told = dict.fromkeys(findings)
     found = {joint.finding: joint for joint in joints}
     below = {one for joint in found.values() for one in joint.others}
-    return sorted((_written(one, found.get(one)) for one in told if one not in below), key=_rank)
+    return _ranked((_written(one, found.get(one)) for one in told if one not in below), tuple(worlds))
 
 
 def _written(finding: Finding, joint: Joint | None) -> Cause:
@@ -70,8 +72,25 @@ def _written(finding: Finding, joint: Joint | None) -> Cause:
     return Cause(replace(finding, fix=joint.fix or finding.fix, evidence=evidence), joint.others)
 
 
-def _rank(cause: Cause) -> tuple[int, int]:
-    return _worst(cause), -len(cause.symptoms)
+def _ranked(causes: Iterable[Cause], worlds: Sequence[World]) -> list[Cause]:
+    """The gravest first; of these what has most symptoms, and what most objects lead to. Else as they were found."""
+    weights: dict[Ref, int] = {}
+
+    def weight(cause: Cause) -> int:
+        ref = next(iter(cause.finding.refs), None)
+        if ref is None or cause.finding.severity == "note":
+            return 0
+        if ref not in weights and len(weights) < WEIGHED:
+            weights[ref] = max((leading(world, ref) for world in worlds if ref in world), default=0)
+        return weights.get(ref, 0)
+
+    return sorted(causes, key=lambda cause: (_worst(cause), -len(cause.symptoms), -weight(cause)))
+
+
+def leading(world: World, ref: Ref) -> int:
+    """How many objects name or select this one, or one that does: the Services of a workload, and the Ingresses of those."""
+    near = {reference.source for reference in world.graph.into(ref)}
+    return len(near.union(*({far.source for far in world.graph.into(each)} for each in near)) - {ref})
 
 
 def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
@@ -93,7 +112,7 @@ def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
             symptoms.setdefault(id(_last(one, above)), []).append(one)
     roots = [one for one in merged if id(one) not in above]
     found = [Cause(one, tuple(symptoms.get(id(one), ()))) for one in roots]
-    return sorted(found, key=_rank)
+    return _ranked(found, (world,))
 
 
 def depth(finding: Finding) -> int:
