@@ -184,14 +184,55 @@ def test_a_chart_with_values_of_environments_is_a_world_for_each(tmp_path):
     assert list(load([given], environments=["dev"]).worlds) == ["dev"]
 
 
-def test_a_chart_that_fails_is_told_at_the_line_of_its_template(tmp_path):
+def demanding(tmp_path, template, more=()):
     files = {f"chart/{name}": content for name, content in CHART.items() if "values-" not in name}
-    files["chart/templates/bad.yaml"] = 'a: b\nc: {{ required "no host" .Values.host }}\n'
-    loaded = load([tree(tmp_path, files | {"plain.yaml": SERVICE.format("plain")})])
+    files["chart/templates/more.yaml"] = template
+    return tree(tmp_path, files | {"plain.yaml": SERVICE.format("plain")} | dict(more))
+
+
+def test_a_chart_that_fails_is_told_at_the_line_of_its_template(tmp_path):
+    loaded = load([demanding(tmp_path, 'a: b\nc: {{ fail "no host" }}\n')])
     (problem,) = loaded.problems
-    assert (Path(problem.file).name, problem.line) == ("bad.yaml", 2)
+    assert (Path(problem.file).name, problem.line) == ("more.yaml", 2)
     assert "no host" in problem.text
     assert names(loaded) == {"plain"}
+
+
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: more
+stringData:
+  password: {{ required "which one?" .Values.db.password | quote }}
+  host: {{ .Values.db.host | required "and where?" }}
+  port: "{{ required `at what?` .Values.db.port }}"
+"""
+
+
+def test_a_value_that_a_chart_demands_has_a_placeholder_and_the_rest_is_read(tmp_path):
+    loaded = load([demanding(tmp_path, SECRET)], values={"db": {"host": "db.example.com"}})
+    (problem,) = loaded.problems
+    assert problem.severity == "note"
+    assert "demands db.password, db.port" in problem.text
+    secret = loaded.world.get(Ref("", "Secret", "", "more"))
+    assert secret["stringData"] == {"password": "placeholder", "host": "db.example.com", "port": "8080"}
+    assert {"plain", "web"} <= names(loaded)
+
+
+def test_a_chart_that_brings_values_to_try_it_with_is_read_with_those(tmp_path):
+    own = {"chart/ci/test-values.yaml": "db: {password: a, host: b, port: 5432}\n"}
+    loaded = load([demanding(tmp_path, SECRET, own)], values={"db": {"host": "mine"}})
+    (problem,) = loaded.problems
+    assert "ci/test-values.yaml" in problem.text
+    secret = loaded.world.get(Ref("", "Secret", "", "more"))
+    assert secret["stringData"] == {"password": "a", "host": "mine", "port": "5432"}
+
+
+def test_a_demand_that_no_placeholder_meets_is_told_as_it_was(tmp_path):
+    template = '{{ if ne .Values.kind "a" }}{{ fail "db.kind is not known: see .Values.kind" }}{{ end }}\n'
+    (problem,) = load([demanding(tmp_path, template)]).problems
+    assert problem.severity == "error" and "is not known" in problem.text
 
 
 KUSTOMIZE = {

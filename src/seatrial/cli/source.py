@@ -159,8 +159,9 @@ async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any
     from seatrial.app.resolve import DEV
     from seatrial.cluster.client import SECRETS
     from seatrial.package.files import write
-    from seatrial.release.sources import Source, SourceError, merged, opened_layers, texts
+    from seatrial.release.sources import Source, SourceError, opened_layers, texts
     from seatrial.up.plan import make_chart, read, secrets_for
+    from seatrial.world.objects import merged
 
     plan = read(path, options["environment"])
     namespace = options["namespace"] or plan.namespace

@@ -18,7 +18,7 @@ import yaml
 from seatrial.release.findings import found
 from seatrial.rules.finding import Fact, Finding
 from seatrial.world import sops
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, merged
 
 Values = dict[str, Any]
 
@@ -113,15 +113,6 @@ def _opened(path: Path) -> Values:
     """A secrets file. Raises SourceError, and SopsError where it cannot be decrypted."""
     document = read(path)
     return sops.decrypt(path, document) if sops.is_encrypted(document) else document
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
-    """`over` laid over `base`: maps key by key, everything else replaced (`null` stays: it takes a chart's default away)."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 def texts(values: Any) -> Iterator[str]:

@@ -12,14 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from seatrial.sources import wanting
 from seatrial.sources.asked import now
 from seatrial.sources.files import load_bytes
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, careful, read
+from seatrial.world.objects import merged
 from seatrial.world.paths import Step, split
 from seatrial.world.place import Place
+
+if TYPE_CHECKING:
+    from seatrial.cluster.helm import HelmError
 
 #: A values file with one of these names belongs to an environment, and makes a world of its own.
 ENVIRONMENTS = (
@@ -96,16 +101,51 @@ def _environments(chart: Path) -> dict[str, Path]:
 
 
 def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: str, variant: str) -> None:
-    from seatrial.cluster.helm import Helm, HelmError
+    from seatrial.cluster.helm import HelmError
 
     name = release or re.sub(r"[^a-z0-9-]+", "-", chart.stem.lower()).strip("-")[:53] or "release"
     try:
-        text = now(Helm().template(name, chart, gathering.namespace or "default", values=values))
+        text = _rendered(chart, gathering, name, values)
     except HelmError as error:
         gathering.problems.append(_refused(chart, str(error)))
         return
     objects = _objects(text.encode(), chart, gathering, variant)
     gathering.inputs.append(Input(str(chart), "chart", objects, variant))
+
+
+def _rendered(chart: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> str:
+    """What Helm makes of a chart; where it demands values that nobody gave, with those it brings to be tried with, or with
+    placeholders, which is noted. Raises HelmError.
+    """
+    text, refused = _tried(chart, gathering, name, values)
+    if refused is None:
+        return text
+    for path in wanting.own_values(chart) if wanting.demanded(chart, str(refused)) else []:
+        text, failed = _tried(chart, gathering, name, merged(read_values(path, gathering) or {}, values))
+        if failed is None:
+            gathering.problem(str(chart), f"this chart demands values that it has none for: it was read with {path}", note=True)
+            return text
+    given, missing, failed = values, list[str](), refused
+    while failed is not None:
+        steps = wanting.demanded(chart, str(failed))
+        filled = wanting.with_placeholder(given, steps) if steps and len(missing) < wanting.MOST else None
+        if filled is None:
+            raise refused
+        given = filled
+        missing.append(".".join(steps))
+        text, failed = _tried(chart, gathering, name, given)
+    words = f"this chart demands {', '.join(missing)}: it was read with placeholders there"
+    gathering.problem(str(chart), words, "give values with --values-file or --set", note=True)
+    return text
+
+
+def _tried(chart: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> tuple[str, HelmError | None]:
+    from seatrial.cluster.helm import Helm, HelmError
+
+    try:
+        return now(Helm().template(name, chart, gathering.namespace or "default", values=values)), None
+    except HelmError as error:
+        return "", error
 
 
 #: Where Helm says that a template fails: (shop/templates/web.yaml:10:15) or template: shop/templates/web.yaml:10:15.
@@ -127,7 +167,8 @@ def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str) -> in
     marks = list(_SOURCE.finditer(text))
     count = 0
     seen: dict[tuple[Path, str], int] = {}
-    for mark, end in zip(marks, [*(following.start() for following in marks[1:]), len(text)], strict=True):
+    ends = [*(mark.start() for mark in marks), len(text)][1:]
+    for mark, end in zip(marks, ends if marks else (), strict=True):
         path = _path(chart, mark[1].decode(errors="replace"))
         body = text[mark.end() : end]
         found = read(body, str(path), strict=False)

@@ -98,3 +98,12 @@ def depth(value: Any) -> int:
         level = [item for item in inner if isinstance(item, (dict, list))]
         found += 1
     return found
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Obj:
+    """`over` laid over `base`: maps key by key, everything else replaced (`null` stays: it takes a chart's default away)."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
