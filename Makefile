@@ -51,8 +51,8 @@ golden: $(VENV)/tests
 	@$(BIN)/python -m tests.golden
 
 ## make rules     the runbook page of every rule, written anew below docs/rules
-rules: $(VENV)/runs
-	@$(BIN)/python -m seatrial.rules.pages
+rules: $(VENV)/tests
+	@$(BIN)/python -m tests.runbook
 
 ## make clean     remove the virtual environment and caches
 clean:

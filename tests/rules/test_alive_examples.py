@@ -9,6 +9,7 @@ from seatrial.rules.alive.examples import EXAMPLES, world_of
 from seatrial.rules.finding import CHECKS, RULES
 from seatrial.rules.looking import found
 from seatrial.rules.patching import applied
+from seatrial.world import schema
 
 ALIVE = sorted(rule.id for check in CHECKS if check.live for rule in check.rules)
 
@@ -22,10 +23,10 @@ def errors(several):
 
 
 def test_every_rule_about_what_runs_has_an_example():
-    assert sorted(EXAMPLES) == ALIVE
+    assert sorted(EXAMPLES) == ALIVE, "the examples stand in rules/alive/examples"
 
 
-@pytest.mark.parametrize("rule", ALIVE)
+@pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_what_is_wrong_is_told_as_the_rule_says_and_nothing_else_is_an_error(rule):
     several = findings(rule, EXAMPLES[rule].wrong)
     mine = [one for one in several if one.rule == rule]
@@ -36,12 +37,12 @@ def test_what_is_wrong_is_told_as_the_rule_says_and_nothing_else_is_an_error(rul
     assert set(errors(several)) - {rule} == EXAMPLES[rule].also, [one.title for one in several]
 
 
-@pytest.mark.parametrize("rule", ALIVE)
+@pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_of_what_is_right_no_rule_speaks(rule):
     assert [one.title for one in findings(rule, EXAMPLES[rule].right)] == []
 
 
-@pytest.mark.parametrize("rule", ALIVE)
+@pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_a_patch_mends_the_example_and_brings_nothing_new(rule):
     world = world_of(EXAMPLES[rule], EXAMPLES[rule].wrong)
     before = Counter((one.rule, one.refs[:1]) for one in found(world, live=True))
@@ -50,3 +51,11 @@ def test_a_patch_mends_the_example_and_brings_nothing_new(rule):
             after = Counter((one.rule, one.refs[:1]) for one in found(applied(world, one.patch), live=True))
             assert after[rule, one.refs[:1]] < before[rule, one.refs[:1]]
             assert not after - before
+
+
+@pytest.mark.parametrize("rule", sorted(EXAMPLES))
+def test_an_example_holds_what_a_cluster_would_show(rule):
+    for text in (EXAMPLES[rule].wrong, EXAMPLES[rule].right):
+        for obj in world_of(EXAMPLES[rule], text):
+            problems = schema.check(obj)
+            assert not problems, (problems.strict, problems.error)

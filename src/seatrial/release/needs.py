@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a line of the table is one saying
 """Whether a release can return to an earlier revision: what that revision needs is still there, and no data has moved on.
 
 Pure but for `observe`, which asks the cluster for what the revision names and does not bring with it.
@@ -16,7 +17,7 @@ import yaml
 from seatrial.cluster.api import NODES, PODS, Api, Refused, Served
 from seatrial.cluster.records import GOOD, Record
 from seatrial.release.plan import objects_of
-from seatrial.rules.finding import Fact, Finding
+from seatrial.rules.finding import Fact, Finding, Rule
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, name_of, ref_of
 from seatrial.world.world import World
 
@@ -26,6 +27,26 @@ _NEEDED = frozenset({"volume", "env", "envFrom", "service-account", "class", "pu
 UNDO = "seatrial.dev/undo"
 #: Events of Helm at which a Job may change data that outlives the release.
 _CHANGES = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade"})
+RULES = (
+    Rule(
+        "rollback-failed", "warning", "the revision to return to never came up", "Going back to it brings back its fault.",
+        "choose a revision that `seatrial history` shows as deployed or superseded",
+    ),
+    Rule(
+        "rollback-missing", "error", "something that the revision to return to needs is not there any more",
+        "Its pods wait for ever for what is gone: the way back ends in a failure of its own.",
+        "bring back what is named, keep it (helm.sh/resource-policy=keep), or roll back to another revision",
+    ),
+    Rule(
+        "rollback-image", "note", "an image of the revision to return to is on no node", "If the registry has removed it since, the rollback fails.",
+        "see that the registry still has it",
+    ),
+    Rule(
+        "rollback-migration", "error", "a migration has run since the revision to return to",
+        "A rollback takes the program back, not the data: the old version may not start with them, or spoil them.",
+        f"see that the revision works with it, and say --despite-migrations; or say it for good on the Job: {UNDO}: compatible, or none where it never works",
+    ),
+)  # fmt: skip
 _MIGRATES = re.compile(r"migrat|flyway|liquibase|alembic|goose|dbmate|prisma|schema", re.IGNORECASE)
 
 

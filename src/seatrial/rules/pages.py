@@ -1,53 +1,65 @@
-"""The runbook pages below docs/rules, one a rule, made of what the rules say of themselves: `python -m seatrial.rules.pages`.
+"""The runbook pages below docs/rules, one a rule, made of what the rules say of themselves.
 
-A page is what a person reads who has a finding before them: what it is, what it costs, what to do, how it looks wrong and right.
+A page is what a person reads who has a finding before them: what it is, what it costs, how it is recognised, what to do, how it
+looks wrong and right.  What kubectl shows of an example is given by whoever writes the pages (`make rules`), and so are the
+rules of other rooms, which share one page.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 
 import seatrial.rules.alive
 import seatrial.rules.ignoring
 import seatrial.rules.written  # noqa: F401 - they enter their rules into the table
-from seatrial.rules.finding import CHECKS, Check, Rule
+from seatrial.rules.alive.examples import EXAMPLES, Example, world_of
+from seatrial.rules.finding import CHECKS, Check, Finding, Rule
 from seatrial.rules.ignoring import PREFIX
+from seatrial.rules.looking import found
 
-FOLDER = Path("docs/rules")
+#: (rule, its example) -> the commands that show what is wrong in it, with what they print.
+Screen = Callable[[str, Example], str]
+#: Rules that share a page: (title, when they speak, the rules).
+Topics = Iterable[tuple[str, str, tuple[Rule, ...]]]
+RELEASE = "release.md"
 WORDS = {
     "error": "an error: it will be refused, will not work, or is a hole",
     "warning": "a warning: it works until the day it does not",
     "note": "a note: worth knowing, and sometimes meant so",
 }
+ALIVE = {
+    "error": "an error: it does not go away by waiting",
+    "warning": "a warning: it may go away by itself, and may get worse",
+    "note": "a note: worth knowing when something else is wrong",
+}
 NOTE = "<!-- made by `make rules` from the rules themselves: change them, not this page -->\n"
 
 
-def pages() -> dict[str, str]:
-    """Every page by its file's name, `README.md` (the index) among them."""
-    found = {f"{rule.id}.md": page(rule, entry) for rule, entry in _rules()}
-    found["README.md"] = index()
-    return found
+def pages(screen: Screen, topics: Topics) -> dict[str, str]:
+    """Every page by its file's name: one a rule, the index (`README.md`), and that of the rules of a release."""
+    made = {f"{rule.id}.md": page(rule, entry, screen) for rule, entry in _rules()}
+    return made | {"README.md": index(topics), RELEASE: release(topics)}
 
 
-def page(rule: Rule, entry: Check) -> str:
+def page(rule: Rule, entry: Check, screen: Screen) -> str:
     """The page of one rule."""
     where = "`seatrial diagnose`, in what runs" if entry.live else "`seatrial check`, in what is written"
     parts = [
         NOTE,
         f"# {rule.id}\n",
         f"**{_sentence(rule.title)}.**\n",
-        f"It is {WORDS[rule.severity]}. Found by {where}" + (f": {_kinds(entry)}.\n" if entry.kinds != {"*"} else ".\n"),
+        f"It is {(ALIVE if entry.live else WORDS)[rule.severity]}. Found by {where}"
+        + (f": {_kinds(entry)}.\n" if entry.kinds != {"*"} else ".\n"),
         f"## What it costs\n\n{rule.costs}\n",
-        f"## What to do\n\n{rule.fix}\n",
     ]
-    if rule.wrong:
-        parts.append(f"## Wrong\n\n```yaml\n{rule.wrong.rstrip()}\n```\n")
-    if rule.right:
-        parts.append(f"## Right\n\n```yaml\n{rule.right.rstrip()}\n```\n")
+    example = EXAMPLES.get(rule.id)
+    if example is not None:
+        parts.append(_recognised(rule, example, screen))
+    parts.append(f"## What to do\n\n{rule.fix}\n")
+    parts += _of_what_runs(example) if example else _of_what_is_written(rule)
     if not entry.live:
         parts.append(
             f"## Where it is meant so\n\nSay why: `# seatrial: ignore[{rule.id}] the reason` at the line, or, as an annotation, "
@@ -56,7 +68,55 @@ def page(rule: Rule, entry: Check) -> str:
     return "\n".join(parts)
 
 
-def index() -> str:
+def _of_what_is_written(rule: Rule) -> Iterator[str]:
+    for title, text in (("Wrong", rule.wrong), ("Right", rule.right)):
+        if text:
+            yield f"## {title}\n\n```yaml\n{text.rstrip()}\n```\n"
+
+
+def _of_what_runs(example: Example) -> Iterator[str]:
+    """What the cluster shows when it is wrong, and what is different when it is right."""
+    before, after = (text.split("---\n") for text in (example.wrong, example.right))
+    changed = [text for text in after if text not in before]
+    others = " The other objects are as they were." if len(changed) < len(after) else ""
+    yield f"## Wrong\n\nWhat the cluster shows, less what does not matter here:\n\n```yaml\n{example.wrong.rstrip()}\n```\n"
+    text = "---\n".join(changed).rstrip()
+    yield f"## Right\n\nWhat it shows when all is well.{others}\n\n```yaml\n{text}\n```\n"
+
+
+def _recognised(rule: Rule, example: Example, screen: Screen) -> str:
+    """What a person sees, and what a diagnosis says of it."""
+    told = [one for one in found(world_of(example, example.wrong), live=True) if one.rule == rule.id]
+    shown = screen(rule.id, example)
+    typed = f"```console\n{shown}\n```\n\n" if shown else ""
+    return f"## How to recognise it\n\n{typed}`seatrial diagnose` says of it:\n\n```\n{_said(told[0])}\n```\n"
+
+
+def _said(finding: Finding) -> str:
+    lines = [f"{finding.severity}  {finding.title}"]
+    for fact in finding.evidence:
+        lines.append(f"    {fact.text}" + (f"  ({fact.source})" if fact.source else ""))
+    return "\n".join(lines)
+
+
+def release(topics: Topics) -> str:
+    """The page that the rules of a release share."""
+    parts = [
+        NOTE,
+        "# The rules of a release\n",
+        "What a release finds while it rolls out are [the rules of what runs](README.md); these are found before and after.\n",
+    ]
+    for title, opening, rules in topics:
+        parts.append(f"## {title}\n\n{opening}\n")
+        for rule in rules:
+            parts.append(
+                f"### {rule.id}\n\n**{_sentence(rule.title)}.** It is {WORDS[rule.severity].partition(':')[0]}.\n\n"
+                f"- What it costs: {rule.costs}\n- What to do: {rule.fix}\n"
+            )
+    return "\n".join(parts)
+
+
+def index(topics: Topics) -> str:
     """The list of all rules by topic, those of files first."""
     total = list(_rules())
     written = sum(1 for _, entry in total if not entry.live)
@@ -73,6 +133,9 @@ def index() -> str:
             topic = module
             parts.append(f"\n## {_topic(module)}\n\n{_opening(module)}\n\n| rule | | |\n|---|---|---|")
         parts.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {_cell(rule.title)} |")
+    for title, opening, rules in topics:
+        parts.append(f"\n## A release: {title.lower()}\n\n{opening}\n\n| rule | | |\n|---|---|---|")
+        parts += [f"| [{rule.id}]({RELEASE}#{rule.id}) | {rule.severity} | {_cell(rule.title)} |" for rule in rules]
     return "\n".join(parts) + "\n"
 
 
@@ -107,19 +170,3 @@ def _sentence(title: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def write(folder: Path = FOLDER) -> int:
-    """Write the pages, and remove those of rules that are gone. Gives how many there are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = pages()
-    for old in folder.glob("*.md"):
-        if old.name not in found:
-            old.unlink()
-    for name, text in found.items():
-        (folder / name).write_text(text)
-    return len(found)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{write()} pages below {FOLDER}\n")

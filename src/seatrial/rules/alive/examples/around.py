@@ -13,7 +13,7 @@ def _service(selector: str = "{app: api}", target: str = "http", port: int = 80)
         "v1",
         "Service",
         "api",
-        f"spec:\n  selector: {selector}\n  ports:\n    - {{name: http, port: {port}, targetPort: {target}}}",
+        f"spec:\n  type: ClusterIP\n  clusterIP: 10.96.14.20\n  clusterIPs: [10.96.14.20]\n  selector: {selector}\n  ports:\n    - {{name: http, port: {port}, targetPort: {target}}}",
     )
 
 
@@ -34,7 +34,7 @@ def _class(name: str = "nginx") -> str:
 
 
 _TLS = "  tls:\n    - {hosts: [shop.example.com], secretName: %s}\n"
-_SECRET = thing("v1", "Secret", "shop-tls", "type: kubernetes.io/tls\ndata: {tls.crt: '***', tls.key: '***'}")
+_SECRET = thing("v1", "Secret", "shop-tls", "type: kubernetes.io/tls\ndata: {tls.crt: bWFza2Vk, tls.key: bWFza2Vk}")
 _WELL = stream(_pod(), _service(), _class(), _ingress())
 _CONTROLLER = thing(
     "v1",

@@ -24,7 +24,14 @@ def _node(spec: str = "", **bad: tuple[str, str, str]) -> str:
         f'    - {{type: {kind}, status: "{status}", reason: {why}, message: {words}}}'
         for kind, (status, why, words) in bad.items()
     ]
-    return thing("v1", "Node", "node-1", f"{spec}\nstatus:\n  conditions:\n" + "\n".join(rows), namespace="", age=30 * DAY)
+    return thing(
+        "v1",
+        "Node",
+        "node-1",
+        f"{spec}\nstatus:\n  nodeInfo: {{kubeletVersion: v1.36.2}}\n  conditions:\n" + "\n".join(rows),
+        namespace="",
+        age=30 * DAY,
+    )
 
 
 def _evicted(message: str, container: str = "") -> str:
@@ -85,7 +92,7 @@ EXAMPLES = {
         _node(Ready=("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")), _node()
     ),
     "node-disk-pressure": Example(
-        stream(_node(DiskPressure=("True", "KubeletHasDiskPressure", "kubelet has disk pressure")), _evicted(_DISK)), _WELL
+        stream(_node(DiskPressure=("True", "KubeletHasDiskPressure", "kubelet has disk pressure")), _evicted(_DISK)), _WELL, see=("Node", "Pod")
     ),
     "node-memory-pressure": Example(
         _node(MemoryPressure=("True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")), _node()
@@ -102,7 +109,7 @@ EXAMPLES = {
     "evicted-preempted": Example(
         event("Preempted", "Preempted by pod 0b7c1f1e-54a9-4d0c-9a53-2f8d1c6e7b90 on node node-1", "kind: Pod, name: report-5d9f8c7b6-q4n8s", before=60),
         event("Scheduled", "Successfully assigned shop/report-5d9f8c7b6-q4n8s to node-2", "kind: Pod, name: report-5d9f8c7b6-q4n8s", before=60, kind="Normal"),
-        see=("kubectl get events -n shop",),
+        see=("Event",),
     ),
     "namespace-stuck": Example(_namespace("Terminating", f"deletionTimestamp: {ago(3600)}", _REMAINING), _namespace("Active")),
     "pod-stuck": Example(

@@ -27,7 +27,7 @@ class Example:
     wrong: str
     right: str
     log: str = ""
-    see: tuple[str, ...] = ()  # the commands that show it, where they are not those of its kinds
+    see: tuple[str, ...] = ()  # the kinds in which it is seen, where they are not those that the finding is about
     also: frozenset[str] = frozenset()
     facts: Mapping[str, Any] = field(default_factory=dict)
 

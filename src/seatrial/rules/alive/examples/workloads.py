@@ -34,7 +34,7 @@ def _job(spec: str, status: str) -> str:
         "batch/v1",
         "Job",
         "migrate",
-        f"spec:\n  {spec}\n  template: {{spec: {{restartPolicy: Never}}}}\nstatus:\n{status}",
+        f"spec:\n  {spec}\n  template: {{spec: {{restartPolicy: Never}}}}\nstatus:\n  startTime: {ago(200)}\n{status}",
         meta="uid: j-1",
     )
 
@@ -131,7 +131,7 @@ EXAMPLES = {
     "job-failed": Example(
         stream(_job("backoffLimit: 3", f"  failed: 4\n  conditions:\n    {_BROKEN}"), _jobs_pod("Failed", _state(end(1)))),
         stream(_job("backoffLimit: 3", f"  succeeded: 1\n  conditions:\n    {_OVER}"), _jobs_pod("Succeeded", _state(end(0)))),
-        see=("kubectl get jobs -n shop", "kubectl get pods -n shop", "kubectl logs -n shop migrate-6k2vx"),
+        see=("Job", "Pod"),
         log="INFO applying 0042_orders\nERROR: column \"total\" of relation \"orders\" already exists",
     ),
     "job-deadline": Example(

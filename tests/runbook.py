@@ -1,0 +1,91 @@
+"""The runbook pages of all rules, written anew below docs/rules: `python -m tests.runbook`, or `make rules`.
+
+What the rules say is theirs; what kubectl would show of their examples is printed here, by the columns that the twin's API has.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from seatrial.release.rules import TOPICS
+from seatrial.rules import pages
+from seatrial.rules.alive.examples import NOW, Example, world_of
+from seatrial.rules.looking import found
+from seatrial.twin.api.printers import columns_of
+from seatrial.twin.registry.resources import Resource, builtin_resources
+from seatrial.world.objects import Obj, dig, name_of, namespace_of
+from seatrial.world.world import World
+
+FOLDER = Path(__file__).parents[1] / "docs" / "rules"
+RESOURCES = {(each.api_version, each.kind): each for each in builtin_resources()}
+#: Kinds that are looked at beside what a finding is about.
+BESIDE = ("Event",)
+
+
+def written() -> dict[str, str]:
+    """Every page by its file's name."""
+    return pages.pages(screen, TOPICS)
+
+
+def screen(rule: str, example: Example) -> str:
+    """What a person types, and sees, who looks at what is wrong in an example; and what a diagnosis says of it."""
+    world = world_of(example, example.wrong)
+    told = [finding for finding in found(world, live=True) if finding.rule == rule]
+    kinds = [*(example.see or (ref.kind for finding in told for ref in finding.refs)), *BESIDE]
+    shown = [text for kind in dict.fromkeys(kinds) for text in _get(world, kind)]
+    if example.log:
+        shown += [_log(world, example)]
+    return "\n".join(shown)
+
+
+def _get(world: World, kind: str) -> Iterator[str]:
+    """`kubectl get` of a kind, in each namespace that has some."""
+    by_namespace: dict[str, list[Obj]] = {}
+    for obj in world.of(kind):
+        by_namespace.setdefault(namespace_of(obj), []).append(obj)
+    for namespace, objects in by_namespace.items():
+        where = f" -n {namespace}" if namespace else ""
+        resource = RESOURCES.get((objects[0]["apiVersion"], kind))
+        if resource is None:  # its columns are its makers'
+            yield f"$ kubectl get {kind.lower()} {name_of(objects[0])}{where} -o yaml"
+        else:
+            yield "\n".join([f"$ kubectl get {resource.plural}{where}", *_table(resource, objects)])
+
+
+def _table(resource: Resource, objects: Sequence[Obj]) -> list[str]:
+    columns = [column for column in columns_of(resource) if column.priority == 0]
+    rows = [[column.name.upper() for column in columns]]
+    rows += [[_text(column.cell(obj, NOW.timestamp())) for column in columns] for obj in objects]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _text(cell: object) -> str:
+    return " ".join(str(cell).split()) if cell is not None else "<none>"
+
+
+def _log(world: World, example: Example) -> str:
+    pod = next(world.of("Pod"))
+    again = " --previous" if dig(pod, "status.containerStatuses")[0]["restartCount"] else ""
+    return f"$ kubectl logs {name_of(pod)} -n {namespace_of(pod)}{again}\n{example.log}"
+
+
+def write(folder: Path = FOLDER, made: dict[str, str] | None = None) -> int:
+    """Write the pages, and remove those of rules that are gone. Gives how many there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = written() if made is None else made
+    for old in _gone(folder, texts):
+        old.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return len(texts)
+
+
+def _gone(folder: Path, texts: Iterable[str]) -> list[Path]:
+    return [old for old in folder.glob("*.md") if old.name not in set(texts)]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{write()} pages below docs/rules\n")
