@@ -214,6 +214,9 @@ class Worker:
         elif "httpGet" in spec:
             get = spec["httpGet"]
             port = port_number(get["port"], self._container.spec)
+            if not port:
+                done(_unresolved(get["port"]))
+                return
             headers = {header["name"]: header["value"] for header in get.get("httpHeaders") or ()}
             host, scheme = get.get("host") or pod_ip, (get.get("scheme") or "HTTP").lower()
             self._runtime.http_probe(run.id, host, port, get.get("path") or "/", scheme, headers, timeout, done)
@@ -223,11 +226,19 @@ class Worker:
         else:
             socket = spec.get("tcpSocket") or {}
             port = port_number(socket.get("port", 0), self._container.spec)
+            if not port:
+                done(_unresolved(socket.get("port", 0)))
+                return
             self._runtime.tcp_probe(run.id, socket.get("host") or pod_ip, port, timeout, done)
 
     def _answered(self, run: Run, answer: ProbeResult) -> None:
         self._busy = False
         if self._base is None or run is not self._container.run or run.exit is not None:
+            return
+        if answer.errored:  # says nothing of the container: what was believed of it stays (prober/worker.go, doProbe)
+            message = f"{self._kind.capitalize()} probe errored and resulted in unknown state: {answer.message}"
+            self._owner.say(self._container, "Warning", "Unhealthy", message)
+            self.arm()
             return
         if not answer.ok:
             message = f"{self._kind.capitalize()} probe failed: {answer.message}"
@@ -257,6 +268,13 @@ class Worker:
         if self._kind == STARTUP and self._result:
             self._prober.startup_done(self._container)
         self._owner.probed()
+
+
+def _unresolved(port: int | str) -> ProbeResult:
+    """A port by a name that the container does not have (probe/util.go, ResolveContainerPort: at last it is read as a number)."""
+    numeric = str(port).lstrip("-").isdigit()
+    words = f"invalid port number: {port}" if numeric else f'strconv.Atoi: parsing "{port}": invalid syntax'
+    return ProbeResult(False, words, errored=True)
 
 
 def port_number(port: int | str, container: Obj) -> int:

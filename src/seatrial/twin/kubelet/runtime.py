@@ -99,10 +99,11 @@ class ExecResult:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """`ok`, and when not, the words the kubelet puts in its Unhealthy event."""
+    """`ok`, and when not, the words the kubelet puts in its Unhealthy event. `errored`: it could not even be asked."""
 
     ok: bool
     message: str = ""
+    errored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ part, addresses and ports of Services `services`', and deletion `deletion`'s.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from seatrial.world import quantity
+from seatrial.world.admission import creating
 from seatrial.world.objects import Obj, clone, dig
 
 CreateHook = Callable[[Obj], None]
@@ -83,50 +83,12 @@ def _update_daemon_set(new: Obj, old: Obj) -> None:
     new["metadata"]["annotations"] = annotations
 
 
-def _prepare_job(job: Obj) -> None:
-    """The selector that finds the Job's own pods and nobody else's (pkg/registry/batch/job/strategy.go)."""
-    spec = job.get("spec") or {}
-    if spec.get("manualSelector"):
-        return
-    name, uid = job["metadata"].get("name", ""), job["metadata"]["uid"]
-    generated = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    metadata = spec.setdefault("template", {}).get("metadata")
-    if not isinstance(metadata, dict):
-        metadata = spec["template"]["metadata"] = {}
-    metadata["labels"] = {**generated, **(metadata.get("labels") or {}), **generated}
-    if not job["metadata"].get("labels"):
-        job["metadata"]["labels"] = dict(metadata["labels"])  # a default, which the server applies on reading as well
-    selector = spec.get("selector") or {}
-    wanted = {"batch.kubernetes.io/controller-uid": uid}
-    spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **wanted}}
-
-
 # the others
-
-
-def _prepare_namespace(namespace: Obj) -> None:
-    finalizers = dig(namespace, "spec.finalizers") or []
-    if "kubernetes" not in finalizers:
-        finalizers = [*finalizers, "kubernetes"]
-    namespace["spec"] = {"finalizers": finalizers}
 
 
 def _update_namespace(new: Obj, old: Obj) -> None:
     """`spec.finalizers` changes by the finalize subresource alone."""
     new["spec"] = old.get("spec") or {}
-
-
-def _merge_string_data(secret: Obj) -> None:
-    """stringData is written into data and never read back (pkg/apis/core/v1/conversion.go)."""
-    text = secret.pop("stringData", None)
-    if text:
-        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
-        secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
 _BALANCED = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
@@ -154,12 +116,6 @@ def _update_service(new: Obj, old: Obj) -> None:
                 spec.pop(key, None)
 
 
-def _prepare_crd(crd: Obj) -> None:
-    versions = dig(crd, "spec.versions") or []
-    stored = [version["name"] for version in versions if version.get("storage")]
-    crd["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
-
-
 _BALANCER: Obj = {"loadBalancer": {}}
 _DAEMONS: Obj = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
 _BUDGET: Obj = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
@@ -171,8 +127,8 @@ STRATEGIES: dict[str, Strategy] = {
     "replicationcontrollers": Strategy("spec", {"replicas": 0}),
     "services": Strategy("", _BALANCER, None, _update_service, returns_deleted=True),
     "serviceaccounts": Strategy(returns_deleted=True),
-    "namespaces": Strategy("", {"phase": "Active"}, _prepare_namespace, _update_namespace),
-    "secrets": Strategy("", None, _merge_string_data, lambda new, old: _merge_string_data(new)),
+    "namespaces": Strategy("", {"phase": "Active"}, creating.namespace, _update_namespace),
+    "secrets": Strategy("", None, creating.secret, lambda new, old: creating.secret(new)),
     "persistentvolumeclaims": Strategy("", _PENDING, returns_deleted=True),
     "persistentvolumes": Strategy("", _PENDING, returns_deleted=True),
     "resourcequotas": Strategy("", {}, returns_deleted=True),
@@ -180,7 +136,7 @@ STRATEGIES: dict[str, Strategy] = {
     "replicasets.apps": Strategy("spec", {"replicas": 0}),
     "statefulsets.apps": Strategy("spec", {"replicas": 0, "availableReplicas": 0}),
     "daemonsets.apps": Strategy("spec", _DAEMONS, _prepare_daemon_set, _update_daemon_set),
-    "jobs.batch": Strategy("spec", {}, _prepare_job),
+    "jobs.batch": Strategy("spec", {}, creating.job),
     "cronjobs.batch": Strategy("spec", {}),
     "horizontalpodautoscalers.autoscaling": Strategy("", {"desiredReplicas": 0, "currentMetrics": None}),
     "ingresses.networking.k8s.io": Strategy("spec", _BALANCER),
@@ -189,7 +145,7 @@ STRATEGIES: dict[str, Strategy] = {
     "poddisruptionbudgets.policy": Strategy("spec", _BUDGET),
     "priorityclasses.scheduling.k8s.io": Strategy("first"),
     "endpointslices.discovery.k8s.io": Strategy("all"),
-    "customresourcedefinitions.apiextensions.k8s.io": Strategy("spec", None, _prepare_crd),
+    "customresourcedefinitions.apiextensions.k8s.io": Strategy("spec", None, creating.definition),
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": Strategy("all"),
     "validatingwebhookconfigurations.admissionregistration.k8s.io": Strategy("all"),
     "flowschemas.flowcontrol.apiserver.k8s.io": Strategy("spec", {}),

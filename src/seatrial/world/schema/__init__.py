@@ -1,6 +1,7 @@
 """What is known of Kubernetes' types: shapes, checks with the server's words, and the server's form of an object."""
 
 from seatrial.world.schema.decoding import Problems, check, duplicates
+from seatrial.world.schema.fitting import Misfit, fits, misfits, why_not
 from seatrial.world.schema.normal import normalise, zero
 from seatrial.world.schema.restoring import restore
 from seatrial.world.schema.structural import custom, structural
@@ -10,12 +11,15 @@ __all__ = [
     "ANY",
     "META",
     "Field",
+    "Misfit",
     "Problems",
     "Shape",
     "check",
     "custom",
     "duplicates",
     "fields",
+    "fits",
+    "misfits",
     "normalise",
     "restore",
     "rule",
@@ -23,5 +27,6 @@ __all__ = [
     "shape_of",
     "structural",
     "type_of",
+    "why_not",
     "zero",
 ]
