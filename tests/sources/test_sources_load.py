@@ -235,6 +235,51 @@ def test_a_demand_that_no_placeholder_meets_is_told_as_it_was(tmp_path):
     assert problem.severity == "error" and "is not known" in problem.text
 
 
+DEPENDING = """\
+apiVersion: v2
+name: shop
+version: 0.1.0
+dependencies:
+- {name: helpers, version: 2.x.x, repository: "file://../helpers"}
+- {name: words, version: 1.x.x, repository: "https://charts.example"}
+- {name: redis, version: 18.x.x, repository: "https://charts.example"}
+- {name: mongodb, version: 14.x.x, repository: "https://charts.example", condition: mongodb.enabled}
+"""
+
+
+def depending(tmp_path, template):
+    library = "apiVersion: v2\nname: {}\nversion: 0.1.0\ntype: library\n"
+    files = {
+        "shop/Chart.yaml": DEPENDING,
+        "shop/values.yaml": "mongodb: {enabled: false}\n",
+        "shop/templates/all.yaml": template,
+        "helpers/Chart.yaml": library.format("helpers"),
+        "helpers/templates/_name.tpl": '{{ define "helpers.name" }}web{{ end }}',
+        "words/Chart.yaml": library.format("words"),
+        "words/templates/_name.tpl": '{{ define "words.port" }}80{{ end }}',
+    }
+    return f"{tree(tmp_path, files)}/shop"
+
+
+def test_a_chart_is_read_without_the_dependencies_that_nobody_fetched(tmp_path):
+    service = SERVICE.format('{{ include "helpers.name" . }}') + '  ports: [{port: {{ include "words.port" . }}}]\n'
+    loaded = load([depending(tmp_path, service)])
+    (problem,) = loaded.problems
+    assert names(loaded) == {"web"}
+    assert problem.severity == "note" and "without redis," in problem.text and "helm dependency build" in problem.hint
+    assert loaded.world.facts["without"] == {"redis"}
+
+
+def test_a_chart_that_is_nothing_without_a_dependency_is_told_so_and_no_more(tmp_path):
+    (problem,) = load([depending(tmp_path, 'a: {{ include "redis.name" . }}\n')]).problems
+    assert problem.text == "this chart cannot be rendered without redis, which is not in charts/"
+
+
+def test_a_chart_that_renders_to_nothing_is_empty(tmp_path):
+    loaded = load([tree(tmp_path, {"Chart.yaml": CHART["Chart.yaml"], "templates/a.yaml": "{{ if .Values.on }}a: b{{ end }}"})])
+    assert not names(loaded) and not loaded.problems
+
+
 KUSTOMIZE = {
     "base/kustomization.yaml": "resources: [web.yaml]\nconfigMapGenerator: [{name: conf, literals: [A=1]}]\n",
     "base/web.yaml": DEPLOYMENT,

@@ -76,7 +76,7 @@ def test_json_is_versioned_and_whole() -> None:
     assert document["apiVersion"] == "seatrial.dev/report/v1"
     assert document["summary"] == {"error": 2, "warning": 0, "note": 1, "causes": 2, "objects": 12, "files": 3, "ignored": 1}
     assert document["causes"][0]["symptoms"][0]["rule"] == "service-no-endpoints"
-    assert document["unread"] == [{"text": "this is no YAML", "source": "deploy/broken.yaml:7:3"}]
+    assert document["unread"] == [{"severity": "error", "text": "this is no YAML", "source": "deploy/broken.yaml:7:3"}]
 
 
 def test_sarif_points_at_the_line_and_knows_a_finding_again_when_lines_move() -> None:

@@ -131,7 +131,7 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     told = agreed(together(variants), joints, lambda finding, names: _where(finding, names, len(loaded.worlds)))
     objects = len({obj_ref for world in loaded.worlds.values() for obj_ref in world.refs()})
     files = len({place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))})
-    unread = tuple(problem for problem in dict.fromkeys(problems) if problem.severity != "note")
+    unread = tuple(dict.fromkeys(problems))
     return Report(
         ", ".join(paths), tuple(written(*told, worlds=loaded.worlds.values())), tuple(ignored.values()), unread, objects, files
     ), decisions

@@ -68,8 +68,13 @@ class Report:
                 for one in self.ignored
             ]
         if self.unread:
-            document["unread"] = [{"text": one.text, "source": one.where} for one in self.unread]
+            document["unread"] = [_unread(one) for one in self.unread]
         return document
+
+
+def _unread(one: Problem) -> dict[str, str]:
+    document: dict[str, str] = {"severity": one.severity, "text": one.text, "source": one.where}
+    return document | ({"hint": one.hint} if one.hint else {})
 
 
 def _cause(cause: Cause) -> dict[str, Any]:

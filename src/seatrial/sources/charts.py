@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.sources import wanting
 from seatrial.sources.asked import now
+from seatrial.sources.dependencies import staged
 from seatrial.sources.files import load_bytes
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, careful, read
@@ -105,45 +106,69 @@ def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: 
 
     name = release or re.sub(r"[^a-z0-9-]+", "-", chart.stem.lower()).strip("-")[:53] or "release"
     try:
-        text = _rendered(chart, gathering, name, values)
+        with staged(chart, values) as given:
+            text = _rendered(given.folder, chart, gathering, name, values)
     except HelmError as error:
-        gathering.problems.append(_refused(chart, str(error)))
+        gathering.problems.append(_incomplete(chart, given.without) if given.without else _refused(chart, str(error)))
         return
-    objects = _objects(text.encode(), chart, gathering, variant)
+    except OSError as error:
+        gathering.problem(str(chart), f"this chart cannot be read: {error.strerror or error}")
+        return
+    if given.without:
+        words = (
+            f"read without {_listed(given.without)}, which this chart depends on and which {_are(given.without)} not in charts/"
+        )
+        gathering.problems.append(Problem(str(chart), 0, 0, words, f"to have all of it: helm dependency build {chart}", "note"))
+        gathering.without.update(given.without)
+    objects = _objects(text.encode(), chart, gathering, variant, given.elsewhere)
     gathering.inputs.append(Input(str(chart), "chart", objects, variant))
 
 
-def _rendered(chart: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> str:
-    """What Helm makes of a chart; where it demands values that nobody gave, with those it brings to be tried with, or with
-    placeholders, which is noted. Raises HelmError.
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if names[1:] else "is"
+
+
+def _incomplete(chart: Path, without: Sequence[str]) -> Problem:
+    """A chart that is nothing without what it depends on."""
+    words = f"this chart cannot be rendered without {_listed(without)}, which {_are(without)} not in charts/"
+    return Problem(str(chart), 0, 0, words, f"to fetch what it depends on: helm dependency build {chart}")
+
+
+def _rendered(folder: Path, chart: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> str:
+    """What Helm makes of a chart, whose files are in a folder; where it demands values that nobody gave, with those it brings to
+    be tried with, or with placeholders, which is noted. Raises HelmError.
     """
-    text, refused = _tried(chart, gathering, name, values)
+    text, refused = _tried(folder, gathering, name, values)
     if refused is None:
         return text
-    for path in wanting.own_values(chart) if wanting.demanded(chart, str(refused)) else []:
-        text, failed = _tried(chart, gathering, name, merged(read_values(path, gathering) or {}, values))
+    for path in wanting.own_values(chart) if wanting.demanded(folder, str(refused)) else []:
+        text, failed = _tried(folder, gathering, name, merged(read_values(path, gathering) or {}, values))
         if failed is None:
             gathering.problem(str(chart), f"this chart demands values that it has none for: it was read with {path}", note=True)
             return text
     given, missing, failed = values, list[str](), refused
     while failed is not None:
-        steps = wanting.demanded(chart, str(failed))
+        steps = wanting.demanded(folder, str(failed))
         filled = wanting.with_placeholder(given, steps) if steps and len(missing) < wanting.MOST else None
         if filled is None:
             raise refused
         given = filled
         missing.append(".".join(steps))
-        text, failed = _tried(chart, gathering, name, given)
+        text, failed = _tried(folder, gathering, name, given)
     words = f"this chart demands {', '.join(missing)}: it was read with placeholders there"
     gathering.problem(str(chart), words, "give values with --values-file or --set", note=True)
     return text
 
 
-def _tried(chart: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> tuple[str, HelmError | None]:
+def _tried(folder: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> tuple[str, HelmError | None]:
     from seatrial.cluster.helm import Helm, HelmError
 
     try:
-        return now(Helm().template(name, chart, gathering.namespace or "default", values=values)), None
+        return now(Helm().template(name, folder, gathering.namespace or "default", values=values)), None
     except HelmError as error:
         return "", error
 
@@ -162,14 +187,14 @@ def _refused(chart: Path, words: str) -> Problem:
     return Problem(str(chart / at[1]), int(at[2]), int(at[3] or 0), f"this chart cannot be rendered: {said}", hint)
 
 
-def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str) -> int:
+def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str, elsewhere: Mapping[str, Path]) -> int:
     """Each part of what Helm printed belongs to the template named above it."""
     marks = list(_SOURCE.finditer(text))
     count = 0
     seen: dict[tuple[Path, str], int] = {}
     ends = [*(mark.start() for mark in marks), len(text)][1:]
     for mark, end in zip(marks, ends if marks else (), strict=True):
-        path = _path(chart, mark[1].decode(errors="replace"))
+        path = _path(chart, mark[1].decode(errors="replace"), elsewhere)
         body = text[mark.end() : end]
         found = read(body, str(path), strict=False)
         gathering.problems += found.problems  # lines of what was rendered: close to the template's, and all there is
@@ -183,10 +208,11 @@ def _objects(text: bytes, chart: Path, gathering: Gathering, variant: str) -> in
     return count
 
 
-def _path(chart: Path, source: str) -> Path:
-    """The template of `shop/templates/web.yaml`, whose first part is the chart's name."""
+def _path(chart: Path, source: str, elsewhere: Mapping[str, Path]) -> Path:
+    """The template of `shop/templates/web.yaml`, whose first part is the chart's name; that of a dependency may be elsewhere."""
     _, _, inside = source.partition("/")
-    return chart / inside
+    place = max((each for each in elsewhere if inside.startswith(each)), key=len, default="")
+    return elsewhere[place] / inside.removeprefix(place) if place else chart / inside
 
 
 @dataclass(frozen=True, slots=True)

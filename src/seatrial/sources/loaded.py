@@ -46,13 +46,16 @@ class Loaded:
 
 @dataclass(slots=True)
 class Gathering:
-    """Objects on their way into worlds, by variant."""
+    """Objects on their way into worlds, by variant. `without`: charts that others depend on, and whose objects are not here;
+    the worlds have their names as `facts["without"]`.
+    """
 
     namespace: str = ""
     common: list[tuple[Obj, Locate]] = field(default_factory=list)
     variants: dict[str, list[tuple[Obj, Locate]]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    without: set[str] = field(default_factory=set)
 
     def add(self, obj: Obj, written: Locate, variant: str = "") -> None:
         (self.variants.setdefault(variant, []) if variant else self.common).append((obj, written))
@@ -69,6 +72,8 @@ class Gathering:
 
     def _world(self, variant: str, found: Loaded) -> World:
         world = World()
+        if self.without:
+            world.facts["without"] = frozenset(self.without)
         own = self.variants.get(variant, [])
         for objects in (self.common, own):
             seen: set[Ref] = set()

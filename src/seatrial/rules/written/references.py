@@ -145,7 +145,7 @@ def _rule(world: World, reference: Reference) -> str:
     """The rule that a missing target breaks; "" where it is none of ours, or likely to be somewhere else."""
     target = reference.target
     if reference.relation == "call":
-        return "call-nobody" if _is_known(world, target) else ""
+        return "call-nobody" if _is_known(world, target) and not _is_left_out(world, target) else ""
     if reference.optional:
         return ""
     if reference.relation == "scale-target":
@@ -158,6 +158,8 @@ def _rule(world: World, reference: Reference) -> str:
         return ""  # Kubernetes' own, such as extension-apiserver-authentication-reader
     if target.kind == "Secret" and target.name in once(world, _said_by_jobs):
         return ""
+    if _is_left_out(world, target):
+        return ""
     if reference.relation == "subject" and target.namespace != reference.source.namespace and not _is_known(world, target):
         return ""  # an account of another namespace, which was not loaded
     if (
@@ -167,6 +169,11 @@ def _rule(world: World, reference: Reference) -> str:
     ):
         return ""
     return BY_RELATION.get((reference.relation, target.kind), "")
+
+
+def _is_left_out(world: World, target: Ref) -> bool:
+    """Whether an object is one of a chart that another depends on, and that was not loaded: by their names."""
+    return any(chart in target.name for chart in world.facts.get("without", ()))
 
 
 def _said_by_jobs(world: World) -> frozenset[str]:

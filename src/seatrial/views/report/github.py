@@ -11,7 +11,7 @@ _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
 
 def show(report: Report, _lines: Lines) -> str:
     text = "".join(_line(_COMMAND[one.severity], place_of(one), one.rule, words(one, above)) for one, above in report.told)
-    return text + "".join(_line("error", place(one.where), "unread", one.text) for one in report.unread)
+    return text + "".join(_line(_COMMAND[one.severity], place(one.where), "unread", one.text) for one in report.unread)
 
 
 def _line(command: str, where: Place | None, title: str, message: str) -> str:

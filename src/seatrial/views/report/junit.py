@@ -21,7 +21,7 @@ def show(report: Report, _lines: Lines) -> str:
         where = place_of(finding)
         suites.setdefault(where.file if where else report.of, []).append(_case(finding, above))
         failures += finding.severity != "note"
-    for one in report.unread:
+    for one in (each for each in report.unread if each.severity != "note"):
         where = place(one.where)
         case = f"    <testcase name={_quoted('is read')} classname={_quoted(one.where or report.of)}>\n"
         case += f"      <error message={_quoted(one.text)}/>\n    </testcase>\n"

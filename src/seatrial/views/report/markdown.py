@@ -19,8 +19,9 @@ def show(report: Report, _lines: Lines) -> str:
         causes = [cause for cause in report.causes if cause.finding.severity == severity]
         if causes:
             text += f"\n### {severity.capitalize()}s\n\n" + "\n".join(map(_cause, causes))
-    if report.unread:
-        text += "\n### Not read\n\n" + "".join(f"- {_plain(one.where)}: {_plain(one.text)}\n" for one in report.unread)
+    for title, wanted in (("Not read", ("error", "warning")), ("Read in part, or left out", ("note",))):
+        told = [one for one in report.unread if one.severity in wanted]
+        text += f"\n### {title}\n\n" * bool(told) + "".join(f"- {_plain(one.where)}: {_plain(one.text)}\n" for one in told)
     return text
 
 

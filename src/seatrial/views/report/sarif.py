@@ -34,9 +34,9 @@ def show(report: Report, lines: Lines) -> str:
         result["suppressions"] = [{"kind": kind, "justification": ignored.reason}]
         results.append(result)
     invocation = {
-        "executionSuccessful": not report.unread,
+        "executionSuccessful": all(one.severity != "error" for one in report.unread),
         "toolExecutionNotifications": [
-            {"level": "error", "message": {"text": one.text}, **_locations(place(one.where))} for one in report.unread
+            {"level": one.severity, "message": {"text": one.text}, **_locations(place(one.where))} for one in report.unread
         ],
     }
     run = {

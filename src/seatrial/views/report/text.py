@@ -12,6 +12,7 @@ from seatrial.rules.finding import Fact, Finding
 from seatrial.rules.report import Report, named
 from seatrial.views.report import Lines
 from seatrial.views.report.places import place, place_of
+from seatrial.world.load.problems import Problem
 
 WIDTH = 110
 _STYLES = {"error": "31;1", "warning": "33;1", "note": "36;1", "dim": "2", "bold": "1"}
@@ -23,7 +24,7 @@ def show(report: Report, lines: Lines, *, colour: bool = False, verbose: bool = 
     """Notes are counted, and shown where `verbose`."""
     pen = _Pen(colour, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
     blocks = [pen.cause(cause, lines) for cause in report.causes if verbose or cause.finding.severity != "note"]
-    blocks += [pen.unread(one.where, one.text) for one in report.unread]
+    blocks += [pen.unread(one) for one in report.unread if verbose or one.severity != "note"]
     if verbose:
         blocks += [pen.ignored(one.finding, one.reason, one.source) for one in report.ignored]
     hidden = 0 if verbose else sum(cause.finding.severity == "note" for cause in report.causes)
@@ -37,7 +38,8 @@ def summary(report: Report, hidden: int = 0) -> str:
     joined = f" ({_count(len(report.causes), 'cause')})" if len(report.causes) < len(report.findings) else ""
     said = f"{_list(counts) or 'Nothing found'}{joined} in {_count(report.objects, 'object')}{files}"
     more = [f"{len(report.ignored)} ignored"] if report.ignored else []
-    more += [f"{_count(len(report.unread), 'thing')} could not be read"] if report.unread else []
+    missing = sum(one.severity == "error" for one in report.unread)
+    more += [f"{_count(missing, 'thing')} could not be read"] if missing else []
     mendable = sum(bool(one.patch) for one in report.findings)
     more += [f"{mendable} can be mended with --fix"] if mendable else []
     more += [f"{_count(hidden, 'note')} shown with --verbose"] if hidden else []
@@ -63,8 +65,9 @@ class _Pen:
             text += self._said("so", "\n".join(map(_symptom, cause.symptoms)))
         return text
 
-    def unread(self, source: str, words: str) -> str:
-        return f"{self._in('error', 'error')}    {_safe(source)}: {_safe(words)}\n" if source else f"error    {_safe(words)}\n"
+    def unread(self, one: Problem) -> str:
+        where = f"{_safe(one.where)}: " if one.where else ""
+        return f"{self._in(f'{one.severity:<7}', one.severity)}  {where}{_safe(one.text)}\n" + self._once("fix", one.hint)
 
     def ignored(self, finding: Finding, reason: str, source: str) -> str:
         return f"{self._in('ignored', 'dim')}  {_safe(finding.title)} ({finding.rule}): {_safe(reason)} [{_safe(source)}]\n"
