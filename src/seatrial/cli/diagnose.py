@@ -145,6 +145,7 @@ async def _look_around(client: Client, world: World) -> None:
 def _report(loaded: Loaded, said: str) -> Report:
     import seatrial.rules.alive  # noqa: F401 - enters the rules into their table
     from seatrial.rules.causes import causes
+    from seatrial.rules.explaining import behind
     from seatrial.rules.ignoring import Decisions
     from seatrial.rules.looking import found
     from seatrial.rules.report import Report
@@ -153,7 +154,7 @@ def _report(loaded: Loaded, said: str) -> Report:
     problems: list[Problem] = list(loaded.problems)
     kept, ignored = Decisions().split(world, found(world, live=True, problems=problems))
     unread = tuple(problem for problem in problems if problem.severity != "note")
-    return Report(said, tuple(causes(world, kept)), tuple(ignored), unread, len(world), 0)
+    return Report(said, tuple(causes(world, kept, behind(world, kept))), tuple(ignored), unread, len(world), 0)
 
 
 def _values(secret: Obj) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from seatrial.rules.explaining import explains
 from seatrial.rules.finding import Finding
 from seatrial.rules.joining import Joint
 from seatrial.world.objects import Obj, Ref, dig, ref_of
@@ -93,26 +94,43 @@ def leading(world: World, ref: Ref) -> int:
     return len(near.union(*({far.source for far in world.graph.into(each)} for each in near)) - {ref})
 
 
-def causes(world: World, findings: Iterable[Finding]) -> list[Cause]:
-    """The causes among findings about what runs, the gravest first; every finding is in exactly one of them."""
+def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] = ()) -> list[Cause]:
+    """The causes among findings about what runs, the gravest first; every finding is in exactly one of them.
+
+    `behind` is what is written wrong and may explain them (`explaining.behind`): told where it does, and else not.
+    """
     merged = _without_overruled(merge(findings))
     deep = [one for one in merged if depth(one) != _FLAT]
     by_ref: dict[Ref, list[Finding]] = {}
+    reasons: dict[Ref, list[Finding]] = {}
+    for one in dict.fromkeys(behind):
+        for ref in one.refs:
+            reasons.setdefault(ref, []).append(one)
     for one in deep:
         for ref in one.refs[:1] + tuple(ref for ref in one.refs[1:] if ref.kind in _OWNED):
             by_ref.setdefault(ref, []).append(one)
     above: dict[int, Finding] = {}
     for one in deep:
-        explains = _explained(world, one, by_ref) if depth(one) else None
-        if explains is not None:
-            above[id(one)] = explains
+        deeper = _explained(world, one, by_ref, reasons) if depth(one) else None
+        if deeper is not None:
+            above[id(one)] = deeper
     symptoms: dict[int, list[Finding]] = {}
     for one in sorted(deep, key=depth):
         if id(one) in above:
             symptoms.setdefault(id(_last(one, above)), []).append(one)
-    roots = [one for one in merged if id(one) not in above]
-    found = [Cause(one, tuple(symptoms.get(id(one), ()))) for one in roots]
+    kept = {id(one): one for one in merged}
+    reached = {id(one): one for one in above.values() if id(one) not in kept}  # of what is behind, what explains something
+    roots = [*reached.values(), *(one for one in merged if id(one) not in above)]
+    found = [_came_true(Cause(one, tuple(symptoms.get(id(one), ()))), id(one) in reached) for one in roots]
     return _ranked(found, (world,))
+
+
+def _came_true(cause: Cause, is_written: bool) -> Cause:
+    """A warning about what is written, whose fault shows, is as grave as what it does."""
+    worst = min((one.severity for one in cause.symptoms), key=_SEVERITY.__getitem__, default=cause.finding.severity)
+    if not is_written or _SEVERITY[worst] >= _SEVERITY[cause.finding.severity]:
+        return cause
+    return replace(cause, finding=replace(cause.finding, severity=worst))
 
 
 def depth(finding: Finding) -> int:
@@ -146,12 +164,21 @@ def _last(one: Finding, above: dict[int, Finding]) -> Finding:
     return one
 
 
-def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]]) -> Finding | None:
-    """The nearest deeper finding about something that this one's objects depend on; of equally near ones the deepest."""
+def _explained(
+    world: World, finding: Finding, by_ref: dict[Ref, list[Finding]], reasons: dict[Ref, list[Finding]]
+) -> Finding | None:
+    """The nearest deeper finding about something that this one's objects depend on; of equally near ones the deepest.
+
+    What is written wrong is deeper than anything that comes of it.
+    """
     mine = depth(finding)
     seen: set[Ref] = set()
     rim: list[Ref] = list(finding.refs)
     for _ in range(STEPS):
+        for ref in rim:
+            for one in reasons.get(ref, ()):
+                if explains(one, finding) and not _apart(finding, one):
+                    return one
         near = [
             one
             for ref in rim

@@ -142,6 +142,16 @@ def test_a_port_may_be_named():
     assert [port_number(port, spec) for port in ("http", 9, "9", "other")] == [8080, 9, 9, 0]
 
 
+def test_a_port_by_a_name_that_the_container_does_not_have_is_never_asked(quay):
+    """So it never becomes ready, and is never killed either: an error of the prober says nothing of the container."""
+    probe = {"httpGet": {"port": "web", "path": "/ok"}, "periodSeconds": 1}
+    quay.pod("p", container(readinessProbe=probe, livenessProbe=probe, ports=[{"name": "http", "containerPort": 80}]))
+    quay.run(30)
+    assert quay.first(true("Ready")) is None and quay.container()["restartCount"] == 0
+    words = 'Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing "web": invalid syntax'
+    assert any(words in event for event in quay.events("Unhealthy"))
+
+
 def test_while_a_pod_ends_only_readiness_is_still_asked(quay):
     probe = {**HTTP, "periodSeconds": 1, "failureThreshold": 1}
     quay.pod("p", container(readinessProbe=probe, livenessProbe=probe), does={"c": "sick_after=6,term_after=8"})
