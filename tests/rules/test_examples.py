@@ -6,9 +6,12 @@ import pytest
 import yaml
 
 import seatrial.rules.written  # noqa: F401 - enters the rules
-from seatrial.rules.finding import RULES
+from seatrial.rules.finding import CHECKS, RULES
 from seatrial.rules.looking import found
 from seatrial.rules.patching import applied
+from seatrial.rules.written.examples import spelled
+from seatrial.world.load.reading import read
+from seatrial.world.objects import ref_of
 from seatrial.world.world import World
 
 findings = partial(found, live=False)
@@ -17,7 +20,24 @@ WITH_EXAMPLES = sorted(rule.id for rule in RULES.values() if rule.wrong)
 
 
 def world_of(text):
-    return World(document for document in yaml.safe_load_all(text) if document)
+    """The world of an example, read as a file is; what is in it twice is known, as to whoever checks a file."""
+    file = read(spelled(text).encode(), "example.yaml", strict=False)
+    if file.problems:  # what has no name is told by who reads it; of a cluster's answers the rule tells it
+        return World(document for document in yaml.safe_load_all(text) if document)
+    world, seen = World(), {}
+    world.facts["duplicates"] = {}
+    for obj, written in file.objects:
+        ref, place = ref_of(obj), written("")
+        if ref in seen:
+            world.facts["duplicates"].setdefault(ref, []).append((seen[ref], place))
+        seen.setdefault(ref, place)
+        world.put(obj, written=written)
+    return world
+
+
+def test_every_rule_about_what_is_written_has_examples():
+    ours = {rule.id for check in CHECKS if not check.live for rule in check.rules}
+    assert sorted(ours - set(WITH_EXAMPLES)) == []
 
 
 def counted(world):

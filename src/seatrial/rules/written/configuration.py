@@ -37,7 +37,7 @@ RULES = (
          _map("data: {'a/b': x}"), _map("data: {a.b: x}")),
     Rule("config-too-large", "error", "is larger than a MiB", _REFUSED + " (It is stored as one value of etcd.)",
          "Split it, or keep the data in a volume or an object store.",
-         "", ""),
+         _map("data:\n  prices.csv: <1100000 characters>"), _map("data:\n  prices.csv: <90000 characters>")),
     Rule("config-key-twice", "error", "has a key as text and as bytes", _REFUSED,
          "Keep one of the two.",
          _map("data: {a: x}\nbinaryData: {a: eA==}"), _map("data: {a: x}")),
@@ -99,13 +99,20 @@ def shapes(world: World, obj: Obj) -> Iterator[Finding]:
                     ops=ops,
                 )
             elif given:
-                size += len(given)
+                size += _bytes(obj, part, given)
             if not isinstance(key, str) or not _KEY.fullmatch(key) or key in (".", ".."):
                 yield tell(world, "config-key-invalid", obj, at, f"key: {brief(key)}")
     if size > LIMIT:
-        yield tell(world, "config-too-large", obj, ("data",), f"{size / LIMIT:.1f} MiB")
+        yield tell(world, "config-too-large", obj, ("data",), f"{size / LIMIT:.2f} MiB")
     for key in mapping(obj, "data").keys() & mapping(obj, "binaryData").keys():
         yield tell(world, "config-key-twice", obj, ("binaryData", key), f"key: {key}")
+
+
+def _bytes(obj: Obj, part: str, given: str) -> int:
+    """What a value counts for: its bytes, those that base64 stands for (MaxSecretSize of pkg/apis/core/validation)."""
+    if part == "binaryData" or (part == "data" and obj.get("kind") == "Secret"):
+        return len(given) * 3 // 4
+    return len(given) if given.isascii() else len(given.encode(errors="replace"))
 
 
 @check("ConfigMap", rules=RULES[4:6])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.rules.written.between import once
+from seatrial.rules.written.examples import manifest, together
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
 
@@ -19,6 +20,8 @@ RULE = Rule(
     "an object is written twice",
     "Of the two, the one that is applied later counts; what the other says is lost without a word.",
     "Keep one of them, or give them different names or namespaces.",
+    together(*(manifest("v1", "ConfigMap", f"data: {{LOG_LEVEL: {level}}}") for level in ("info", "debug"))),
+    together(*(manifest("v1", "ConfigMap", "data: {LOG_LEVEL: info}", name=name) for name in ("api", "web"))),
 )
 
 

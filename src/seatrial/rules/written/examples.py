@@ -5,9 +5,18 @@ The examples are shown in the rules' pages and run as their tests; a container's
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent, indent
 
 IMAGE = "image: registry.example/api:1.4.2"
+
+
+_MANY = re.compile(r"<(\d+) characters>")
+
+
+def spelled(text: str) -> str:
+    """An example with the many characters that its `<1100000 characters>` stand for."""
+    return _MANY.sub(lambda found: "x" * int(found[1]), text)
 
 
 def lines(text: str, by: int) -> str:
