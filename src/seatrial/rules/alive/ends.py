@@ -25,7 +25,7 @@ NAMESPACE = Rule(
 )  # fmt: skip
 POD = Rule(
     "pod-stuck", "warning", "a pod does not end", "Its place on the node and its volumes stay taken; a StatefulSet waits for it.",
-    "If its node is gone for good, `kubectl delete node`, or `kubectl delete pod --force`; if it has finalizers, look at who set them.",
+    "If its node is gone for good, `kubectl delete node NODE`, or `kubectl delete pod POD --force`; if it has finalizers, look at who set them.",
 )  # fmt: skip
 JOB = Rule(
     "job-forever", "warning", "a job has run for long and has no bound", "It holds its resources without end, and nobody is told.",

@@ -24,7 +24,7 @@ RULES = {
         Rule("node-pid-pressure", "error", "a node has too few process ids left", "The kubelet evicts pods and takes no new ones.",
              "Find the pod that starts processes without end; set podPidsLimit."),
         Rule("node-network", "error", "a node's network is not set up", "Pods on it get no addresses.", "Look at the network plugin's pod on this node."),
-        Rule("node-cordoned", "note", "a node takes no new pods", "It was cordoned, by somebody or for a drain.", "kubectl uncordon, when it is to take pods again."),
+        Rule("node-cordoned", "note", "a node takes no new pods", "It was cordoned, by somebody or for a drain.", "`kubectl uncordon NODE`, when it is to take pods again."),
     )
 }  # fmt: skip
 EVICTED = Rule(
@@ -37,6 +37,12 @@ CONDITIONS = {
     "MemoryPressure": "node-memory-pressure",
     "PIDPressure": "node-pid-pressure",
     "NetworkUnavailable": "node-network",
+}
+_LACKS = {
+    "node-disk-pressure": "has too little disk",
+    "node-memory-pressure": "has too little memory",
+    "node-pid-pressure": "has too few process ids left",
+    "node-network": "has no network: no route, or no plugin for it",
 }
 _SHORT_OF = re.compile(r"low on resource: (\S+?)\.")
 #: What the kubelet says of each container when it evicts: `Container api was using 1024Ki, request is 0`.
@@ -56,7 +62,7 @@ def unwell(world: World, node: Obj) -> Iterator[Finding]:
         if found.get("status") == "True":
             facts = [status(world, node, f"status.conditions[{kind}]", f"{found.get('reason', '')}: {found.get('message', '')}")]
             filling = _filling(world, node)
-            title = f"{short(node)}: {RULES[rule].title.partition(' ')[2].partition(' ')[2]}"
+            title = f"{short(node)} {_LACKS[rule]}"
             if filling:
                 title += f"; most is taken by {filling[0][0]}"
             yield told(RULES[rule], title, [node], [*facts, *(fact for _, fact in filling)])

@@ -81,7 +81,7 @@ def refused(world: World, obj: Obj) -> Iterator[Finding]:
 
 _WORDS = {
     "refused-quota": "quota {quota} is full ({requested} wanted, {used} of {limited} used)",
-    "refused-quota-unset": "quota {quota} wants {what} stated",
+    "refused-quota-unset": "quota {quota} counts what is not stated: {what}",
     "refused-pod-security": "pod security level {level} forbids {what}",
     "refused-service-account": "service account {what} does not exist",
     "refused-priority-class": "priority class {what} does not exist",

@@ -58,7 +58,8 @@ def analysis(world: World, run: Obj) -> Iterator[Finding]:
         words += f": {last.get('message') or metric.get('message')}" if last.get("message") or metric.get("message") else ""
         facts.append(Fact(words, world.source(ref_of(run), "status.metricResults")))
     root = world.root(run)
-    title = f"analysis {name_of(run)} of {short(root)}: {facts[-1].text}"
+    whose = f" of {short(root)}" if root is not run else ""
+    title = f"analysis {name_of(run)}{whose}: {facts[-1].text}"
     refs = (ref_of(root), ref_of(run)) if root is not run else (ref_of(run),)
     yield Finding(ANALYSIS.id, "error", title, refs, tuple(facts), ANALYSIS.title, ANALYSIS.fix)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.rules.alive.pods import is_over, is_ready
+from seatrial.rules.alive.pods import condition, is_over, is_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
@@ -39,10 +39,18 @@ def unreachable(world: World, service: Obj) -> Iterator[Finding]:
         yield from _nobody(world, service, selector)
         return
     if not any(map(is_ready, pods)) and not dig(service, "spec.publishNotReadyAddresses", False):
-        facts = [status(world, pod, "status.conditions[Ready]", f"{name_of(pod)} is not ready") for pod in pods[:3]]
+        facts = [
+            status(world, pod, "status.conditions[Ready]", f"{name_of(pod)} is not ready{_because(pod)}") for pod in pods[:3]
+        ]
         title = f"{short(service)} reaches nobody: none of its {len(pods)} pods is ready"
         yield told(RULES["service-no-endpoints"], title, [service, *pods], facts)
     yield from _ports(world, service, pods)
+
+
+def _because(pod: Obj) -> str:
+    """What the pod itself says of it: `: containers with unready status: [api]`."""
+    message = condition(pod, "Ready").get("message")
+    return f": {message}" if message else ""
 
 
 def _nobody(world: World, service: Obj, selector: dict[str, str]) -> Iterator[Finding]:

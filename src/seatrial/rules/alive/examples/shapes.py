@@ -94,13 +94,26 @@ def pod(
             block(own, 6),
             f"status:\n  phase: {phase}",
             block(status, 2),
-            f'  conditions:\n    - {{type: Ready, status: "{ready}", lastTransitionTime: {ago(age - 20)}}}',
+            "  conditions:",
+            _ready(ready, phase, age) if node else "",
             block(conditions, 4),
             block(state, 2),
         ),
         meta=meta,
         age=age,
     )
+
+
+#: What a kubelet says of a pod that is not ready, by its phase.
+_UNREADY = {
+    "Succeeded": "reason: PodCompleted",
+    "Failed": "reason: PodFailed",
+}
+
+
+def _ready(ready: bool, phase: str, age: float) -> str:
+    why = _UNREADY.get(phase, 'reason: ContainersNotReady, message: "containers with unready status: [api]"')
+    return f'    - {{type: Ready, status: "{ready}"{"" if ready else f", {why}"}, lastTransitionTime: {ago(age - 20)}}}'
 
 
 def _container(state: str, *, ready: bool, restarts: int, last: str, name: str, init: bool) -> str:
