@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.sources import Loaded
     from seatrial.world.world import World
 
+NOTHING = "no manifest (*.yaml, *.yml, *.json), chart, kustomization or seatrial.yaml was found."
 IGNORE_FILE = ".seatrial-ignore.yaml"
 LEVELS = ("error", "warning", "note", "never")
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
@@ -72,6 +73,7 @@ def command(paths: Sequence[str], output: str, fail_on: str, fix: bool, diff: bo
 
 def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool, verbose: bool, options: dict[str, Any]) -> int:
     import seatrial.rules.written  # noqa: F401 - enters the rules into their table
+    from seatrial.views.colour import coloured
     from seatrial.views.report import show
 
     gc.disable()  # the process ends with the answer; looking for garbage among all objects takes a fifth of its time
@@ -84,9 +86,11 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
         mended = _fix(loaded, report, decisions, dry)
         if mended and not dry:
             report, decisions = _report(paths, _loaded(paths, options), options)
-    colour = output == "text" and sys.stdout.isatty()
+    colour = output == "text" and coloured(sys.stdout)
     click.echo(show(report, output, decisions.lines, colour=colour, verbose=verbose), nl=False)
     gc.freeze()  # nor when it ends
+    if not report.objects and not report.unread:
+        click.echo(f"There is no Kubernetes object in {report.of}: {NOTHING}", err=True)
     if fail_on != "never" and report.fails(fail_on):
         return 1
     return 2 if any(problem.severity == "error" for problem in report.unread) else 0
@@ -133,7 +137,7 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     files = len({place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))})
     unread = tuple(dict.fromkeys(problems))
     return Report(
-        ", ".join(paths), tuple(written(*told, worlds=loaded.worlds.values())), tuple(ignored.values()), unread, objects, files
+        of, tuple(written(*told, worlds=loaded.worlds.values())), tuple(ignored.values()), unread, objects, files
     ), decisions
 
 

@@ -180,9 +180,10 @@ def _masked(report: Report, redactor: Redactor) -> Report:
 
 
 def _show(report: Report, output: str) -> None:
+    from seatrial.views.colour import coloured
     from seatrial.views.report import show
 
-    colour = output == "text" and sys.stdout.isatty()
+    colour = output == "text" and coloured(sys.stdout)
     click.echo(show(report, output, lambda _: [], colour=colour, verbose=True), nl=False)
 
 

@@ -193,6 +193,10 @@ def placing(world: World, pods: Pods) -> Iterator[Finding]:
         yield tell(world, "node-pinned", obj, (*pods.spec_path, "nodeName"), f"nodeName: {spec['nodeName']}")
 
 
+def _pairs(labels: Obj) -> str:
+    return ", ".join(f"{key}: {given}" for key, given in labels.items()) or "none"
+
+
 def _matches(selector: Obj, labels: dict[str, str]) -> bool:
     try:
         return matches(selector, labels)
@@ -216,7 +220,7 @@ def selecting(world: World, obj: Obj) -> Iterator[Finding]:
         if obj.get("kind") != "ReplicaSet":
             yield tell(world, "selector-missing", obj, ("spec", "selector"), "selector: not set")
     elif pods is not None and not _matches(selector, pods.labels):
-        words = f"selector: {mapping(selector, 'matchLabels') or selector}; template's labels: {pods.labels or 'none'}"
+        words = f"selector: {_pairs(mapping(selector, 'matchLabels') or selector)}; its pods have {_pairs(pods.labels)}"
         ops = [
             put(obj, (*pods.path, "metadata", "labels", key), given) for key, given in mapping(selector, "matchLabels").items()
         ]

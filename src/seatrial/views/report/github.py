@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seatrial.rules.report import Report
 from seatrial.views.report import Lines
-from seatrial.views.report.places import Place, place, place_of, words
+from seatrial.views.report.places import Place, place, place_of, uri, words
 
 _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
 
@@ -15,7 +15,9 @@ def show(report: Report, _lines: Lines) -> str:
 
 
 def _line(command: str, where: Place | None, title: str, message: str) -> str:
-    properties = [f"file={_property(where.file)}", f"line={where.line}", f"col={where.column}"] if where else []
+    properties = (
+        [f"file={_property(uri(where).removeprefix('file://'))}", f"line={where.line}", f"col={where.column}"] if where else []
+    )
     return f"::{command} {','.join([*properties, f'title={_property(title)}'])}::{_data(message)}\n"
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PurePath
+
 from seatrial.rules.finding import Finding
 from seatrial.world.place import Place
 from seatrial.world.place import of_source as place
 
-__all__ = ["Place", "place", "place_of", "words"]
+__all__ = ["Place", "place", "place_of", "uri", "words"]
+
+
+def uri(where: Place) -> str:
+    """The file as code hosts want it: from here, where it is below; else as a file's address."""
+    path = PurePath(where.file)
+    if not path.is_absolute():
+        return path.as_posix()
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_uri()
 
 
 def place_of(finding: Finding) -> Place | None:

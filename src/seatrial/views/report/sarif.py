@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from seatrial import __version__
 from seatrial.rules.finding import RULES, Finding
 from seatrial.rules.report import Report
 from seatrial.views.report import Lines
-from seatrial.views.report.places import Place, place, place_of, words
+from seatrial.views.report.places import Place, place, place_of, uri, words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: Findings that come with a line of a text have this in the `level` of their own.
@@ -101,11 +100,7 @@ def _locations(where: Place | None) -> dict[str, Any]:
 
 
 def _location(where: Place) -> dict[str, Any]:
-    path = PurePath(where.file)
-    if path.is_absolute():
-        here = Path.cwd()
-        uri = quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()
-    else:
-        uri = quote(path.as_posix())
+    named = uri(where)
     region = {"startLine": where.line, "startColumn": where.column}
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+    address = named if named.startswith("file:") else quote(named)
+    return {"physicalLocation": {"artifactLocation": {"uri": address}, "region": region}}
