@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 import yaml
 
-import seatrial.rules.written  # noqa: F401 - enters the rules
+import seatrial.rules.ignoring
+import seatrial.rules.written  # noqa: F401 - they enter their rules
 from seatrial.rules.finding import CHECKS, RULES
 from seatrial.rules.looking import found
 from seatrial.rules.patching import applied
