@@ -125,6 +125,29 @@ def test_what_the_quick_way_takes_means_the_same_to_the_careful_one(document):
         assert repr(found) == repr([data])
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param("".join(f"k{number}:\n" for number in range(400)), id="JSON that is much longer than the YAML"),
+        pytest.param("".join(f"{' ' * number}k:\n" for number in range(50)), id="a deep tree"),
+        pytest.param("a: |\n  x\n\n\n  y\n\n", id="empty lines in and after a block"),
+        pytest.param("a: |\n  x\n# c\nb:   # c\n- 'it''s'\n- {}\n", id="comments after a block and a key"),
+    ],
+)
+def test_the_quick_way_takes_what_is_rare_and_plain(document):
+    taken, data = quick.load(document.encode())
+    assert taken
+    assert data == yaml.load(document, Loader=yaml.CSafeLoader)
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["".join(f"{' ' * number}k:\n" for number in range(70)), "nO: 1\n", "a: -iNf # c\n", "- [a, yEs]\n", "a:\n  b: 1\n- c\n"],
+)
+def test_the_quick_way_leaves_what_it_is_not_sure_of(document):
+    assert quick.load(document.encode()) == (False, None)
+
+
 def test_changed_manifests_are_read_alike_or_left_to_the_careful_way():
     chance = random.Random(7)
     parts = [part for path in GOLDEN[:3] for part in path.read_text().split("\n---\n")]

@@ -16,7 +16,7 @@ import orjson
 from seatrial.world.load import careful, quick
 from seatrial.world.load.fields import Written
 from seatrial.world.load.problems import Problem
-from seatrial.world.load.split import Chunk, documents, items, json_items
+from seatrial.world.load.split import Chunk, documents, has_items, items, json_items
 from seatrial.world.load.text import cleaned
 from seatrial.world.objects import Obj
 from seatrial.world.paths import Steps
@@ -44,8 +44,9 @@ def read(data: bytes, file: str, *, strict: bool = True) -> Read:
     if text.lstrip()[:1] in (b"{", b"[") and _json(text, file, found, strict):
         return found
     broken = bool(problems)
+    listed = has_items(text)
     for chunk in documents(text):
-        _document(text, chunk, file, found, strict, broken)
+        _document(text, chunk, file, found, strict, broken, listed)
     return found
 
 
@@ -68,9 +69,9 @@ def _json(text: bytes, file: str, found: Read, strict: bool) -> bool:
     return True
 
 
-def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, broken: bool) -> None:
+def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, broken: bool, listed: bool) -> None:
     whole: list[Any] | None = None  # the items of a list that was read in one, once an item could not be read alone
-    for index, part in enumerate(parts := items(text, chunk) or [chunk]):
+    for index, part in enumerate(parts := (items(text, chunk) if listed else ()) or [chunk]):
         body = text[part.start : part.end]
         taken, data = quick.load(body) if not broken else (False, None)
         everything, problems = ([data], []) if taken else careful.load(body, file, part.line)
@@ -146,7 +147,7 @@ def _is_sound(obj: Obj) -> bool:
         type(metadata) is dict
         and type(obj["kind"]) is type(obj["apiVersion"]) is type(metadata.get("name")) is str
         and metadata["name"] != "" != obj["kind"]
-        and all(type(metadata[key]) is kind for key, kind in _METADATA.items() if key in metadata)
+        and all(type(value) is _METADATA.get(key, type(value)) for key, value in metadata.items())
     )
 
 
