@@ -89,7 +89,7 @@ CASES: dict[str, tuple[list[str], list[str], str]] = {
     "a port of the container": ([UP, SERVICE % ("web", 8080), INGRESS % ("web", 8080)], ["ingress-port-missing"], "has no port 8080"),
     "nobody ready behind it": ([DOWN, SERVICE % ("web", 8080), INGRESS % ("web", 80)], ["service-no-endpoints", "ingress-unavailable"], ""),
     "nobody listens": ([UP, SERVICE % ("web", 3000), INGRESS % ("web", 80)], ["service-port-odd", "ingress-refused"], ""),
-    "a policy in between": ([UP, CONTROLLER, DENY, SERVICE % ("web", 8080), INGRESS % ("web", 80)], ["ingress-policy"], "answers 504 on h/: NetworkPolicy deny keeps the controller from Pod web-1"),
+    "a policy in between": ([UP, CONTROLLER, DENY, SERVICE % ("web", 8080), INGRESS % ("web", 80)], ["isolation-lets-nobody-in", "ingress-policy"], "NetworkPolicy deny lets no pod in"),
     "a policy that lets it through": ([UP, CONTROLLER, DENY, ALLOW, SERVICE % ("web", 8080), INGRESS % ("web", 80)], [], ""),
     "a class that is not there": ([UP, SERVICE % ("web", 8080), INGRESS % ("web", 80), "{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: traefik}}"], ["ingress-class-missing"], "of class nginx"),
     "a node that is well": ([NODE % ("", READY + ", {type: DiskPressure, status: 'False'}")], [], ""),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from seatrial.rules.explaining import explains
 from seatrial.rules.finding import Finding
 from seatrial.rules.joining import Joint
-from seatrial.world.objects import Obj, Ref, dig, ref_of
+from seatrial.world.objects import Obj, Ref, dig, namespace_of, ref_of
 from seatrial.world.world import World
 
 #: Topic of a live rule (the word before its first dash), or a whole id -> how deep it lies: what is low explains what is high.
@@ -26,12 +26,15 @@ DEPTH = {
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
     "service": 8, "ingress": 9,
+    "traffic": 1, "traffic-fails": 3, "log-forbidden": 0, "log-errors": 5, "isolation": 0,
     # what is written wrong follows from nothing
     "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "ingress-service-missing": 0,
-    "ingress-port-missing": 0, "ingress-policy": 0, "ingress-class-missing": 0, "ingress-certificate-missing": 0,
+    "ingress-port-missing": 0, "ingress-policy": 1, "ingress-class-missing": 0, "ingress-certificate-missing": 0,
 }  # fmt: skip
 #: A finding that says less than another about the same objects is not told beside it.
-OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed"}
+OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed", "probe-failing-liveness": "probe-kills"}
+#: What does not follow though it is about the same: pods are not ready for reasons of their own, whatever port is called.
+UNRELATED = {("service-port-unknown", "service-no-endpoints"), ("service-port-odd", "service-no-endpoints")}
 #: What has no depth explains nothing and is explained by nothing.
 _FLAT = -1
 #: A finding is to blame on the first object it names, and on what that one owns; the others are where it shows.
@@ -183,7 +186,11 @@ def _explained(
             one
             for ref in rim
             for one in by_ref.get(ref, ())
-            if one is not finding and depth(one) < mine and one.severity != "note" and not _apart(finding, one)
+            if one is not finding
+            and depth(one) < mine
+            and one.severity != "note"
+            and not _apart(finding, one)
+            and (one.rule, finding.rule) not in UNRELATED
         ]
         if near:
             return min(near, key=depth)
@@ -213,5 +220,9 @@ def _depends(world: World, ref: Ref) -> Iterator[Ref]:
 
 
 def _named(obj: Obj) -> Sequence[Ref]:
-    node = dig(obj, "spec.nodeName") if obj.get("kind") == "Pod" else None
-    return (Ref("", "Node", "", str(node)),) if node else ()
+    if obj.get("kind") != "Pod":
+        return ()
+    node, space = dig(obj, "spec.nodeName"), namespace_of(obj)
+    claims = (dig(volume, "persistentVolumeClaim.claimName") for volume in dig(obj, "spec.volumes", []))
+    named = [Ref("", "PersistentVolumeClaim", space, str(claim)) for claim in claims if claim]
+    return [*named, Ref("", "Node", "", str(node))] if node else named

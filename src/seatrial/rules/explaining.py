@@ -18,7 +18,7 @@ from seatrial.world.world import World
 _NOT_READY = ("probe-*", "deadline-exceeded")
 _STOPPED = ("analysis-failed", "condition-failed", "deadline-exceeded")
 _WAITS = ("config-object-missing", "mount-object-missing", "refused*")
-_CALLS = ("crash-dependency", "probe-not-passing", "probe-fails", "job-failed")
+_CALLS = ("crash-dependency", "probe-not-passing", "probe-fails", "job-failed", "traffic-*", "isolation-*")
 
 #: Rule of what is written -> the rules of what runs (`*` stands for anything) that it may explain.
 EXPLAINS: dict[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # who may talk to whom
     **dict.fromkeys(("call-blocked-leaving", "call-blocked-arriving", "dns-blocked", "proxy-blocked", "call-nobody",
                      "call-port-unknown"), _CALLS),
-    "ingress-blocked": ("ingress-*",),
+    "ingress-blocked": ("ingress-*",), "policy-port-closed": ("traffic-*", "isolation-port"),
     # what was to be made
     "missing-external-key": ("config-key-missing", "mount-key-missing"),
     "external-secret-key": ("config-key-missing", "mount-key-missing", "config-object-missing", "mount-object-missing"),

@@ -34,8 +34,9 @@ MORE = (
 RELEASE = "helm.sh/release.v1"
 #: Keys of Secrets whose values are no secrets.
 PUBLIC = frozenset({"tls.crt", "ca.crt"})
-#: Seconds that a cluster gets to answer; logs are read of so many containers, each so many lines.
-PATIENCE, LOGS, LINES = 10.0, 40, 200
+#: Seconds that a cluster gets to answer; logs are read of so many containers that are not well and of so many that seem to be,
+#: each so many lines.
+PATIENCE, LOGS, WELL, LINES = 5.0, 40, 40, 200
 
 
 async def live(
@@ -117,8 +118,16 @@ def _kept(obj: Obj) -> Obj:
 
 
 async def _logs(api: Api, world: World, most: int) -> dict[LogKey, list[str]]:
-    """The ends of the logs of containers that are not ready, and of the runs before those that have restarted."""
+    """The ends of the logs of containers that are not ready, and of the runs before those that have restarted; of each workload
+    that is well those of one pod, which may complain.
+    """
     wanted = [key for pod in world.of("Pod") for key in _troubled(pod)][:most]
+    heard = {key.pod for key in wanted}
+    well: dict[Ref, Obj] = {}
+    for pod in world.of("Pod"):
+        if ref_of(pod) not in heard:
+            well.setdefault(ref_of(world.root(pod)), pod)
+    wanted += [key for pod in well.values() for key in _running(pod)][: min(most, WELL)]
     texts = await asyncio.gather(*(_log(api, key) for key in wanted))
     return {key: text.splitlines() for key, text in zip(wanted, texts, strict=True) if text}
 
@@ -133,6 +142,12 @@ def _troubled(pod: Obj) -> Iterable[LogKey]:
         if restarted:
             yield LogKey(ref_of(pod), container["name"], True)
         if (not container.get("ready") or restarted) and done.get("exitCode") != 0:
+            yield LogKey(ref_of(pod), container["name"])
+
+
+def _running(pod: Obj) -> Iterable[LogKey]:
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        if (container.get("state") or {}).get("running"):
             yield LogKey(ref_of(pod), container["name"])
 
 

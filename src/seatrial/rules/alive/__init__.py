@@ -10,7 +10,10 @@ from seatrial.rules.alive import (
     crash,
     ends,
     images,
+    inert,
+    isolation,
     jobs,
+    logs,
     nodes,
     placing,
     probes,
@@ -19,6 +22,7 @@ from seatrial.rules.alive import (
     routes,
     scaling,
     services,
+    traffic,
     waiting,
 )
 
@@ -28,7 +32,10 @@ __all__ = [
     "crash",
     "ends",
     "images",
+    "inert",
+    "isolation",
     "jobs",
+    "logs",
     "nodes",
     "placing",
     "probes",
@@ -37,5 +44,6 @@ __all__ = [
     "routes",
     "scaling",
     "services",
+    "traffic",
     "waiting",
 ]

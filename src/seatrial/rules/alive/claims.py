@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from seatrial.rules.alive.pods import said
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world import quantity
 from seatrial.world.objects import Obj, Ref, annotations_of, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World, short
 
@@ -19,6 +20,8 @@ RULES = {
              "Name a class that `kubectl get storageclass` shows; the field of a claim cannot be changed, so delete the claim and make it anew."),
         Rule("claim-no-default", "error", "a claim names no storage class, and the cluster has no default", _WAITS,
              "Name a class, or make one the default."),
+        Rule("claim-no-match", "error", "a claim matches none of the volumes of its class", _WAITS,
+             "Ask for what a volume offers (size, access modes), make one that fits, or free one that is still bound to a claim that is gone."),
         Rule("claim-not-provisioned", "error", "a claim's volume could not be made", _WAITS, "The provisioner's message says why."),
         Rule("claim-pending", "warning", "a claim has no volume yet", _WAITS, "The provisioner of its class should act: look at its pods."),
         Rule("claim-lost", "error", "a claim's volume is gone", "What was on it is gone too, unless there is a backup.",
@@ -48,6 +51,12 @@ def unbound(world: World, claim: Obj) -> Iterator[Finding]:
     events = world.events(claim, "ProvisioningFailed", "FailedBinding")
     facts = [said(event, claim) for event in events[-2:]]
     known = f"classes of the cluster: {', '.join(names) or 'none'}"
+    unfit = _unfit(world, claim, wanted) if wanted and _is_static(world, wanted) else []
+    if unfit:
+        why = "; ".join(words for _, words in unfit[:3])
+        facts += [status(world, volume, "spec", words) for volume, words in unfit[:3]]
+        yield told(RULES["claim-no-match"], f"{short(claim)} gets no volume: {why}", about, facts)
+        return
     none = any("not found" in fact.text or "no storage class is set" in fact.text for fact in facts)
     if wanted and wanted not in names and (names or none):
         facts = [
@@ -76,3 +85,39 @@ def unbound(world: World, claim: Obj) -> Iterator[Finding]:
 
 def _mounts(pod: Obj, name: str) -> bool:
     return any(dig(volume, "persistentVolumeClaim.claimName") == name for volume in dig(pod, "spec.volumes", []))
+
+
+def _is_static(world: World, name: str) -> bool:
+    """Whether nobody makes volumes of a class: they are there, or they never will be."""
+    known = next((each for each in world.of("StorageClass") if name_of(each) == name), None)
+    return known is None or known.get("provisioner") == "kubernetes.io/no-provisioner"
+
+
+def _unfit(world: World, claim: Obj, wanted: str) -> list[tuple[Obj, str]]:
+    """The volumes of a claim's class with what keeps each from it; none of them is free and fits."""
+    found = []
+    size = quantity.parse(dig(claim, "spec.resources.requests.storage", "0"))
+    modes = set(dig(claim, "spec.accessModes", []))
+    for volume in world.of("PersistentVolume"):
+        if dig(volume, "spec.storageClassName") != wanted:
+            continue
+        name, holder = name_of(volume), dig(volume, "spec.claimRef", {})
+        own = (holder.get("namespace"), holder.get("name")) == (namespace_of(claim), name_of(claim))
+        have = dig(volume, "spec.capacity.storage", "0")
+        if holder and not (own and holder.get("uid") in (None, dig(claim, "metadata.uid"))):
+            was = "an earlier claim of this name" if own else f"claim {holder.get('namespace')}/{holder.get('name')}"
+            found.append(
+                (volume, f"{name} is {dig(volume, 'status.phase', 'bound')}, and still belongs to {was} (spec.claimRef)")
+            )
+        elif quantity.parse(have) < size:
+            found.append((volume, f"{name} has {have}, {dig(claim, 'spec.resources.requests.storage')} is asked for"))
+        elif lacking := modes - set(dig(volume, "spec.accessModes", [])):
+            found.append(
+                (
+                    volume,
+                    f"{name} offers {', '.join(dig(volume, 'spec.accessModes', []))}, {', '.join(sorted(lacking))} is asked for",
+                )
+            )
+        else:
+            return []
+    return found

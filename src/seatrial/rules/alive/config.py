@@ -88,8 +88,8 @@ def _config(world: World, container: Container) -> Finding:
 
 @check("Pod", rules=[rule for rule in RULES.values() if rule.id.startswith("mount-")], live=True)
 def mounted(world: World, pod: Obj) -> Iterator[Finding]:
-    if is_going(pod) or is_ready(pod) or is_over(pod) or any(each.running for each in containers(pod)):
-        return
+    if is_going(pod) or is_ready(pod) or is_over(pod) or any(each.running or each.ends for each in containers(pod)):
+        return  # what has run once has its volumes
     told: set[tuple[str, str]] = set()
     for event in reversed(world.events(pod, "FailedMount", "FailedAttachVolume")):
         message = str(event.get("message", ""))

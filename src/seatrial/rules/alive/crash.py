@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from seatrial.rules.alive.crash_words import RULES, ending, of_log, of_start
+from seatrial.rules.alive.log_lines import shortened, telling
 from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, seconds_between, tail, whose
-from seatrial.rules.alive.probes import kill_facts
+from seatrial.rules.alive.probes import kill_facts, question, seconds_given, strange_port
 from seatrial.rules.finding import Fact, Finding, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World
@@ -21,6 +22,10 @@ CANNOT_START = {"RunContainerError", "CreateContainerError"}
 LOOP = 2
 #: Seconds for which a container that was ended is not taken for well.
 MOMENT = 60.0
+#: Rules that say how a process ended and not why: the line of its log that says it best stands beside them.
+_UNTOLD = {"crash-exit", "crash-signal", "crash-migration", "crash-permission"}
+#: So many lines of a log are looked at, and so many of its end are shown.
+LINES, END = 40, 5
 _KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 
 
@@ -85,6 +90,11 @@ def _crash(world: World, container: Container) -> Finding:
     times = "once" if container.ends == 1 else f"{container.ends} times"
     own = Fact(f"{named(container)} ended {times}, with {how}", world.source(ref_of(container.pod), container.path))
     title = f"{named(container)} of {whose(world, container.pod)} {_verb(rule, about, how)}"
+    wrong, fix = _probe(container, about, facts) if rule == "probe-kills" else ("", "")
+    if wrong:
+        title += f": {wrong}"
+    if rule in _UNTOLD and (line := telling(tail(world, container, LINES)[0])):
+        title += f": {shortened(line)}"
     return Finding(
         rule,
         "error" if container.ends >= LOOP and not of_job(world, container.pod) else "warning",
@@ -92,7 +102,7 @@ def _crash(world: World, container: Container) -> Finding:
         refs(world, container.pod),
         (own, *facts, *_log_facts(world, container, facts)),
         cause=_cause(world, container, rule, about),
-        fix=RULES[rule].fix,
+        fix=fix or RULES[rule].fix,
         details={"container": container.name, "count": container.ends, "exitCode": code} | ({"about": about} if about else {}),
     )
 
@@ -106,12 +116,21 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
     for event in reversed(world.events(container.pod, "Killing", "Unhealthy")):
         killed = _KILLED.search(str(event.get("message", "")))
         if killed and killed[1] == container.name:
-            return "probe-kills", killed[2], [said(event, container.pod), *kill_facts(world, container, killed[2])]
+            facts = [
+                *_failures(world, container, killed[2]),
+                said(event, container.pod),
+                *kill_facts(world, container, killed[2]),
+            ]
+            return "probe-kills", killed[2], facts
     lines, source = tail(world, container, 20)
     told = of_log(lines)
     if told and (code or (told[0] == "crash-config" and not of_job(world, container.pod))):
         # a program that ends well had nothing to complain about, but for scripts that say what is missing and go
-        return told[0], told[1], [Fact(told[2], source)]
+        return (
+            told[0],
+            told[1],
+            [Fact(told[2], source), *(_disk(world, container, told[1]) if told[0] == "crash-disk-full" else ())],
+        )
     if re.search(r"migrat", container.name, re.IGNORECASE) and code:
         return "crash-migration", "", []
     if code in (126, 127):
@@ -126,6 +145,10 @@ _VERBS = {
     "crash-heap": "ends because its heap is full",
     "crash-read-only": "writes{to} on a read-only file system",
     "crash-config": "ends at start: {about} is missing",
+    "crash-config-invalid": "ends at start: {about}",
+    "crash-credentials": "ends because its credentials are not accepted{as_}",
+    "crash-disk-full": "ends because no space is left{at}",
+    "crash-code-missing": "ends at start: {about} is not in its image",
     "crash-dependency": "ends because {about} does not answer",
     "crash-migration": "ends because the database is not migrated",
     "crash-signal": "is ended by {about}",
@@ -135,13 +158,74 @@ _VERBS = {
 }
 
 
+#: What stands for a name that the log does not tell.
+_UNNAMED = {
+    "crash-config": "a setting",
+    "crash-dependency": "what it calls",
+    "crash-config-invalid": "it cannot use its settings",
+    "crash-code-missing": "a part of the program",
+}
+
+
 def _verb(rule: str, about: str, how: str) -> str:
     words = _VERBS.get(rule)
     if words is None:
         return f"ends with {how}" + (f": {RULES[rule].title}" if rule != "crash-exit" else "")
-    missing = {"crash-config": "a setting", "crash-dependency": "what it calls"}
-    of, to = f" of {about}" if about else "", f" {about}" if about else ""
-    return words.format(about=about or missing.get(rule, how), of=of, to=to)
+    parts = {"of": f" of {about}", "to": f" {about}", "at": f" at {about}", "as_": f" (user {about})"}
+    return words.format(about=about or _UNNAMED.get(rule, how), **(parts if about else dict.fromkeys(parts, "")))
+
+
+def _failures(world: World, container: Container, kind: str) -> list[Fact]:
+    """The last thing that a probe was told before it had its container killed."""
+    for event in reversed(world.events(container.pod, "Unhealthy", "ProbeError")):
+        about = str(dig(event, "involvedObject.fieldPath", ""))
+        if str(event.get("message", "")).lower().startswith(f"{kind} probe") and (not about or f"{{{container.name}}}" in about):
+            return [said(event, container.pod)]
+    return []
+
+
+def _probe(container: Container, kind: str, facts: list[Fact]) -> tuple[str, str]:
+    """(what is wrong with a probe that kills, what mends it); empty where it is only too impatient."""
+    strange = strange_port(container, kind)
+    if strange is not None:
+        port, declared = strange
+        have = ", ".join(map(str, declared))
+        return f"it asks port {port}, and the container listens on {have}", f"Let the {kind} probe ask port {have}."
+    told = " ".join(fact.text for fact in facts)
+    if re.search(r"statuscode: 40[45]", told):
+        path = dig(container.spec, f"{kind}Probe.httpGet.path", "/")
+        return (
+            f"it asks for {path}, which the application does not have",
+            "Let the probe ask for a path that the application answers with 200.",
+        )
+    lived = seconds_between(container.ended.get("startedAt"), container.ended.get("finishedAt"))
+    probe: Obj = container.spec.get(f"{kind}Probe") or {}
+    if kind == "liveness" and dig(probe, "exec.command") and lived is not None and lived > 1.5 * seconds_given(probe):
+        return (
+            f"{question(probe)}, which fails after a while",
+            "Run the command in the container: it says what is no longer as it was at the start.",
+        )
+    return "", ""
+
+
+def _disk(world: World, container: Container, path: str) -> list[Fact]:
+    """The volume on which a path lies, and how large its claim is."""
+    mounts = sorted(container.spec.get("volumeMounts") or (), key=lambda each: -len(str(each.get("mountPath", ""))))
+    mount = next(
+        (each for each in mounts if path and f"{path}/".startswith(f"{str(each.get('mountPath', '')).rstrip('/')}/")), None
+    )
+    volume: Obj = next(
+        (each for each in dig(container.pod, "spec.volumes", []) if mount and each.get("name") == mount.get("name")), {}
+    )
+    claim = world.find(
+        "PersistentVolumeClaim", namespace_of(container.pod), str(dig(volume, "persistentVolumeClaim.claimName", ""))
+    )
+    if claim is None:
+        where = f"volume {volume['name']}" if volume else "the container's own file system"
+        return [Fact(f"{path} is on {where}", world.source(ref_of(container.pod), "spec.volumes"))] if path else []
+    size = dig(claim, "status.capacity.storage") or dig(claim, "spec.resources.requests.storage")
+    words = f"{path} is on PersistentVolumeClaim {name_of(claim)}, of {size}"
+    return [Fact(words, world.source(ref_of(claim), "spec.resources.requests.storage"))]
 
 
 def _cause(world: World, container: Container, rule: str, about: str) -> str:
@@ -157,7 +241,9 @@ def _called(world: World, pod: Obj, address: str) -> str:
     namespace = rest.partition(".")[0] if rest and not rest.startswith("svc") else namespace_of(pod)
     service = world.find("Service", namespace, name)
     if service is None:
-        return f"{address} does not answer"
+        there = any(namespace_of(each) == namespace for each in world.of("Service"))
+        unknown = there and not re.fullmatch(r"[\d.]+", name) and not rest
+        return f"{address} does not answer" + (f"; there is no Service {name} in namespace {namespace}" if unknown else "")
     behind = world.selected("Pod", namespace, dig(service, "spec.selector", {}))
     ready = [
         each for each in behind if any(c["type"] == "Ready" and c["status"] == "True" for c in dig(each, "status.conditions", []))
@@ -169,6 +255,7 @@ def _called(world: World, pod: Obj, address: str) -> str:
 
 def _log_facts(world: World, container: Container, known: list[Fact]) -> list[Fact]:
     """The end of the log, less what was quoted already."""
-    lines, source = tail(world, container)
+    lines, source = tail(world, container, LINES)
     quoted = {fact.text for fact in known}
-    return [Fact(line.strip(), source) for line in lines if line.strip() not in quoted]
+    shown = dict.fromkeys([telling(lines), *(line.strip() for line in lines[-END:])])
+    return [Fact(line, source) for line in shown if line and line not in quoted]

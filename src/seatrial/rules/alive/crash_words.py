@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from seatrial.rules.alive.traffic_words import failed
 from seatrial.rules.finding import Rule
 
 #: Exit codes above this are 128 + the number of the signal that ended the process.
@@ -39,6 +40,14 @@ RULES = {
              "Give each container of the pod a port of its own; with hostNetwork, one that is free on the node."),
         Rule("crash-migration", "error", "the database is not in the state that the program needs", _DOWN,
              "Run the migration before the new version starts (a pre-upgrade hook), and look at why it did not."),
+        Rule("crash-credentials", "error", "a container ends because what it calls does not accept who it says it is", _DOWN,
+             "Compare user and password (and the database they are for) with those of the other end; a server keeps those of its first start."),
+        Rule("crash-disk-full", "error", "a container ends because there is no space left where it writes", _DOWN,
+             "Enlarge the volume (spec.resources.requests.storage of its claim, where the class allows it), or let it keep less."),
+        Rule("crash-config-invalid", "error", "a container cannot use the settings that it is given", _DOWN,
+             "Correct the option, or the line of the file that the log names."),
+        Rule("crash-code-missing", "error", "a program lacks a part of itself: a file, a module, a library", _DOWN,
+             "Correct the path in command or args, or build the missing part into the image; a volume mounted over the folder hides what was in it."),
         Rule("crash-dependency", "error", "a container ends because something that it calls does not answer", _DOWN,
              "See that what it calls is up and can be reached (name, port, NetworkPolicy), or let it try again instead of ending."),
         Rule("crash-signal", "error", "a container's process is ended by a signal", _DOWN,
@@ -72,6 +81,16 @@ WORDS = (
     _word("crash-wrong-architecture", r"exec format error"),
     _word("crash-heap", r"java\.lang\.OutOfMemoryError|JavaScript heap out of memory|\bMemoryError\b|fatal error: out of memory"),
     _word("crash-read-only", r"(?:'|\"|: |open |mkdir )?(?P<what>/[\w./-]+)?.{0,20}(?:Read-only file ?system|\bEROFS\b|Errno 30)"),
+    _word("crash-disk-full", r"(?:No space left on device|\bENOSPC\b|Errno 28|disk quota exceeded|could not extend file)(?:.{0,20}?(?P<what>/[\w./-]+))?"),
+    _word("crash-credentials", r"password authentication failed for user \"(?P<who>[^\"]+)|Access denied for user '(?P<user>[^']+)'|role \"(?P<role>[^\"]+)\" does not exist"),
+    _word("crash-credentials", r"\bAuthentication failed|authentication (?:error|failure)|invalid credentials|\bWRONGPASS\b|\bNOAUTH\b|SASL auth\w+ (?:failed|error)|ACCESS_REFUSED|Login failed for user"),
+    _word("crash-permission", r"(?P<root>\"root\") execution of .{0,60}not permitted|(?:must|can(?:not|'t)|should) not (?:be )?run (?:it )?as root"),
+    _word("crash-code-missing", r"Cannot find (?:module|package) ['\"](?P<what>[^'\"]+)|No module named ['\"]?(?P<module>[\w.]+)|cannot import name ['\"](?P<name>[\w.]+)"
+          r"|Unable to access jarfile (?P<jar>\S+)|Could not find or load main class (?P<main>\S+)|(?:ClassNotFoundException|NoClassDefFoundError): (?P<class>\S+)"
+          r"|loading shared libraries: (?P<lib>[^:\s]+)|can't open file ['\"](?P<file>[^'\"]+)|Cannot find package ['\"](?P<pkg>[^'\"]+)|MODULE_NOT_FOUND"),
+    _word("crash-config-invalid", r"(?P<what>unknown directive \"[^\"]+\" in \S+)|(?P<bad>(?:unexpected|invalid|directive|host not found|duplicate)[^\[]{2,60} in /\S+\.conf:\d+)"),
+    _word("crash-config-invalid", r"(?P<what>flag provided but not defined: \S+|(?:unknown|unrecogni[sz]ed|invalid|no such) (?:flag|option|argument|command)s?:? ?['\"]?-{0,2}[\w-]+|unexpected argument '?-{0,2}[\w-]+)"),
+    _word("crash-config-invalid", r"(?P<what>yaml: (?:line \d+|unmarshal)[^\"]{0,60}|(?:error|fail\w*|unable|cannot)[\w ]{0,30}pars\w+ [^\"]{0,40}\.(?:ya?ml|json|conf|toml|ini|properties)\b)"),
     _word("crash-port-taken", r"address already in use|\bEADDRINUSE\b"),
     _word("crash-migration", r"pending migrations?|migrations? (?:has |have )?(?:failed|not been applied)|relation \"(?P<what>[\w.]+)\" does not exist"
           r"|UndefinedTable|no such table|Table '(?P<table>[\w.]+)' doesn't exist|FlywayException|liquibase.*Exception|alembic.*(?:Error|Can't locate)"),
@@ -83,6 +102,7 @@ WORDS = (
     _word("crash-dependency", r"server at \"(?P<where>[\w.-]+)\".*(?:refused|timed out)"),
     _word("crash-dependency", r"connection refused|ECONNREFUSED|could not connect to server|no route to host|Name or service not known"
           r"|Temporary failure in name resolution|connection timed out|CommunicationsException|(?:database|broker|redis).{0,30}(?:not reachable|unreachable|unavailable)"),
+    _word("crash-config", r"(?:must|need to) (?:specify|set|provide|define) (?:an? |the )?(?P<what>(?-i:[A-Z][A-Z0-9_]{3,}))|(?P<option>password(?: option)?) is not specified"),
     _word("crash-config", r"KeyError: ['\"](?P<what>[A-Z][A-Z0-9_]{2,})['\"]"),
     _word("crash-config", r"(?P<what>(?-i:\b[A-Z][A-Z0-9_]{2,}\b)).{0,30}(?:is not set|not set|is required|must be set|is missing|is not defined|undefined)"),
     _word("crash-config", r"(?:missing|required|undefined|unset)[\w :]{0,30}(?:environment variable|env(?:ironment)? ?var|setting|configuration|config(?: key)?)s?[: ]*['\"]?(?P<what>[\w./-]*)"),
@@ -116,8 +136,19 @@ def of_log(lines: list[str]) -> tuple[str, str, str] | None:
         for word in WORDS:
             found = word.pattern.search(line)
             if found:
-                return word.rule, next((group for group in found.groups() if group), ""), line.strip()
+                about = next((group for group in found.groups() if group), "")
+                if word.rule == "crash-dependency" and not about:
+                    about = _called(line)
+                return word.rule, about, line.strip()
+        if about := _called(line):
+            return "crash-dependency", about, line.strip()
     return None
+
+
+def _called(line: str) -> str:
+    """Whom a call that failed was for, as its line tells; "" where it tells of none."""
+    call = failed(line)
+    return f"{call.host}{f':{call.port}' if call.port else ''}" if call is not None and call.host else ""
 
 
 def of_start(message: str) -> str:

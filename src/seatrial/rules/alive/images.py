@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from seatrial.rules.alive.pods import Container, containers, is_going, named, refs, whose
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.world.objects import Obj, dig, ref_of
+from seatrial.world.objects import Obj, dig, namespace_of, ref_of
 from seatrial.world.world import World, event_count
 
 _STUCK = "Pods of the new version cannot start; every node that has to pull the image waits for ever."
@@ -84,6 +84,7 @@ def _image(world: World, container: Container) -> Finding:
         (
             Fact(f"{reason}: {message}".rstrip(": "), world.source(ref_of(container.pod), f"{container.path}.state.waiting")),
             Fact(f"image: {image}", world.source(ref_of(container.pod), f"spec of container {container.name}")),
+            *(_secrets(world, container) if rule.id == "image-unauthorized" else ()),
         ),
         cause=rule.title,
         fix=rule.fix,
@@ -101,6 +102,19 @@ _WORDS = {
     "image-network": "the registry of image {image} cannot be reached",
     "image-pull": "image {image} cannot be pulled",
 }
+
+
+def _secrets(world: World, container: Container) -> list[Fact]:
+    """With which Secrets the image was asked for: those of the pod (its service account's among them), and whether they are there."""
+    pod = container.pod
+    names = [str(each.get("name")) for each in dig(pod, "spec.imagePullSecrets", [])]
+    where = world.source(ref_of(pod), "spec.imagePullSecrets")
+    if not names:
+        return [Fact("the pod has no imagePullSecrets: it asked without a login", where)]
+    known = world.facts.get("complete") or any(namespace_of(each) == namespace_of(pod) for each in world.of("Secret"))
+    missing = [name for name in names if known and world.find("Secret", namespace_of(pod), name, "") is None]
+    facts = [Fact(f"imagePullSecrets: {', '.join(names)}", where)]
+    return facts + [Fact(f"Secret {name} does not exist in namespace {namespace_of(pod)}") for name in missing]
 
 
 def _message(world: World, container: Container) -> str:

@@ -29,6 +29,14 @@ def failed(world: World, job: Obj) -> Iterator[Finding]:
         return
     rule = RULES["job-deadline" if over.get("reason") == "DeadlineExceeded" else "job-failed"]
     said = Fact(f"{over.get('reason', '')}: {over.get('message', '')}", world.source(ref_of(job), "status.conditions[Failed]"))
+    facts = [said]
+    if rule.id == "job-deadline":
+        facts.append(
+            Fact(
+                f"activeDeadlineSeconds: {dig(job, 'spec.activeDeadlineSeconds')}",
+                world.source(ref_of(job), "spec.activeDeadlineSeconds"),
+            )
+        )
     below = [finding for pod in world.owned(job, "Pod") for finding in crashes(world, pod)]
     why = below[-1].title if below else str(over.get("message", ""))
     hook = annotations_of(job).get("helm.sh/hook", "")
@@ -37,7 +45,7 @@ def failed(world: World, job: Obj) -> Iterator[Finding]:
         "error",
         f"{short(job)} has failed: {why}",
         (ref_of(job), *(ref for finding in below[-1:] for ref in finding.refs[1:])),
-        (said, *(fact for finding in below[-1:] for fact in finding.evidence)),
+        (*facts, *(fact for finding in below[-1:] for fact in finding.evidence)),
         below[-1].cause if below else rule.title,
         below[-1].fix if below else rule.fix,
         details={"count": dig(job, "status.failed", 1)} | ({"hook": hook} if hook else {}),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from seatrial.rules.alive.pods import condition, is_going, refs, whose
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world import pod_resources, quantity
-from seatrial.world.objects import Obj, dig, name_of, ref_of
+from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.scheduling.plugins.node_affinity import allows
 from seatrial.world.world import World, event_time
 
 _WAITS = "Pods wait for ever for a node; the rollout stands still, or runs with fewer replicas than it should."
@@ -55,8 +56,10 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
     if is_going(pod) or scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return
     message = str(scheduled.get("message", ""))
-    rule = RULES[_told(message)]
+    fitting = [node for node in world.of("Node") if allows(pod["spec"], name_of(node), labels_of(node))]
+    rule = RULES[_told(message, frozenset({"unschedulable-affinity"} if fitting else ()))]
     facts = [Fact(message, world.source(ref_of(pod), "status.conditions[PodScheduled]")), *_sizes(world, pod, rule.id)]
+    facts += _wishes(world, pod, rule.id)
     severity, hope = _hope(world, pod, rule)
     why = message.partition(" preemption:")[0].rstrip(". ") or rule.title
     yield Finding(
@@ -71,13 +74,15 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
     )
 
 
-def _told(message: str) -> str:
+def _told(message: str, others: frozenset[str] = frozenset()) -> str:
+    """The rule that most nodes are refused by; `others` hold of some nodes, and do not keep the pod from the rest."""
     if "persistentvolumeclaim" in message or "unbound immediate" in message:
         return "unschedulable-volume"
     weights: dict[str, int] = {}
     for number, words in _REASON.findall(message.partition("preemption:")[0].partition("available:")[2]):
         rule = next((rule for rule, pattern in WORDS if pattern.search(words)), "unschedulable")
         weights[rule] = weights.get(rule, 0) + int(number)
+    weights = {rule: weight for rule, weight in weights.items() if rule not in others} or weights
     return max(weights, key=lambda rule: weights[rule]) if weights else "unschedulable"
 
 
@@ -112,3 +117,84 @@ def _sizes(world: World, pod: Obj, rule: str) -> list[Fact]:
                 words = f"it asks for {resource} {amount}; the largest node, {name_of(node)}, has {text} in all"
                 facts.append(Fact(words, world.source(ref_of(node), "status.allocatable")))
     return facts
+
+
+def _wishes(world: World, pod: Obj, rule: str) -> list[Fact]:
+    """What a pod asks of nodes, or tolerates, or where its volume is, beside what the nodes have."""
+    nodes, where = list(world.of("Node")), world.source(ref_of(pod), "spec")
+    if rule == "unschedulable-affinity":
+        asked = [f"{key}={value}" for key, value in dig(pod, "spec.nodeSelector", {}).items()] + _terms(pod)
+        have = [f"{name_of(node)} has {', '.join(found)}" for node in nodes[:NODES] if (found := _labels(pod, node))]
+        words = f"it asks for a node with {', '.join(asked)}"
+        return (
+            [Fact(f"{words}; {'; '.join(have) if have else f'none of {len(nodes)} nodes has such a label'}", where)]
+            if asked
+            else []
+        )
+    if rule == "unschedulable-taint":
+        own = [node for node in nodes if allows(pod["spec"], name_of(node), labels_of(node))]
+        tainted = {name_of(node): dig(node, "spec.taints", []) for node in own}
+        return [
+            Fact(f"node {name} has taint {', '.join(map(_taint, taints))}", f"Node {name}, spec.taints")
+            for name, taints in list(tainted.items())[:NODES]
+            if taints
+        ]
+    if rule == "unschedulable-volume":
+        return [fact for volume in _volumes(world, pod) if (fact := _where(world, volume))]
+    return []
+
+
+#: So many nodes are named.
+NODES = 4
+
+
+def _terms(pod: Obj) -> list[str]:
+    """The required terms of node affinity, in words."""
+    path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    said = []
+    for term in dig(pod, path, []):
+        rules = [*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ())]
+        said.append(
+            " and ".join(
+                f"{each.get('key')} {each.get('operator')} {', '.join(each.get('values') or ())}".strip() for each in rules
+            )
+        )
+    return [" or ".join(said)] if said else []
+
+
+def _labels(pod: Obj, node: Obj) -> list[str]:
+    """The labels of a node whose keys a pod asks for."""
+    keys = [*dig(pod, "spec.nodeSelector", {})]
+    path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    keys += [str(each.get("key")) for term in dig(pod, path, []) for each in term.get("matchExpressions") or ()]
+    return [f"{key}={labels_of(node)[key]}" for key in keys if key in labels_of(node)]
+
+
+def _taint(taint: Obj) -> str:
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint.get('key')}{value}:{taint.get('effect')}"
+
+
+def _volumes(world: World, pod: Obj) -> Iterator[Obj]:
+    """The bound volumes of a pod's claims."""
+    for each in dig(pod, "spec.volumes", []):
+        claim = world.find("PersistentVolumeClaim", namespace_of(pod), str(dig(each, "persistentVolumeClaim.claimName", "")))
+        volume = world.find("PersistentVolume", "", str(dig(claim or {}, "spec.volumeName", "")))
+        if volume is not None:
+            yield volume
+
+
+def _where(world: World, volume: Obj) -> Fact | None:
+    """The nodes from which a volume can be used."""
+    rules = [
+        each
+        for term in dig(volume, "spec.nodeAffinity.required.nodeSelectorTerms", [])
+        for each in term.get("matchExpressions") or ()
+    ]
+    words = [f"{each.get('key')} {each.get('operator')} {', '.join(each.get('values') or ())}" for each in rules]
+    if not words:
+        return None
+    return Fact(
+        f"PersistentVolume {name_of(volume)} is only for nodes with {', '.join(words)}",
+        world.source(ref_of(volume), "spec.nodeAffinity"),
+    )

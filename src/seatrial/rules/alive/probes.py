@@ -153,6 +153,25 @@ def budget(probe: Obj, kind: str) -> str:
     return f"killed after {delay} + {times} × {period} = {delay + times * period} s without success"
 
 
+def question(probe: Obj) -> str:
+    """What a probe asks, in words."""
+    if get := probe.get("httpGet"):
+        return f"it asks GET {get.get('path', '/')} on port {get.get('port')}"
+    if command := dig(probe, "exec.command"):
+        return f"it runs {' '.join(map(str, command))}"
+    port = dig(probe, "tcpSocket.port") or dig(probe, "grpc.port")
+    return f"it asks port {port}"
+
+
+def strange_port(container: Container, kind: str) -> tuple[int | str, list[int]] | None:
+    """(the port a probe asks, the ports the container declares) where it is none of them; None where it is, or none is declared."""
+    probe: Obj = container.spec.get(f"{kind}Probe") or {}
+    port = dig(probe, "httpGet.port") or dig(probe, "tcpSocket.port") or dig(probe, "grpc.port")
+    declared = list(container.spec.get("ports") or ())
+    known = {each.get("name") for each in declared} | {each.get("containerPort") for each in declared}
+    return (port, [each["containerPort"] for each in declared]) if port and declared and port not in known else None
+
+
 def seconds_given(probe: Obj) -> float:
     """Seconds until a liveness or startup probe that never passes ends its container."""
     return float(probe.get("initialDelaySeconds", 0) + probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10))
@@ -163,6 +182,8 @@ def kill_facts(world: World, container: Container, kind: str) -> list[Fact]:
     probe: Obj = container.spec.get(f"{kind}Probe") or {}
     where = world.source(ref_of(container.pod), f"{kind}Probe of container {container.name}")
     facts = [Fact(budget(probe, kind), where)] if probe else []
+    if probe:
+        facts.insert(0, Fact(question(probe), where))
     known = _usual_start(world, container)
     if known is not None and probe:
         given = seconds_given(probe)

@@ -10,7 +10,7 @@ from seatrial.rules.alive.pods import is_over, is_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
-from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.objects import Obj, annotations_of, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.paths import split
 from seatrial.world.policies import End, in_the_way
 from seatrial.world.world import World, short
@@ -30,10 +30,14 @@ RULES = {
              "Allow ingress to the pods' port from the controller's namespace."),
         Rule("ingress-class-missing", "error", "an Ingress is of a class that does not exist", "No controller serves it; its hosts are not reachable.",
              "Name an IngressClass of the cluster, or install its controller."),
+        Rule("ingress-no-class", "warning", "an Ingress names no class, and the cluster has no default", "No controller takes it up, unless one is set to take what has no class.",
+             "Set ingressClassName, or mark a class as the default (ingressclass.kubernetes.io/is-default-class)."),
         Rule("ingress-certificate-missing", "warning", "an Ingress's TLS secret does not exist", "The controller shows its own certificate, and browsers warn.",
              "Create the secret, or let cert-manager make it."),
     )
 }  # fmt: skip
+#: How a class is the default one, and how Ingresses named theirs before there was a field.
+DEFAULT, CLASS = "ingressclass.kubernetes.io/is-default-class", "kubernetes.io/ingress.class"
 #: Labels by which the pods of well-known ingress controllers are known.
 CONTROLLERS: tuple[Mapping[str, str], ...] = (
     {"app.kubernetes.io/name": "ingress-nginx"}, {"app.kubernetes.io/name": "nginx-ingress"}, {"app.kubernetes.io/name": "traefik"},
@@ -62,11 +66,21 @@ def broken(world: World, ingress: Obj) -> Iterator[Finding]:
 def _class(world: World, ingress: Obj) -> Iterator[Finding]:
     name = dig(ingress, "spec.ingressClassName")
     classes = [name_of(each) for each in world.of("IngressClass")]
+    if not name and (classes or world.facts.get("complete")) and not _is_taken_up(world, ingress):
+        words = f"no ingressClassName; classes of the cluster: {', '.join(classes) or 'none'}, none of them the default"
+        fact = status(world, ingress, "spec.ingressClassName", words)
+        yield told(RULES["ingress-no-class"], f"{short(ingress)} is of no class, and none is the default", [ingress], [fact])
     if name and classes and name not in classes:
         fact = status(world, ingress, "spec.ingressClassName", f"ingressClassName: {name}; there are {', '.join(classes)}")
         yield told(
             RULES["ingress-class-missing"], f"{short(ingress)} is of class {name}, which does not exist", [ingress], [fact]
         )
+
+
+def _is_taken_up(world: World, ingress: Obj) -> bool:
+    """Whether somebody serves an Ingress without a class: by default, by its annotation, or as its status shows."""
+    default = any(annotations_of(each).get(DEFAULT) == "true" for each in world.of("IngressClass"))
+    return default or bool(annotations_of(ingress).get(CLASS) or dig(ingress, "status.loadBalancer.ingress"))
 
 
 def backends(ingress: Obj) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, whose
-from seatrial.rules.alive.probes import seconds_given
+from seatrial.rules.alive.probes import question, seconds_given
 from seatrial.rules.alive.telling import told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, dig, ref_of
@@ -55,7 +55,7 @@ def failing(world: World, pod: Obj) -> Iterator[Finding]:
                 RULES["probe-not-passing"],
                 title,
                 refs(world, pod),
-                [*facts, Fact(_question(probe))],
+                [*facts, Fact(question(probe))],
                 severity=severity,
                 container=container.name,
             )
@@ -68,7 +68,7 @@ def _liveness(world: World, container: Container, probe: Obj, facts: list[Fact])
         RULES["probe-failing-liveness"],
         title,
         refs(world, container.pod),
-        [*facts, Fact(_question(probe))],
+        [*facts, Fact(question(probe))],
         container=container.name,
     )
 
@@ -94,13 +94,3 @@ def _is_recent(event: Obj, now: str, probe: Obj) -> bool:
     """Events are counted up with delay, so three periods are taken for now."""
     ago = seconds_between(event_time(event), now)
     return ago is not None and ago <= max(60.0, 3.0 * probe.get("periodSeconds", 10))
-
-
-def _question(probe: Obj) -> str:
-    """What the probe asks, in words."""
-    if get := probe.get("httpGet"):
-        return f"it asks GET {get.get('path', '/')} on port {get.get('port')}"
-    if command := dig(probe, "exec.command"):
-        return f"it runs {' '.join(map(str, command))}"
-    port = dig(probe, "tcpSocket.port") or dig(probe, "grpc.port")
-    return f"it asks port {port}"

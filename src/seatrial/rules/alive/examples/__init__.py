@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import yaml
 
-from seatrial.rules.alive.examples import around, config, crash, images, nodes, placing, probes, refusal, workloads
+from seatrial.rules.alive.examples import (
+    around,
+    config,
+    crash,
+    images,
+    inert,
+    nodes,
+    placing,
+    probes,
+    refusal,
+    traffic,
+    workloads,
+)
 from seatrial.rules.alive.examples.shapes import NOW, Example
 from seatrial.world.objects import dig, ref_of
 from seatrial.world.world import LogKey, World
 
 __all__ = ["EXAMPLES", "NOW", "Example", "world_of"]
 
-_TOPICS = (crash, probes, config, images, placing, refusal, workloads, around, nodes)
+_TOPICS = (crash, probes, config, images, placing, refusal, workloads, around, traffic, inert, nodes)
 EXAMPLES: dict[str, Example] = {rule: example for topic in _TOPICS for rule, example in topic.EXAMPLES.items()}
 
 

@@ -24,7 +24,7 @@ def _pod(*, ready: bool = True) -> str:
 def _ingress(service: str = "api", port: str = "number: 80", *, klass: str = "nginx", tls: str = "") -> str:
     return thing(
         "networking.k8s.io/v1", "Ingress", "shop",
-        f"spec:\n  ingressClassName: {klass}\n{tls}  rules:\n    - host: shop.example.com\n      http:\n        paths:\n"
+        "spec:\n" + (f"  ingressClassName: {klass}\n" if klass else "") + f"{tls}  rules:\n    - host: shop.example.com\n      http:\n        paths:\n"
         f"          - {{path: /api, pathType: Prefix, backend: {{service: {{name: {service}, port: {{{port}}}}}}}}}",
     )  # fmt: skip
 
@@ -84,6 +84,11 @@ def _storage(name: str = "standard", default: bool = False) -> str:
     return thing("storage.k8s.io/v1", "StorageClass", name, "provisioner: ebs.csi.aws.com", namespace="", meta=meta)
 
 
+def _volume(phase: str, size: str) -> str:
+    spec = f"spec:\n  storageClassName: manual\n  accessModes: [ReadWriteOnce]\n  capacity: {{storage: {size}}}\n  hostPath: {{path: /mnt/disk-1}}"
+    return thing("v1", "PersistentVolume", "disk-1", f"{spec}\nstatus: {{phase: {phase}}}", namespace="")
+
+
 _BOUND = stream(_claim("Bound", volume="  volumeName: pvc-6d0c2b1a\n"), _storage())
 _ABOUT = "kind: PersistentVolumeClaim, name: data"
 
@@ -103,6 +108,7 @@ EXAMPLES = {
         stream(_pod(), _service(), _class(), _ingress(), _PLACE, _CONTROLLER, _policy(_NGINX)),
     ),
     "ingress-class-missing": Example(stream(_pod(), _service(), _class(), _ingress(klass="ngnix")), _WELL),
+    "ingress-no-class": Example(stream(_pod(), _service(), _class(), _ingress(klass="")), _WELL),
     "ingress-certificate-missing": Example(
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-example-tls"), _SECRET),
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-tls"), _SECRET),
@@ -113,6 +119,9 @@ EXAMPLES = {
     "claim-no-default": Example(
         stream(_claim("Pending", ""), _storage(), event("FailedBinding", "no persistent volumes available for this claim and no storage class is set", _ABOUT, count=17, kind="Normal")),
         stream(_claim("Bound"), _storage(default=True)),
+    ),
+    "claim-no-match": Example(
+        stream(_claim("Pending", "manual"), _volume("Available", "5Gi")), stream(_claim("Bound", "manual", "  volumeName: disk-1\n"), _volume("Bound", "50Gi"))
     ),
     "claim-not-provisioned": Example(
         stream(

@@ -67,6 +67,12 @@ def _probed(container: str, state: str, *, ready: bool = False) -> str:
 
 _MIGRATION = "initContainers:\n  - name: migrate\n    image: " + IMAGE + "\n    command: [alembic, upgrade, head]"
 _HOST = "hostNetwork: true"
+_DATA = "volumeMounts:\n  - {name: data, mountPath: /data}"
+_VOLUME = "volumes:\n  - name: data\n    persistentVolumeClaim: {claimName: orders}"
+_CLAIM = thing(
+    "v1", "PersistentVolumeClaim", "orders",
+    "spec:\n  accessModes: [ReadWriteOnce]\n  volumeName: pvc-41c7\n  resources: {requests: {storage: %s}}\nstatus: {phase: Bound}",
+)  # fmt: skip
 
 EXAMPLES = {
     "crash-oom": Example(
@@ -115,6 +121,26 @@ EXAMPLES = {
         pod("", loops(1)),
         _up(spec=_MIGRATION, status=ended(0, name="migrate", init=True, before=590)),
         log='sqlalchemy.exc.ProgrammingError: (psycopg.errors.UndefinedTable) relation "orders" does not exist',
+    ),
+    "crash-config-invalid": Example(
+        pod("args: [--log-lvl=debug]", loops(2, lasted=0)),
+        _up("args: [--log-level=debug]"),
+        log="flag provided but not defined: -log-lvl\nUsage of /app/server:\n  -log-level string",
+    ),
+    "crash-code-missing": Example(
+        pod("command: [node, /app/dist/serve.js]", loops(1, lasted=0)),
+        _up("command: [node, /app/dist/server.js]"),
+        log="Error: Cannot find module '/app/dist/serve.js'\n    at Function._resolveFilename (node:internal/modules/cjs/loader:1225:15) {\n  code: 'MODULE_NOT_FOUND'\n}\nNode.js v22.11.0",
+    ),
+    "crash-disk-full": Example(
+        stream(pod(_DATA, loops(1), spec=_VOLUME), _CLAIM % "1Gi"),
+        stream(_up(_DATA, spec=_VOLUME), _CLAIM % "20Gi"),
+        log="OSError: [Errno 28] No space left on device: '/data/orders-0007.parquet'",
+    ),
+    "crash-credentials": Example(
+        pod("env:\n  - name: DATABASE_URL\n    valueFrom: {secretKeyRef: {name: api, key: DATABASE_URL}}", loops(1)),
+        _up("env:\n  - name: DATABASE_URL\n    valueFrom: {secretKeyRef: {name: db-app, key: uri}}"),
+        log='psycopg.OperationalError: connection failed: connection to server at "10.96.14.3", port 5432 failed: FATAL:  password authentication failed for user "shop"',
     ),
     "crash-dependency": Example(
         stream(pod("", loops(1)), _DATABASE, pod("image: postgres:16", runs(30, ready=False), name="db-0", meta="labels: {app: db}", age=60)),

@@ -1,0 +1,265 @@
+# ruff: noqa: E501 - a line of the table is one saying
+"""Calls that fail, as the caller's log tells it, followed to what is in the way: a name, a port, a policy, the settings of DNS.
+
+The words are in `traffic_words`.  A Service whose pods are at fault has findings of its own, which explain what is found here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from seatrial.rules.alive.log_lines import Printed, goes_on, printed
+from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, whose
+from seatrial.rules.alive.telling import status, told
+from seatrial.rules.alive.traffic_words import Failed, addresses, failed
+from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.policies import End, in_the_way
+from seatrial.world.world import World, short
+
+_FAILS = "Every request of this caller fails, though both ends look well."
+RULES = {
+    rule.id: rule
+    for rule in (
+        Rule("traffic-policy", "error", "a NetworkPolicy keeps a caller from what it calls", _FAILS,
+             "Permit this caller in the callee's ingress rules (and the callee in the caller's egress rules), with the port of its pods."),
+        Rule("traffic-dns-policy", "error", "a NetworkPolicy keeps a caller from asking for names", "No call by name can succeed, whatever else is permitted.",
+             "Add an egress rule to port 53, UDP and TCP, of the cluster's DNS (namespace kube-system)."),
+        Rule("traffic-dns-settings", "error", "a pod asks servers for names that do not know the cluster's", "Names of Services are not found; names outside may be.",
+             "Leave dnsPolicy at ClusterFirst (ClusterFirstWithHostNet with hostNetwork), or name the cluster's DNS among its nameservers."),
+        Rule("traffic-unknown-host", "error", "a container calls a Service that does not exist", _FAILS,
+             "Correct the name in its settings, or create the Service; one of another namespace is called name.namespace."),
+        Rule("traffic-port", "error", "a container calls a port that the Service does not have", _FAILS,
+             "Call the port of the Service (not of its pods), or add the port to it."),
+        Rule("traffic-fails", "warning", "a container calls what does not answer", _FAILS,
+             "Look at the other end: that it runs, listens on this port, and can be reached from here."),
+    )
+}  # fmt: skip
+#: Where names are asked for, as far as policies are concerned.
+DNS = End("kube-system", {"k8s-app": "kube-dns"})
+#: Endings of names that only the cluster's own DNS knows.
+_LOCAL = (".svc", ".svc.cluster.local", ".cluster.local")
+_URL = re.compile(r"[a-z][a-z0-9+]*://(?:[^\s@/]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?")
+
+
+@check("Pod", rules=RULES.values(), live=True)
+def calls(world: World, pod: Obj) -> Iterator[Finding]:
+    """Of each container the call that fails, where its log has said so lately; of one that ended, only what proves why."""
+    if "now" not in world.facts or is_going(pod) or (is_over(pod) and dig(pod, "status.phase") != "Failed"):
+        return
+    for container in containers(pod):
+        finding = failing(world, container, printed(world, container))
+        if finding is not None:
+            yield finding
+
+
+def failing(world: World, container: Container, said: Printed) -> Finding | None:
+    """What is in the way of the call that a container complains of; None where it complains of none, or of nobody by name."""
+    call = _last(container, said)
+    finding = _explained(world, container, call, said) if call is not None else None
+    return finding if finding is None or finding.rule != "traffic-fails" or not said.ended else None
+
+
+def _last(container: Container, said: Printed) -> Failed | None:
+    """The call that fails again and again, the last that names whom it called; of a run that is over, once is enough."""
+    found = [(place, call) for place, line in enumerate(said.lines) if (call := failed(line)) is not None]
+    if not found or not (said.ended or goes_on([place for place, _ in found], said.lines)):
+        return None
+    if said.ended and not dig(container.ended, "exitCode", 1):
+        return None
+    return next((call for _, call in reversed(found) if call.host), found[-1][1])
+
+
+def _explained(world: World, container: Container, call: Failed, said: Printed) -> Finding | None:
+    pod = container.pod
+    host, port, service = _target(world, container, call, said)
+    facts = [Fact(call.line, said.source)]
+    who = f"{named(container)} of {whose(world, pod)}"
+    if call.how == "name":
+        finding = _no_name(world, container, host, facts, who)
+        if finding is not None:
+            return finding
+    if service is not None:
+        finding = _no_way(world, container, service, port, facts, who)
+        if finding is not None:
+            return finding
+    if not host:
+        return None
+    where = f"{host}{f':{port}' if port else ''}"
+    words = {"name": "finds no address of", "refused": "is refused by", "silent": "gets no answer from"}[call.how]
+    objects: list[Obj | Ref] = [*refs(world, pod), *([service] if service is not None else [])]
+    if service is not None:
+        ready = [is_ready(each) for each in _behind(world, service)]
+        facts.append(Fact(f"{short(service)} has {sum(ready)} of {len(ready)} pods ready", str(ref_of(service))))
+    elif _is_inside(world, pod, host) and not _is_address(host):
+        facts.append(_nearest(world, pod, host))
+    return told(RULES["traffic-fails"], f"{who} {words} {where}", objects, facts, container=container.name)
+
+
+def _target(world: World, container: Container, call: Failed, said: Printed) -> tuple[str, int, Obj | None]:
+    """Whom it called: as its log says, else the only Service that its command, its variables or lines before name."""
+    pod = container.pod
+    if call.host:
+        service = _service(world, pod, call.host)
+        host = name_of(service) if service is not None and _is_address(call.host) else call.host
+        port = call.port or next((number for name, number in _urls(container) if name == call.host), 0)
+        return host, port or (_only_port(service) if service is not None else 0), service
+    meant = {}
+    for host, port in (*_urls(container), *(each for line in said.lines for each in addresses(line))):
+        service = _service(world, pod, host)
+        if service is not None:
+            meant[host] = (port or 80, service)
+    if len(meant) == 1:
+        (host, (port, service)), = meant.items()  # fmt: skip
+        return host, port, service
+    return "", 0, None
+
+
+def _urls(container: Container) -> list[tuple[str, int]]:
+    """(host, port) of the URLs in a container's command, arguments and variables; 0 where none is said."""
+    spec = container.spec
+    values = [str(each.get("value") or "") for each in spec.get("env") or ()]
+    words = [*(spec.get("command") or ()), *(spec.get("args") or ()), *values]
+    return [(host, int(port or 0)) for word in words for host, port in _URL.findall(str(word))]
+
+
+def _only_port(service: Obj) -> int:
+    ports = dig(service, "spec.ports", [])
+    return int(ports[0].get("port", 0)) if len(ports) == 1 else 0
+
+
+def _is_address(host: str) -> bool:
+    return re.fullmatch(r"[\d.]+", host) is not None
+
+
+def _service(world: World, pod: Obj, host: str) -> Obj | None:
+    """The Service of a name as a pod would find it, or of an address of the cluster."""
+    if _is_address(host):
+        return next((each for each in world.of("Service") if dig(each, "spec.clusterIP") == host), None)
+    name, namespace = _split(pod, host)
+    return world.find("Service", namespace, name, "")
+
+
+def _split(pod: Obj, host: str) -> tuple[str, str]:
+    """(name, namespace) that a host has as the name of a Service."""
+    for ending in sorted(_LOCAL, key=len, reverse=True):
+        host = host.removesuffix(ending)
+    first, _, rest = host.partition(".")
+    if rest.count("."):  # db-0.db.shop: a pod of a headless Service
+        return rest.split(".")[0], rest.split(".")[1]
+    return first, rest or namespace_of(pod)
+
+
+def _is_inside(world: World, pod: Obj, host: str) -> bool:
+    """Whether only the cluster could know a name: a single word, one of a namespace that is known, or one that says so."""
+    aliases = [str(name) for each in dig(pod, "spec.hostAliases", []) for name in each.get("hostnames") or ()]
+    if host == "localhost" or host.endswith(".localhost") or host in aliases:
+        return False
+    if host.endswith(_LOCAL) or "." not in host:
+        return True
+    return host.count(".") == 1 and any(name_of(each) == host.partition(".")[2] for each in world.of("Namespace"))
+
+
+def _no_name(world: World, container: Container, host: str, facts: list[Fact], who: str) -> Finding | None:
+    """Why a name has no address: nobody may be asked, the wrong ones are, or there is no such name."""
+    pod = container.pod
+    policies = in_the_way(world, _end(pod), DNS, 53, "UDP").get("Egress", [])
+    if policies and in_the_way(world, _end(pod), DNS, 53, "TCP").get("Egress"):
+        facts += [status(world, each, "spec.egress", f"{short(each)} permits no egress to port 53") for each in policies]
+        names = ", ".join(map(short, policies))
+        title = f"{who} can look up no name{f' ({host})' if host else ''}: {names} keeps it from asking DNS"
+        return told(RULES["traffic-dns-policy"], title, [*refs(world, pod), *policies], facts, container=container.name)
+    policy = dig(pod, "spec.dnsPolicy", "ClusterFirst")
+    foreign = policy in ("None", "Default") or (policy == "ClusterFirst" and dig(pod, "spec.hostNetwork", False))
+    if foreign and host and _is_inside(world, pod, host):
+        asked = ", ".join(map(str, dig(pod, "spec.dnsConfig.nameservers", []))) or "those of the node"
+        facts.append(status(world, pod, "spec.dnsPolicy", f"dnsPolicy: {policy}; nameservers: {asked}"))
+        if _service(world, pod, host) is None:
+            facts.append(_nearest(world, pod, host))
+        title = f"{who} cannot find {host}: its dnsPolicy {policy} asks {asked}, which do not know the cluster's names"
+        return told(RULES["traffic-dns-settings"], title, refs(world, pod), facts, container=container.name)
+    if host and _is_inside(world, pod, host) and _service(world, pod, host) is None:
+        return _unknown(world, container, host, facts, who)
+    return None
+
+
+def _unknown(world: World, container: Container, host: str, facts: list[Fact], who: str) -> Finding | None:
+    """A name for which there is no Service; None where too little of the cluster is known to say so."""
+    pod = container.pod
+    name, namespace = _split(pod, host)
+    seen = {namespace_of(each) for each in world.of("Pod", "Service")}
+    if namespace not in seen and not world.facts.get("complete"):
+        return None
+    title = f"{who} calls {host}, and there is no Service {name} in namespace {namespace}"
+    return told(
+        RULES["traffic-unknown-host"], title, refs(world, pod), [*facts, _nearest(world, pod, host)], container=container.name
+    )
+
+
+def _nearest(world: World, pod: Obj, host: str) -> Fact:
+    name, namespace = _split(pod, host)
+    elsewhere = [each for each in world.of("Service") if name_of(each) == name and namespace_of(each) != namespace]
+    if elsewhere:
+        space = namespace_of(elsewhere[0])
+        return Fact(f"there is a Service {name} in namespace {space}: from here it is called {name}.{space}")
+    here = [name_of(each) for each in world.of("Service") if namespace_of(each) == namespace]
+    near = get_close_matches(name, here, 1, 0.6)
+    return Fact(f"Services of {namespace}: {', '.join(here[:8]) or 'none'}" + (f"; nearest is {near[0]}" if near else ""))
+
+
+def _no_way(world: World, container: Container, service: Obj, port: int, facts: list[Fact], who: str) -> Finding | None:
+    """What keeps a caller from the pods behind a Service: its ports, or policies at either end."""
+    pod = container.pod
+    ports = dig(service, "spec.ports", [])
+    called = next((each for each in ports if each.get("port") == port), None)
+    if called is None and port and ports:
+        have = ", ".join(str(each.get("port")) for each in ports)
+        facts.append(status(world, service, "spec.ports", f"{short(service)} has port {have}"))
+        title = f"{who} calls port {port} of {short(service)}, which has {have}"
+        return told(RULES["traffic-port"], title, [*refs(world, pod), service], facts, container=container.name)
+    behind = _behind(world, service)
+    for each in [called] if called is not None else ports:
+        for callee in behind[:1]:
+            end = _end(callee)
+            target = each.get("targetPort", each.get("port"))
+            number = end.named_ports.get(target) if isinstance(target, str) else target
+            for direction, policies in in_the_way(world, _end(pod), end, int(number or 0)).items():
+                facts += [_permits(world, policy, direction, pod) for policy in policies]
+                names = ", ".join(map(short, policies))
+                title = f"{who} cannot reach {short(service)}: {names} permits no {direction.lower()} for this"
+                return told(
+                    RULES["traffic-policy"], title, [*refs(world, pod), service, *policies], facts, container=container.name
+                )
+    return None
+
+
+def _permits(world: World, policy: Obj, direction: str, caller: Obj) -> Fact:
+    """Whom a policy lets through, beside the labels of the caller."""
+    side = "from" if direction == "Ingress" else "to"
+    peers = [peer for rule in dig(policy, f"spec.{direction.lower()}", []) for peer in rule.get(side) or ()]
+    chosen = [f"{key}={value}" for peer in peers for key, value in dig(peer, "podSelector.matchLabels", {}).items()]
+    has = ", ".join(f"{key}={value}" for key, value in labels_of(caller).items() if key != "pod-template-hash")
+    whom = f"{side} {', '.join(chosen)}" if chosen else ("only others" if peers else "nobody")
+    return status(
+        world,
+        policy,
+        f"spec.{direction.lower()}",
+        f"{short(policy)} permits {direction.lower()} {whom}; the caller has {has or 'no labels'}",
+    )
+
+
+def _end(pod: Obj) -> End:
+    named_ports = {
+        str(port["name"]): int(port["containerPort"])
+        for each in dig(pod, "spec.containers", [])
+        for port in each.get("ports") or ()
+        if port.get("name")
+    }
+    return End(namespace_of(pod), labels_of(pod), named_ports=named_ports)
+
+
+def _behind(world: World, service: Obj) -> list[Obj]:
+    selector = dig(service, "spec.selector")
+    return [each for each in world.selected("Pod", namespace_of(service), selector) if not is_over(each)] if selector else []
