@@ -8,6 +8,7 @@ does no harm; what it refused for good is a `Refused` with its code and words.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ PATIENCE, PAUSE = 30.0, 0.25
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 #: What a server-side apply of a wrong type is answered with, as a 500: asking again changes nothing.
 _FINAL = ("failed to create typed patch object", "failed to create manager for existing fields")
+#: What does not go away by asking again: no such host, certificates that do not fit, no TLS at the other end.
+_NEVER = ("Name or service not known", "nodename nor servname", "certificate", "CERTIFICATE", "WRONG_VERSION_NUMBER")
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
@@ -37,6 +40,8 @@ class Refused(ClusterError):  # noqa: N818 - an answer, not a fault of ours
     def __init__(self, doing: str, code: int, status: Mapping[str, Any]) -> None:
         self.code, self.reason = code, str(status.get("reason") or "")
         self.words = str(status.get("message") or f"HTTP {code}")
+        if code == 401:
+            self.words += ": the credentials of the kubeconfig are not, or no longer, valid there; log in again"
         self.causes: list[Obj] = (status.get("details") or {}).get("causes") or []
         super().__init__(f"{doing}: {self.words}")
 
@@ -147,13 +152,19 @@ class Api:
     async def _once(self, method: str, path: str, doing: str, sent: Mapping[str, Any]) -> Any:
         import httpx2
         import orjson
+        from lightkube.core.exceptions import ConfigError
 
         try:
             answer = await self.client.http.request(method, path, **sent)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE, untouched=True) from None
+            told = ClusterError(f"{doing}: {_where(self.client)} is not reached: {_why(error)}. Does it run? Is a VPN missing?")
+            if any(words in str(error) for words in _NEVER):
+                raise told from None
+            raise _NotNowError(told, PAUSE, untouched=True) from None
         except httpx2.HTTPError as error:
             raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE) from None
+        except (ConfigError, OSError, KeyError, TypeError, orjson.JSONDecodeError) as error:
+            raise ClusterError(f"{doing}: no credentials for {_where(self.client)}: {_of_command(error)}") from None
         if answer.status_code < 400:
             try:
                 return orjson.loads(answer.content) if answer.content else None
@@ -348,5 +359,26 @@ def _status(answer: Any) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+def _where(client: Client) -> str:
+    return getattr(client, "where", "the cluster")
+
+
+def _of_command(error: Exception) -> str:
+    """What went wrong with the command of the kubeconfig that gives credentials."""
+    if isinstance(error, FileNotFoundError):
+        return f"the command {error.filename} of the kubeconfig is not installed"
+    if isinstance(error, KeyError):
+        return "the command of the kubeconfig gave no token"
+    words = " ".join(str(error).split())
+    return f"the command of the kubeconfig printed no credentials: {words[:400]}"
+
+
 def _why(error: Exception) -> str:
+    below: BaseException | None = error
+    while below is not None:  # the library says that all attempts failed; each attempt says why
+        if isinstance(below, BaseExceptionGroup):
+            below = below.exceptions[0]
+        if isinstance(below, OSError) and below.strerror and "All connection attempts" not in str(below):
+            return os.strerror(below.errno) if below.errno and below.errno > 0 else below.strerror
+        below = below.__cause__ or below.__context__
     return str(error) or type(error).__name__

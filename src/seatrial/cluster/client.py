@@ -56,14 +56,18 @@ class Client:
     """The objects of one cluster. Every call raises ClusterError; a missing object is None, not an error."""
 
     def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
-        from lightkube import AsyncClient, KubeConfig
+        from lightkube import AsyncClient
         from lightkube.core.exceptions import ConfigError
 
+        from seatrial.cluster.kubeconfig import KubeconfigError, read
+
         try:
-            config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
-            self._client = AsyncClient(config.get(context_name=context))
-        except (ConfigError, OSError) as error:
+            config, proxy = read(Path(kubeconfig) if kubeconfig else None, context)
+            self._client = AsyncClient(config, proxy=proxy)
+        except (ConfigError, KubeconfigError, OSError, ValueError) as error:  # the last two: certificates that are none
             raise ClusterError(f"reading the kubeconfig: {error}") from None
+        #: The cluster as a sentence names it.
+        self.where = f"the cluster at {config.cluster.server} (context {config.context_name})"
 
     @property
     def namespace(self) -> str:
