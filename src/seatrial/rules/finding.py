@@ -41,6 +41,7 @@ class Finding:
     fix: str = ""
     patch: Any = field(default=None, hash=False)
     details: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)  # numbers behind the words, for machines
+    at: str = field(default="", compare=False)  # the path of the field in the first object, where it is about one
 
     def as_json(self) -> dict[str, Any]:
         """The stable JSON form; empty parts are left out."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from seatrial.rules.finding import CHECKS, Check, Finding
+from seatrial.rules.overlap import settled
 from seatrial.world.load.problems import Problem
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
@@ -31,6 +32,7 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
                     raise
                 words = f"a rule failed here, {check.look.__name__}: {type(error).__name__}: {error}"
                 problems.append(Problem(world.source(ref_of(obj)), 0, 0, words, "This is a defect in Seatrial."))
+    findings = settled(findings)
     return [_doubted(one, alternatives) for one in findings] if alternatives else findings
 
 

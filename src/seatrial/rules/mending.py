@@ -28,13 +28,15 @@ def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
     """Try the patches, each on what those before it left. Findings without a patch are passed over.
 
     Patches of different places are tried together, and by halves where that does not hold: a thousand good ones cost a few looks
-    at the world.  Those of one place come one after the other, each made anew for what the one before it left.
+    at the world.  Those of one place come one after the other, each made anew for what the one before it left.  Fields of a wrong
+    name come first: what they say under the right one, others may have more to say about.
     """
     wanted = {key_of(one) for one in findings if one.patch}
     mended = Mended(world)
     while True:
         present = list(find(mended.world))
-        batch = _apart(one for one in present if one.patch and key_of(one) in wanted)
+        open_ = [one for one in present if one.patch and key_of(one) in wanted]
+        batch = _apart([one for one in open_ if _moves(one)] or open_)
         if not batch:
             return mended
         wanted -= {key_of(one) for one in batch}
@@ -47,7 +49,13 @@ def _apart(findings: Iterable[Finding]) -> list[Finding]:
     chosen: list[Finding] = []
     taken: dict[Ref, list[str]] = {}
     for finding in findings:
-        places = [(Ref(**part["ref"]), f"{each['path']}/") for part in finding.patch for each in part["operations"]]
+        places = [
+            (Ref(**part["ref"]), f"{each[key]}/")
+            for part in finding.patch
+            for each in part["operations"]
+            for key in ("path", "from")
+            if key in each
+        ]
         if any(path.startswith(other) or other.startswith(path) for ref, path in places for other in taken.get(ref, ())):
             continue
         chosen.append(finding)
@@ -78,12 +86,20 @@ def _tried(world: World, findings: Sequence[Finding], present: set[Key], find: F
         world = applied(world, [part for finding in findings for part in finding.patch])
     except ValueError as error:
         return world, str(error)
-    left = set(map(key_of, find(world)))
+    left = {key_of(one): one for one in find(world)}
     if any(key_of(one) in left for one in findings):
         return world, "the finding stays after its patch"
-    if new := dict.fromkeys(str(key[0]) for key in sorted(left - present, key=str)):
+    # what a field says under its right name was meant before: only what would be refused speaks against the name
+    grave = ("error",) if all(map(_moves, findings)) else ("error", "warning", "note")
+    come = [key for key, one in left.items() if key not in present and one.severity in grave]
+    if new := dict.fromkeys(str(key[0]) for key in sorted(come, key=str)):
         return world, f"the patch would bring {', '.join(new)}"
     return world, ""
+
+
+def _moves(finding: Finding) -> bool:
+    """Whether a patch only gives fields their right name or place."""
+    return all(each["op"] == "move" for part in finding.patch for each in part["operations"])
 
 
 def key_of(finding: Finding) -> Key:

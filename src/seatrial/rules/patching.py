@@ -45,6 +45,11 @@ def take(path: Path) -> Operation:
     return {"op": "remove", "path": pointer(path)}
 
 
+def move(path: Path, to: Path) -> Operation:
+    """The operation that gives a field another name or place; the mappings above the place are there."""
+    return {"op": "move", "from": pointer(path), "path": pointer(to)}
+
+
 def patch_of(ref: Ref, operations: Iterable[Operation]) -> Patch:
     """Operations on one object, as a finding carries them."""
     about = {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
@@ -71,11 +76,11 @@ def applied(world: World, patch: Patch) -> World:
 
 
 def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
-    """A copy of an object after some operations (`add`, `replace`, `remove`). Raises ValueError where one does not fit."""
+    """A copy of an object after some operations (`add`, `replace`, `remove`, `move`). Raises ValueError where one does not fit."""
     copy = clone(obj)
     for operation in operations:
         try:
-            json_patch.apply(copy, operation["op"], json_patch.steps_of(operation["path"]), clone(operation).get("value"))
+            json_patch.change(copy, clone(operation))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{operation['op']} {operation['path']} does not fit {ref_of(obj)}") from error
     return copy

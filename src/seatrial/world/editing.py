@@ -28,13 +28,12 @@ class EditError(ValueError):
 def edited(text: str, index: int, operations: Iterable[Operation], item: int | None = None) -> str:
     """The text after some operations on its document `index` (or on item `item` of the List that it is).
 
-    Operations are those of JSON Patch (`add`, `replace`, `remove`). Raises EditError; the text is then to be kept as it was.
+    Operations are those of JSON Patch (`add`, `replace`, `remove`, `move`). Raises EditError; the text is then to be kept as it was.
     """
     prefix = [] if item is None else ["items", str(item)]
     for operation in operations:
-        steps = prefix + json_patch.steps_of(operation["path"])
-        changed = _edit(text, index, operation["op"], steps, operation.get("value"))
-        _prove(text, changed, index, operation["op"], steps, operation.get("value"))
+        changed = _edit(text, index, operation, prefix)
+        _prove(text, changed, index, operation, prefix)
         text = changed
     return text
 
@@ -67,10 +66,14 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
     return list(node.value) if isinstance(node, yaml.MappingNode) else []
 
 
-def _edit(text: str, index: int, op: str, steps: Sequence[str], value: Any) -> str:
+def _edit(text: str, index: int, operation: Operation, prefix: Sequence[str]) -> str:
     documents = _composed(text)
     if index >= len(documents):
         raise EditError("the file no longer has this document")
+    steps = [*prefix, *json_patch.steps_of(operation["path"])]
+    if operation["op"] == "move":
+        return _moved(text, index, [*prefix, *json_patch.steps_of(operation["from"])], steps)
+    op, value = operation["op"], operation.get("value")
     parent, key, node = _find(documents[index], steps)
     if op == "remove":
         return _removed(text, parent, key, node)
@@ -213,6 +216,36 @@ def _removed(text: str, parent: yaml.Node, key: yaml.Node | None, node: yaml.Nod
     return text[:start] + text[end:]
 
 
+def _moved(text: str, index: int, source: Sequence[str], steps: Sequence[str]) -> str:
+    """A field under another name, or in another mapping: its lines go there as they are, indented as what they come to."""
+    root = _composed(text)[index]
+    parent, key, node = _find(root, source)
+    target, _, there = _find(root, steps)
+    if key is None or node is None or there is not None or not isinstance(target, yaml.MappingNode):
+        raise EditError("what is to be moved is not there, or its place is taken")
+    if target is parent:
+        name = _like(key, steps[-1]) if isinstance(key, yaml.ScalarNode) else _flow(steps[-1])
+        return text[: key.start_mark.index] + name + text[key.end_mark.index :]
+    if _is_flow(parent) or _is_flow(target) or not target.value:
+        text = _added(text, target, steps[-1], _value(_loaded(text)[index], source))
+    else:
+        stop = text.find("\n", _end(text, node))
+        block = text[key.start_mark.index : len(text) if stop < 0 else stop]
+        first, *others = (_flow(steps[-1]) + block[key.end_mark.index - key.start_mark.index :]).split("\n")
+        indent, was = target.value[0][0].start_mark.column, key.start_mark.column
+        if any(line[:was].strip() for line in others):
+            raise EditError("a line of what is to be moved stands further left than its key")
+        lines = [" " * indent + line if line else line for line in (first, *(line[was:] for line in others))]
+        text = _after(text, _end(text, target.value[-1][1]), "\n".join(lines))
+    return _removed(text, *_find(_composed(text)[index], source))
+
+
+def _value(document: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
 # places
 
 
@@ -264,13 +297,13 @@ def _dash(text: str, item: yaml.Node) -> int:
 # proof
 
 
-def _prove(before: str, after: str, index: int, op: str, steps: Sequence[str], value: Any) -> None:
+def _prove(before: str, after: str, index: int, operation: Operation, prefix: Sequence[str]) -> None:
     """Raise EditError unless the new text says what the operation makes of the old one, in all of its documents."""
     try:
         wanted, found = _unshared(_loaded(before)), _loaded(after)
     except yaml.YAMLError as error:
         raise EditError("the layout here is such that the change would break the file") from error
-    json_patch.apply(wanted[index], op, steps, value)
+    json_patch.change(wanted[index], operation, prefix)
     if wanted != found:
         raise EditError("the layout here (an anchor, a merge key, …) is such that the change would alter more than this field")
 

@@ -36,6 +36,7 @@ from seatrial.rules.written import (
     secrets,
     security,
     selection,
+    shapes,
     sharing,
     versions,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "secrets",
     "security",
     "selection",
+    "shapes",
     "sharing",
     "versions",
 ]

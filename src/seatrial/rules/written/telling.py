@@ -55,6 +55,7 @@ def tell(
         fix or known.fix,
         patch_of(ref, operations) if operations else None,
         details or {},
+        join(path),
     )
 
 

@@ -1,0 +1,100 @@
+"""One mistake, told once: what the general rules of types and values find, and what a rule of its own says of the same field.
+
+The one that knows more is told.  A field of another name is the mistake, and what is missed for it is not; of a value of the
+wrong type, too, others say things that follow from it.  What else stands in the object is told beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from seatrial.rules.finding import Finding
+from seatrial.world.objects import Ref
+
+NAMES, TYPES = "unknown-field", "wrong-type"
+VALUES = frozenset({"missing-field", "value-not-allowed", "value-refused"})
+GENERAL = VALUES | {NAMES, TYPES}
+#: Rules that are about types themselves, and say more than that one is wrong.
+ABOUT_TYPES = frozenset({"annotation-invalid", "command-not-list", "config-not-text", "env-not-text", "keda-metadata-text",
+                         "label-not-text", "limit-range-amount", "quantity-invalid", "quota-amount", "replicas-invalid",
+                         "secret-not-base64"})  # fmt: skip
+#: Rules that tell at one place what Kubernetes tells at another, or at several: the fields that they speak for.
+ELSEWHERE = {
+    "claim-incomplete": re.compile(r"spec\.(accessModes|resources)"),
+    "container-name-twice": re.compile(r".*ontainers\[\d+]\.name$"),
+    "limit-range-order": re.compile(r"spec\.limits\["),
+    "port-name-twice": re.compile(r".*\.ports\[\d+]\.name$"),
+    "resource-unknown": re.compile(r".*\.resources\.(limits|requests)\."),
+    "secret-type-keys": re.compile(r"data\b"),
+    "selector-missing": re.compile(r"spec\.(selector|template\.metadata\.labels)$"),
+    "selector-of-others": re.compile(r"spec\.(selector|template\.metadata\.labels)$"),
+    "service-ports": re.compile(r"spec\.ports\[\d+](\.name)?$"),
+    "volume-name-twice": re.compile(r".*\.volumes\[\d+]\.name$"),
+}
+#: Parents that hold so much that an error about one says nothing of the others in it.
+_WIDE = frozenset({"", "metadata", "spec", "spec.template", "spec.template.spec", "spec.jobTemplate.spec.template.spec"})
+
+
+def settled(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings without those that another one tells better."""
+    broken = {one.refs[0] for one in findings if one.rule in GENERAL}
+    if not broken:
+        return list(findings)
+    by_ref: dict[Ref, list[Finding]] = {}
+    for one in findings:
+        if one.refs and one.refs[0] in broken and one.at:
+            by_ref.setdefault(one.refs[0], []).append(one)
+    gone = {id(one) for ones in by_ref.values() for one in _told_better(ones)}
+    return [one for one in findings if id(one) not in gone]
+
+
+def _told_better(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Those of one object that are not to be told."""
+    general = [one for one in findings if one.rule in GENERAL]
+    others = [one for one in findings if one.rule not in GENERAL]
+    for one in general:
+        if one.rule == NAMES:
+            yield from _of_name(one, others, general)
+        elif one.rule == TYPES:
+            yield from _of_type(one, others)
+        elif any(_says_it(other, one) for other in others):
+            yield one
+
+
+def _of_name(one: Finding, others: Iterable[Finding], general: Iterable[Finding]) -> Iterator[Finding]:
+    """A name that is meant to be another: what that one lacks is no mistake of its own."""
+    instead, parent = str(one.details.get("instead", "")), _parent(one.at)
+    for other in others:
+        if not instead and other.severity == "error" and other.at == parent not in _WIDE:
+            yield one
+        elif instead and (
+            _within(other.at, instead) or (other.severity == "error" and other.at == _parent(instead) not in _WIDE)
+        ):
+            yield other
+    yield from (other for other in general if instead and other.rule in VALUES and _within(other.at, instead))
+
+
+def _of_type(one: Finding, others: Iterable[Finding]) -> Iterator[Finding]:
+    here = [other for other in others if _within(other.at, one.at)]
+    if any(other.rule in ABOUT_TYPES for other in here):
+        yield one
+    yield from (other for other in here if other.rule not in ABOUT_TYPES)
+
+
+def _says_it(other: Finding, one: Finding) -> bool:
+    """Whether a rule of its own says what Kubernetes says of a field: there, in it, or of what it is in."""
+    if other.severity != "error":
+        return False
+    if _within(other.at, one.at) or other.at == _parent(one.at) not in _WIDE:
+        return True
+    return other.rule in ELSEWHERE and ELSEWHERE[other.rule].match(one.at) is not None
+
+
+def _within(path: str, outer: str) -> bool:
+    return path.startswith(outer) and path[len(outer) : len(outer) + 1] in ("", ".", "[")
+
+
+def _parent(path: str) -> str:
+    cut = max(path.rfind("."), path.rfind("["))
+    return path[:cut] if cut > 0 else ""
