@@ -133,7 +133,7 @@ def test_the_certificates_of_istios_gateway_lie_beside_it_under_names_of_the_app
     ]
     assert credentials == [None, certificate["spec"]["secretName"]]
     expiry = next(rule for rule in alerts(world, "c") if rule["alert"] == "CertificateExpires")["expr"]
-    assert 'name="shop-production-a-tls",namespace="istio-system"' in expiry
+    assert 'namespace="istio-system",name="shop-production-a-tls"' in expiry
     theirs = of(services, rest=platform % ", gateway: edge/public")
     assert theirs.names("Certificate") == []
     assert "CertificateExpires" not in [rule["alert"] for rule in alerts(theirs, "a")], "whoever owns the Gateway sees to it"

@@ -32,6 +32,9 @@ BURN_RATES = (
 STEP = int(INTERVAL.removesuffix("s"))
 #: Failures that a window must have room for before its share is believed.
 FEW = 3
+#: How what to do begins, in alerts whose series say where they are; those of an operator may say where it is itself.
+KUBECTL = "kubectl -n {{ $labels.namespace }}"
+KUBECTL_EXPORTED = "kubectl -n {{ or $labels.exported_namespace $labels.namespace }}"
 
 
 def service_rules(scope: Scope, name: str) -> Obj | None:
@@ -115,7 +118,6 @@ def bucket(seconds: float) -> str:
 
 def _objectives(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
     metrics, slo, at = service.metrics or Metrics(), service.slo, target(scope, name)
-    kubectl = f"kubectl -n {scope.app.namespace}"
     counter = metrics.requests or "http_requests_total"
     if slo is None:
         share = f"service:requests_failed:rate5m{{{at}}} / service:requests:rate5m{{{at}}} > 0.05"
@@ -127,7 +129,7 @@ def _objectives(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             "critical",
             f"{name} fails requests",
             f"{{{{ $value | humanizePercentage }}}} of the requests to {name} failed with 5xx over five minutes.",
-            f"{kubectl} logs -l {_chosen(name)} --since=10m; was there a release?",
+            f"{KUBECTL} logs -l {_chosen(name)} --since=10m; was there a release?",
         )
     else:
         kept = slo.availability or 99.9
@@ -165,7 +167,7 @@ def _objectives(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "critical",
         f"Prometheus reaches no pod of {name}",
         f"{{{{ $value }}}} service without a target that is up: {name} is down, or its metrics are out of reach.",
-        f"{kubectl} get pods,endpointslices,networkpolicies -l app.kubernetes.io/name={name}",
+        f"kubectl -n {scope.app.namespace} get pods,endpointslices,networkpolicies -l app.kubernetes.io/name={name}",
     )
 
 
@@ -188,7 +190,7 @@ def _burn(scope: Scope, name: str, what: str, bad: str, every: str, kept: float,
             f"{name} uses up its {what.lower()} budget{f' {number(factor)} times too fast' if factor > 1 else ''}",
             f"{{{{ $value | humanizePercentage }}}} of the requests to {name} {words}, over {long}; "
             f"{number(round(100 - kept, 6))}% over 30 days were promised.",
-            f"kubectl -n {scope.app.namespace} logs -l {_chosen(name)} --since={hours}h; was there a release?",
+            f"{KUBECTL} logs -l {_chosen(name)} --since={hours}h; was there a release?",
             window=long,
         )
 
@@ -201,8 +203,7 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
     # one dash between the hashes: the pods of `api-gateway`, and of the jobs of `api`, are none of those of `api`
     pods = f'{namespace},pod=~"{name}-[a-z0-9]+-[a-z0-9]+"'
     main = f'{pods},container="{name}"'
-    kubectl = f"kubectl -n {scope.app.namespace}"
-    describe = f"{kubectl} describe pod {{{{ $labels.pod }}}}"
+    describe = f"{KUBECTL} describe pod {{{{ $labels.pod }}}}"
     reasons = "CrashLoopBackOff|ImagePullBackOff|ErrImagePull|InvalidImageName|CreateContainerConfigError|CreateContainerError"
     yield _alert(
         "PodsCannotStart",
@@ -211,7 +212,7 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "critical",
         f"a pod of {name} does not start",
         "{{ $labels.pod }} waits with {{ $labels.reason }} ({{ $value }} container).",
-        f"{kubectl} logs {{{{ $labels.pod }}}} --previous; {describe}",
+        f"{KUBECTL} logs {{{{ $labels.pod }}}} --previous; {describe}",
     )
     restarts = f"increase(kube_pod_container_status_restarts_total{{{main}}}"
     yield _alert(
@@ -221,7 +222,7 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "warning",
         f"a pod of {name} starts again and again",
         "{{ $labels.pod }} was started {{ $value | humanize }} times in an hour.",
-        f"{kubectl} logs {{{{ $labels.pod }}}} --previous",
+        f"{KUBECTL} logs {{{{ $labels.pod }}}} --previous",
     )
     killed = f'kube_pod_container_status_last_terminated_reason{{{main},reason="OOMKilled"}}'
     yield _alert(
@@ -245,7 +246,7 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "warning",
         f"{name} is near its memory limit",
         "{{ $labels.pod }} uses {{ $value | humanizePercentage }} of its memory limit.",
-        f"{kubectl} top pod --containers; at 100% it is killed",
+        f"{KUBECTL} top pod --containers; at 100% it is killed",
     )
     if scope.app.profile(name).limits.cpu:
         summed = "sum by (namespace, pod, container)"
@@ -266,32 +267,32 @@ def _pods(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
         "warning",
         f"no node takes a pod of {name}",
         f"{{{{ $value }}}} pods of {name} find no node.",
-        f"{kubectl} get events --field-selector reason=FailedScheduling",
+        f"{KUBECTL} get events --field-selector reason=FailedScheduling",
     )
-    yield _stuck(scope, name, service, kubectl)
+    yield _stuck(scope, name, service)
     if service.scale and (service.scale.max or 1) > (service.scale.min or 1):
-        yield from _scaling(scope, name, kubectl)
+        yield from _scaling(scope, name)
 
 
-def _stuck(scope: Scope, name: str, service: Service, kubectl: str) -> Obj:
+def _stuck(scope: Scope, name: str, service: Service) -> Obj:
     """A release that does not get on. Argo's own series may carry our namespace as `exported_namespace`."""
     namespace = f'namespace="{scope.app.namespace}"'
     if service.canary and scope.app.platform.rollouts == "argo-rollouts":
         kind, phase = "rollout", f'name="{name}",phase=~"Degraded|Error|InvalidSpec|Timeout"'
-        expr = f"rollout_info{{{phase},{namespace}}} == 1\nor rollout_info{{{phase},exported_{namespace}}} == 1"
-        look = f"{kubectl} describe rollout {name}; {kubectl} get analysisruns"
+        expr = f"rollout_info{{{namespace},{phase}}} == 1\nor rollout_info{{exported_{namespace},{phase}}} == 1"
+        look = f"{KUBECTL_EXPORTED} describe rollout {name}; {KUBECTL_EXPORTED} get analysisruns"
     else:
         kind, at = "deployment", f'{namespace},deployment="{name}"'
         expr = f'kube_deployment_status_condition{{{at},condition="Progressing",status="false"}} == 1'
         expr += f"\nor kube_deployment_status_replicas_available{{{at}}} < kube_deployment_spec_replicas{{{at}}}"
-        look = f"{kubectl} rollout status deploy/{name}; {kubectl} get pods -l app.kubernetes.io/name={name}"
+        look = f"{KUBECTL} rollout status deploy/{name}; {KUBECTL} get pods -l app.kubernetes.io/name={name}"
     summary = f"the {kind} of {name} is stuck"
     return _alert(
         "RolloutStuck", expr, "15m", "critical", summary, f"{summary}: its state is {{{{ $value }}}} since 15 minutes.", look
     )
 
 
-def _scaling(scope: Scope, name: str, kubectl: str) -> Iterator[Obj]:
+def _scaling(scope: Scope, name: str) -> Iterator[Obj]:
     at = f'namespace="{scope.app.namespace}",horizontalpodautoscaler="{name}"'  # KEDA's HPA has that name, too
     status, spec = "kube_horizontalpodautoscaler_status", "kube_horizontalpodautoscaler_spec"
     yield _alert(
@@ -310,12 +311,12 @@ def _scaling(scope: Scope, name: str, kubectl: str) -> Iterator[Obj]:
         "warning",
         f"the autoscaler of {name} sees nothing",
         "its metrics cannot be read ({{ $value }} autoscaler).",
-        f"{kubectl} describe hpa {name}",
+        f"{KUBECTL} describe hpa {name}",
     )
 
 
 def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
-    namespace, kubectl = f'namespace="{scope.app.namespace}"', f"kubectl -n {scope.app.namespace}"
+    namespace = f'namespace="{scope.app.namespace}"'
     jobs = [rf"{name}-migrate-[0-9a-f]+"] if service.migrate else []
     jobs += [rf"{name}-{title}-[0-9]+" for title in service.jobs or {}]
     if jobs:
@@ -326,7 +327,7 @@ def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             "warning",
             f"a job of {name} failed",
             "{{ $labels.job_name }} failed and is not tried again ({{ $value }} job).",
-            f"{kubectl} logs job/{{{{ $labels.job_name }}}}",
+            f"{KUBECTL} logs job/{{{{ $labels.job_name }}}}",
         )
     for title in service.jobs or {}:
         yield _alert(
@@ -336,12 +337,13 @@ def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             "warning",
             f"{name}-{title} was not started",
             f"{name}-{title} was due {{{{ $value | humanizeDuration }}}} ago.",
-            f"{kubectl} describe cronjob {name}-{title}",
+            f"{KUBECTL} describe cronjob {name}-{title}",
         )
     if certificate := gateway.certificate_of(scope, name):
         where, title = certificate
-        namespace, kubectl = f'namespace="{where}"', f"kubectl -n {where}"
-        left = f'certmanager_certificate_expiration_timestamp_seconds{{name="{title}",%s{namespace}}} - time() < 14 * 86400'
+        left = (
+            f'certmanager_certificate_expiration_timestamp_seconds{{%snamespace="{where}",name="{title}"}} - time() < 14 * 86400'
+        )
         yield _alert(
             "CertificateExpires",
             f"{left % ''}\nor {left % 'exported_'}",
@@ -349,12 +351,12 @@ def _jobs(scope: Scope, name: str, service: Service) -> Iterator[Obj]:
             "warning",
             f"the certificate of {name} runs out",
             f"{title} is good for another {{{{ $value | humanizeDuration }}}}, and was not renewed.",
-            f"{kubectl} describe certificate {title}",
+            f"{KUBECTL_EXPORTED} describe certificate {title}",
         )
 
 
 def _store(scope: Scope, name: str, keeps: bool) -> Iterator[Obj]:
-    namespace, kubectl = f'namespace="{scope.app.namespace}"', f"kubectl -n {scope.app.namespace}"
+    namespace = f'namespace="{scope.app.namespace}"'
     pods = f'{namespace},pod=~"{name}-[0-9]+"'
     yield _alert(
         "StoreDown",
@@ -363,7 +365,7 @@ def _store(scope: Scope, name: str, keeps: bool) -> Iterator[Obj]:
         "critical",
         f"{name} does not answer",
         f"{{{{ $value }}}} is what is left of {name}: no pod of it is ready.",
-        f"{kubectl} describe pod -l app.kubernetes.io/name={name}",
+        f"{KUBECTL} describe pod -l app.kubernetes.io/name={name}",
     )
     yield _alert(
         "StoreRestarts",
@@ -372,7 +374,7 @@ def _store(scope: Scope, name: str, keeps: bool) -> Iterator[Obj]:
         "warning",
         f"{name} starts again and again",
         "{{ $labels.pod }} was started {{ $value | humanize }} times in an hour.",
-        f"{kubectl} logs {{{{ $labels.pod }}}} --previous",
+        f"{KUBECTL} logs {{{{ $labels.pod }}}} --previous",
     )
     if not keeps:
         return

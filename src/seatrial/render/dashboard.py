@@ -1,7 +1,8 @@
-"""A dashboard for Grafana, as a ConfigMap that its sidecar finds by a label: requests, saturation, pods, releases, stores.
+"""Dashboards for Grafana, in a ConfigMap that its sidecar finds by a label: requests, saturation, pods, releases; and stores.
 
-One for the whole app, whatever its size: its panels ask for the series that `alerts` records, which have the same names for
-every service, and a variable chooses among services.
+One for all services, however many: its panels ask for the series that `alerts` records, which have the same names for every
+service, and a variable chooses among services.  One for the stores, where some run here.  The namespace is a constant of each,
+so that the dashboards of two environments differ in nothing else but their title.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from seatrial.world.objects import Obj
 
 #: The label that Grafana's sidecar looks for.
 LABEL = {"grafana_dashboard": "1"}
+#: The longest identifier that Grafana takes.
+UID = 40
+#: How long a line may be, where it can be shorter.
+WIDTH = 120
+#: The matcher of the namespace.
+NAMESPACE = 'namespace="$namespace"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 #: A panel: title, unit, and its queries with their legends. `@NS@` is the matcher of the namespace.
@@ -94,7 +101,8 @@ STORES: tuple[Panel, ...] = (
             ),
         ),
     ),
-    ("Stores, memory", "bytes", (('sum by (pod) (container_memory_working_set_bytes{@NS@,container=~"@STORES@"})', "{{pod}}"),)),
+    ("CPU", "short", (("sum by (pod) (rate(container_cpu_usage_seconds_total{@STORE@}[5m]))", "{{pod}}"),)),
+    ("Memory", "bytes", (("sum by (pod) (container_memory_working_set_bytes{@STORE@})", "{{pod}}"),)),
 )
 JVM: tuple[Panel, ...] = (
     ("Heap", "bytes", (('sum by (pod) (jvm_memory_used_bytes{@NS@,job=~"@JVM@",area="heap"})', "{{pod}}"),)),
@@ -111,43 +119,55 @@ def dashboard(scope: Scope) -> Obj | None:
     if not platform.dashboards or platform.monitoring != "prometheus-operator":
         return None
     metadata = {"name": f"{app.name}-dashboard", "namespace": app.namespace, "labels": scope.common() | LABEL}
-    text = json.dumps(model(scope), indent=1, ensure_ascii=False) + "\n"
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {f"{app.name}.json": text}}
+    texts = {f"{app.name}.json": services(scope)}
+    if any(not store.host for store in app.stores.values()):
+        texts[f"{app.name}-stores.json"] = stores(scope)
+    data = {name: _text(model, "") + "\n" for name, model in texts.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def model(scope: Scope) -> dict[str, Any]:
-    """The dashboard in Grafana's own form."""
+def services(scope: Scope) -> dict[str, Any]:
+    """The dashboard of all services, in Grafana's own form."""
+    names = {"query": ",".join(scope.app.services), "includeAll": True, "multi": True}
+    chosen = {"name": "service", "type": "custom", **names, "current": {"text": "All", "value": "$__all"}}
+    jvm = [name for name, service in scope.app.services.items() if service.runtime == "jvm" and service.metrics]
+    rows = [*ROWS, *((("JVM", JVM),) if jvm else ())]
+    return _model(scope, "overview", [chosen], _panels(rows, {"@JVM@": "|".join(jvm)}))
+
+
+def stores(scope: Scope) -> dict[str, Any]:
+    """The dashboard of all stores. One that runs elsewhere has no pod here, and shows nothing."""
+    pods = f'@NS@,pod=~"({"|".join(scope.app.stores)})-[0-9]+",container!=""'
+    return _model(scope, "stores", [], _panels([("Stores", STORES)], {"@STORE@": pods}))
+
+
+def _model(scope: Scope, title: str, variables: Sequence[dict[str, Any]], panels: Sequence[dict[str, Any]]) -> dict[str, Any]:
     app = scope.app
-    jvm = [name for name, service in app.services.items() if service.runtime == "jvm" and service.metrics]
-    stores = [name for name, store in app.stores.items() if not store.host]
-    rows = [*ROWS, *((("Stores", STORES),) if stores else ()), *((("JVM", JVM),) if jvm else ())]
-    words = {"@NS@": f'namespace="{app.namespace}"', "@JVM@": "|".join(jvm), "@STORES@": "|".join(stores)}
+    uid = f"{app.name}_{app.environment}_{title}"
+    namespace = {"name": "namespace", "type": "constant", "query": app.namespace}
     return {
-        "uid": hashlib.sha256(f"{app.name}/{app.environment}".encode()).hexdigest()[:16],
-        "title": f"{app.name} ({app.environment})",
+        "uid": uid if len(uid) <= UID else hashlib.sha256(uid.encode()).hexdigest()[:16],
+        "title": f"{app.name} / {app.environment} / {title}",
         "tags": ["seatrial", app.name],
         "timezone": "utc",
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
-        "templating": {"list": _variables(list(app.services))},
-        "panels": _panels(rows, words),
+        "templating": {"list": [namespace, {"name": "datasource", "type": "datasource", "query": "prometheus"}, *variables]},
+        "panels": panels,
     }
 
 
-def _variables(services: Sequence[str]) -> list[dict[str, Any]]:
-    everything = {"text": "All", "value": "$__all"}
-    return [
-        {"name": "datasource", "type": "datasource", "query": "prometheus"},
-        {
-            "name": "service",
-            "type": "custom",
-            "query": ",".join(services),
-            "includeAll": True,
-            "multi": True,
-            "current": everything,
-        },
-    ]
+def _text(value: Any, indent: str) -> str:
+    """JSON as people would write it: what is short stands on one line."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= WIDTH or not isinstance(value, (dict, list)):
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        parts = [f"{inner}{json.dumps(key)}: {_text(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _text(item, inner) for item in value) + f"\n{indent}]"
 
 
 def _panels(rows: Sequence[tuple[str, Sequence[Panel]]], words: dict[str, str]) -> list[dict[str, Any]]:
@@ -168,7 +188,7 @@ def _panel(number: int, panel: Panel, place: dict[str, int], words: dict[str, st
     title, unit, queries = panel
     targets = []
     for letter, (query, legend) in zip("ABCDEF", queries, strict=False):
-        for word, meant in words.items():
+        for word, meant in (*words.items(), ("@NS@", NAMESPACE)):
             query = query.replace(word, meant)
         targets.append({"refId": letter, "expr": query, "legendFormat": legend})
     return {

@@ -21,7 +21,7 @@ def rules(scope: Scope, name: str) -> Iterator[tuple[str, str, str, str, str, st
     """Title, query, how long it must hold, severity, summary, description and what to do of each alert."""
     store, namespace = scope.app.stores[name], scope.app.namespace
     at = f'namespace="{namespace}",pod=~"{name}-[0-9]+"'
-    status = f"kubectl cnpg -n {namespace} status {name}"
+    status = f"kubectl cnpg -n {{{{ $labels.namespace }}}} status {name}"
     count = cloudnative.instances(store)
     if count > 1:
         yield (
@@ -54,7 +54,7 @@ def rules(scope: Scope, name: str) -> Iterator[tuple[str, str, str, str, str, st
         f"time() - max by (namespace) (cnpg_collector_last_available_backup_timestamp{{{at}}}) > {BACKUP_HOURS} * 3600",
         *("1h", "critical", f"{name} has no backup of today"),
         f"the last backup of {name} is {{{{ $value | humanizeDuration }}}} old.",
-        f"kubectl -n {namespace} get backups,scheduledbackups",
+        "kubectl -n {{ $labels.namespace }} get backups,scheduledbackups",
     )
     yield (
         "WalNotArchived",

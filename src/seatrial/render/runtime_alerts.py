@@ -18,9 +18,12 @@ def alerts(scope: Scope, name: str, service: Service) -> list[Obj]:
     """The alerts of a service on a JVM that shows metrics."""
     if service.runtime != "jvm" or not service.metrics:
         return []
-    at, logs = target(scope, name), f"kubectl -n {scope.app.namespace} logs {{{{ $labels.pod }}}} --since=15m"
+    at, logs = target(scope, name), "kubectl -n {{ $labels.namespace }} logs {{ $labels.pod }} --since=15m"
     heap = f'{at},area="heap"'
-    used, most = f"sum by (pod) (jvm_memory_used_bytes{{{heap}}})", f"sum by (pod) (jvm_memory_max_bytes{{{heap}}} > 0)"
+    used, most = (
+        f"sum by (namespace, pod) (jvm_memory_used_bytes{{{heap}}})",
+        f"sum by (namespace, pod) (jvm_memory_max_bytes{{{heap}}} > 0)",
+    )
     found = (
         (
             "HeapNearLimit",
@@ -31,14 +34,14 @@ def alerts(scope: Scope, name: str, service: Service) -> list[Obj]:
         ),
         (
             "CollectorBusy",
-            f"sum by (pod) (rate(jvm_gc_pause_seconds_sum{{{at}}}[5m])) > {COLLECTING}",
+            f"sum by (namespace, pod) (rate(jvm_gc_pause_seconds_sum{{{at}}}[5m])) > {COLLECTING}",
             f"{name} stands still to collect garbage",
             "{{ $labels.pod }} stood still for {{ $value | humanizePercentage }} of the time.",
             f"give {name} a larger `size`: its heap follows",
         ),
         (
             "ConnectionsAwaited",
-            f"sum by (pod) (hikaricp_connections_pending{{{at}}}) > 0",
+            f"sum by (namespace, pod) (hikaricp_connections_pending{{{at}}}) > 0",
             f"requests to {name} wait for a connection to the database",
             "{{ $value }} threads of {{ $labels.pod }} wait for a connection.",
             f"slow queries, or a pool too small for the requests: {logs}",

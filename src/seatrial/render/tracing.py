@@ -116,9 +116,9 @@ def variables(scope: Scope, name: str, service: ServiceKeys) -> list[Obj]:
     about = {
         "service.namespace": app.name,
         "service.version": f"$({VERSION})",
-        "deployment.environment.name": app.environment,
-        "k8s.namespace.name": app.namespace,
+        "k8s.namespace.name": "$(POD_NAMESPACE)",
         "k8s.pod.name": "$(POD_NAME)",
+        "deployment.environment.name": app.environment,
     }
     plain = {
         VERSION: version_of(scope.image(name, service)),
@@ -134,7 +134,8 @@ def variables(scope: Scope, name: str, service: ServiceKeys) -> list[Obj]:
         "OTEL_TRACES_SAMPLER_ARG": SAMPLED,
     }
     given = (service.config or {}).keys() | set(service.secrets or ())
-    pod: list[Obj] = [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    fields = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    pod: list[Obj] = [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in fields.items()]
     return [entry for entry in [*pod, *({"name": k, "value": v} for k, v in plain.items())] if entry["name"] not in given]
 
 

@@ -23,19 +23,25 @@ Step = str | int
 
 @dataclass(slots=True)
 class Patch:
-    """`merge` is a strategic merge patch without the object's name, `operations` a JSON patch to be applied before it."""
+    """`merge` is a strategic merge patch without the object's name, `operations` a JSON patch to be applied before it; `becomes`
+    is the kind and apiVersion that the object has after both, if they are others.
+    """
 
     merge: Obj = field(default_factory=dict)
     operations: list[Obj] = field(default_factory=list)
+    becomes: Obj = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.merge or self.operations)
+        return bool(self.merge or self.operations or self.becomes)
 
 
 def difference(base: Obj, other: Obj) -> Patch:
     """The patch that makes `other` of `base`. Neither holds a null."""
     patch = Patch()
-    patch.merge = _map(base, other, (), group_of(base) in BUILT_IN, patch.operations)
+    keyed, typed = group_of(base) in BUILT_IN, {"apiVersion": "", "kind": ""}
+    patch.merge = _map({**base, **typed}, {**other, **typed}, (), keyed, patch.operations)
+    if base["kind"] != other["kind"]:
+        patch.becomes = {"apiVersion": other["apiVersion"], "kind": other["kind"]}
     return patch
 
 

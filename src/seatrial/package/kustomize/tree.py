@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from seatrial.package.emit import document
 from seatrial.package.files import FileTree
 from seatrial.package.kustomize import common
-from seatrial.package.kustomize.patch import Patch, difference
+from seatrial.package.kustomize.facts import Replacements, take_facts
+from seatrial.package.kustomize.keys import indexed
+from seatrial.package.kustomize.patch import Patch
+from seatrial.package.kustomize.readme import about, readme
+from seatrial.package.kustomize.spread import Folder, spread
 from seatrial.package.paths import Key, paths
-from seatrial.world.objects import Obj, clone, group_of, labels_of, name_of
+from seatrial.world.objects import Obj, group_of, labels_of, name_of, namespace_of
 
-_CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
+#: The most lines of operations that stand in a kustomization rather than in a file of their own.
+FEW = 6
+BUILTIN = {"apiVersion": "builtin"}
 _VERSIONS = {"Kustomization": "kustomize.config.k8s.io/v1beta1", "Component": "kustomize.config.k8s.io/v1alpha1"}
-
-
-@dataclass(slots=True)
-class _Folder:
-    """What a kustomization of several environments, or of one, holds."""
-
-    resources: dict[Key, Obj] = field(default_factory=dict)
-    patches: dict[Key, tuple[Obj, Patch]] = field(default_factory=dict)  # with the object they are laid over
 
 
 def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
@@ -30,147 +26,85 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
 
     Secrets with values are in `overlays/ENV/secrets`, which a `.gitignore` keeps out of version control; no other file has one.
     """
-    indexed = {environment: {_key(obj): clone(obj) for obj in world} for environment, world in worlds.items()}
-    taken = {environment: _take_namespace(world) for environment, world in indexed.items()}
-    namespaces = {environment: namespace for environment, (namespace, _) in taken.items()}
-    shared = {"labels": common.take_labels(indexed)}
-    version = common.take_version(indexed)
-    shared["images"] = common.take_images(indexed)
-    every = tuple(worlds)
-    folders = _distributed(indexed, every, shared["images"])
-    names = paths({key: obj for world in indexed.values() for key, obj in world.items()})
+    every, known = tuple(worlds), indexed(worlds)
+    namespaces = {environment: _namespace(world) for environment, world in known.items()}
+    last = _last(take_facts(known, namespaces), every)
+    elsewhere = [_take_namespace(world, namespaces[environment]) for environment, world in known.items()]
+    if any(elsewhere):
+        last.setdefault(every, {})["elsewhere"] = _elsewhere(dict.fromkeys(name for names in elsewhere for name in names))
+    shared = {"labels": common.take_labels(known)}
+    version = common.take_version(known)
+    shared["images"] = common.take_images(known)
+    folders = spread(known, shared["images"])
+    names = paths({key: obj for world in reversed(known.values()) for key, obj in world.items()})
     files: FileTree = {}
-    for environments in sorted(folders, key=lambda found: (-len(found), [every.index(one) for one in found])):
-        if len(environments) > 1 or environments == every:
-            where = "base" if environments == every else f"components/{'-'.join(environments)}"
-            files |= _files(where, folders[environments], names, {})
+    shares = sorted(
+        (own for own in folders if len(own) > 1 and own != every), key=lambda own: (-len(own), [every.index(e) for e in own])
+    )
+    for own in (every, *shares):
+        files |= _files(_where("base" if own == every else "components", own, every), folders.get(own, Folder()), names, {})
     where = "components/common"
     files[f"{where}/kustomization.yaml"] = _kustomization("Component", {**shared, "patches": _inline(version)}, where)
-    components = [own for own in folders if len(own) > 1 and own != every]
+    for own, made in last.items():
+        where = _where("transformers", own, every)
+        files[f"{where}/kustomization.yaml"] = _kustomization(
+            "Kustomization", {"resources": [f"{one}.yaml" for one in made]}, where
+        )
+        files |= {f"{where}/{title}.yaml": text for title, text in made.items()}
     for environment in every:
-        mine = sorted((own for own in components if environment in own), key=lambda own: -len(own))
-        head, into = _into(*taken[environment], f"overlays/{environment}")
-        head["resources"] = ["../../base"] if every in folders and len(every) > 1 else []
-        head["components"] = [*(f"../../components/{'-'.join(own)}" for own in mine), "../../components/common"]
-        own = folders.get((environment,), _Folder()) if len(every) > 1 else _Folder()
-        if len(every) == 1:
-            head["resources"] = ["../../base"]
-        files |= _files(f"overlays/{environment}", own, names, head) | into
-    return {"README.md": _readme(files, every, namespaces), **files}
+        head: Obj = {"namespace": namespaces[environment], "resources": ["../../base"]}
+        taken = [_where("components", own, every) for own in shares if environment in own]
+        head["components"] = [f"../../{one}" for one in (*taken, "components/common")]
+        head["transformers"] = [f"../../{_where('transformers', own, every)}" for own in last if environment in own]
+        mine = folders.get((environment,), Folder()) if len(every) > 1 else Folder()
+        files |= _files(f"overlays/{environment}", mine, names, head)
+    return {"README.md": readme(files, namespaces), **files}
 
 
-def _readme(files: FileTree, environments: Sequence[str], namespaces: Mapping[str, str]) -> str:
-    """What lies where, and how it is applied."""
-    lines = ["# The Kustomize tree", ""]
-    lines += [
-        "Made by `seatrial render -o kustomize` from the app file. Change that and render again; what is changed here is lost."
-    ]
-    lines += [""]
-    for environment in environments:
-        where = f"   # into {namespaces[environment]}" if namespaces[environment] else ""
-        lines.append(f"    kubectl apply -k overlays/{environment}{where}")
-    lines += ["", "| folder | what is in it |", "|---|---|"]
-    folders = dict.fromkeys(path.rsplit("/kustomization.yaml")[0] for path in files if path.endswith("/kustomization.yaml"))
-    lines += [f"| `{folder}` | {_about(folder)} |" for folder in sorted(folders)]
-    lines += [
-        "",
-        "A patch is a strategic merge; where the order of a list matters it is a JSON patch. Nothing is said in two places.",
-    ]
-    if any("/secrets/" in path for path in files):
-        lines += ["Secrets that can be read are in `overlays/ENV/secrets`, which `.gitignore` keeps out of version control."]
-    return "\n".join(lines) + "\n"
+def _where(what: str, own: Sequence[str], every: Sequence[str]) -> str:
+    """The folder of what several environments have; what all have stands at the top."""
+    return what if tuple(own) == every else f"{what}/{'-'.join(own)}"
 
 
-def _about(folder: str) -> str:
-    """What a kustomization is for."""
-    kind, _, name = folder.partition("/")
-    if kind == "base":
-        return "What every environment has, each object in the form from which the others differ least."
-    if kind == "overlays":
-        return f"What {name} alone has, and what it changes."
-    if name == "common":
-        return "The labels, version and image tags of everything."
-    return "What the environments in its name share, and others lack."
-
-
-def _key(obj: Obj) -> Key:
-    """A migration is named after its checksum: in the tree it goes by the name before it. A namespace is its overlay's."""
-    name = name_of(obj)
-    if obj["kind"] == "Job" and labels_of(obj).get("app.kubernetes.io/component") == "migration":
-        name = _CHECKSUM.sub("", name)
-    return group_of(obj), obj["kind"], "" if obj["kind"] == "Namespace" else name
-
-
-def _take_namespace(world: Mapping[Key, Obj]) -> tuple[str, bool]:
-    """The namespace that Kustomize gives all objects, and whether some are in another and keep it; "" where all keep theirs."""
-    found = {obj["metadata"].get("namespace", "") for obj in world.values() if obj["kind"] != "Namespace"}
+def _namespace(world: Mapping[Key, Obj]) -> str:
+    """The namespace that Kustomize gives all objects but those that are in another; "" where all say their own."""
+    found = {namespace_of(obj) for obj in world.values() if obj["kind"] != "Namespace"}
     own = {name_of(obj) for obj in world.values() if obj["kind"] == "Namespace"} or found
-    if len(own) != 1 or "" in found or own - found:
-        return "", False
-    (namespace,) = own
-    for obj in world.values():
-        if obj["kind"] == "Namespace" and len(found) == 1:
+    return own.pop() if len(own) == 1 and "" not in found else ""
+
+
+def _take_namespace(world: Mapping[Key, Obj], namespace: str) -> list[str]:
+    """Take the namespace from all that are in it, and return the others that some are in."""
+    for obj in world.values() if namespace else ():
+        if obj["kind"] == "Namespace":
             obj["metadata"]["name"] = labels_of(obj).get("app.kubernetes.io/part-of", name_of(obj))
-        elif obj["metadata"].get("namespace") == namespace:
+        elif namespace_of(obj) == namespace:
             del obj["metadata"]["namespace"]
-    return namespace, len(found) > 1
+    return sorted({namespace_of(obj) for obj in world.values()} - {""}) if namespace else []
 
 
-def _into(namespace: str, others: bool, where: str) -> tuple[Obj, FileTree]:
-    """What of a kustomization puts objects into a namespace; where some are in others, only those that say none."""
-    if not namespace or not others:
-        return ({"namespace": namespace} if namespace else {}), {}
-    head = {"apiVersion": "builtin", "kind": "NamespaceTransformer", "metadata": {"name": "own", "namespace": namespace}}
-    return {"transformers": ["own-namespace.yaml"]}, {f"{where}/own-namespace.yaml": document({**head, "unsetOnly": True})}
+def _last(facts: Replacements, every: tuple[str, ...]) -> dict[tuple[str, ...], dict[str, str]]:
+    """The files of the transformers for each set of environments, the largest first."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for own in sorted(facts, key=lambda own: (-len(own), [every.index(one) for one in own])):
+        for title, (words, said) in sorted(facts[own].items()):
+            name = _where(title, own, every).replace("/", "-")
+            obj = {**BUILTIN, "kind": "ReplacementTransformer", "metadata": {"name": name}, "replacements": said}
+            found.setdefault(own, {})[title] = f"# {words}\n" + document(obj)
+    return found
 
 
-def _distributed(
-    worlds: Mapping[str, Mapping[Key, Obj]], every: tuple[str, ...], images: Sequence[Obj]
-) -> dict[tuple[str, ...], _Folder]:
-    """Each object and each patch with the environments that have it: where it is said, and said once."""
-    folders: dict[tuple[str, ...], _Folder] = {}
-    for key in dict.fromkeys(key for world in reversed(list(worlds.values())) for key in world):
-        there = {environment: worlds[environment][key] for environment in every if key in worlds[environment]}
-        if key[1] == "Secret":  # values are different everywhere, and stay apart
-            for environment, obj in there.items():
-                folders.setdefault((environment,), _Folder()).resources[key] = obj
-            continue
-        base = _nearest(there)
-        if key[1] == "Job" and base["metadata"]["name"] != key[2]:
-            base = {**base, "metadata": {**base["metadata"], "name": key[2]}}
-        folders.setdefault(tuple(there), _Folder()).resources[key] = base
-        alike: list[tuple[Patch, list[str]]] = []
-        for environment, obj in there.items():
-            patch = difference(base, obj)
-            common.with_images([patch.merge, patch.operations], images)
-            same = next((names for known, names in alike if known == patch), None)
-            if same is None:
-                alike.append((patch, [environment]))
-            else:
-                same.append(environment)
-        for patch, names in alike:
-            if patch:
-                folders.setdefault(tuple(names), _Folder()).patches[key] = base, patch
-    return folders
+def _elsewhere(namespaces: Iterable[str]) -> str:
+    """What lets objects stay where they are, which an overlay's namespace has moved: Kustomize knows where they were."""
+    found = []
+    for name in namespaces:
+        patch = _listed({"op": "replace", "path": "/metadata/namespace", "value": name})
+        head = {**BUILTIN, "kind": "PatchTransformer", "metadata": {"name": f"in-{name}"}}
+        found.append(document({**head, "target": {"namespace": name}, "patch": patch}))
+    return "# What says that it is in another namespace than its overlay's stays there.\n" + "---\n".join(found)
 
 
-def _nearest(there: Mapping[str, Obj]) -> Obj:
-    """The form from which the others differ least; among equals the last, which is production's more often than not."""
-    forms: list[Obj] = []
-    for obj in reversed(list(there.values())):
-        if obj not in forms:
-            forms.append(obj)
-    if len(forms) == 1:
-        return forms[0]
-    costs = [sum(_cost(difference(form, other)) for other in forms if other is not form) for form in forms]
-    return forms[costs.index(min(costs))]
-
-
-def _cost(patch: Patch) -> int:
-    return len(repr(patch.merge)) + len(repr(patch.operations))
-
-
-def _files(where: str, folder: _Folder, names: Mapping[Key, str], head: Obj) -> FileTree:
+def _files(where: str, folder: Folder, names: Mapping[Key, str], head: Obj) -> FileTree:
     """The files of one kustomization. `head` is what it says besides its own resources and patches."""
     files: FileTree = {}
     resources = list(head.get("resources", ()))
@@ -181,33 +115,53 @@ def _files(where: str, folder: _Folder, names: Mapping[Key, str], head: Obj) -> 
         resources.append(path)
         if key[1] == "Secret" and "sops" not in obj:
             files[f"{where}/secrets/.gitignore"] = "*\n"
-    patches: list[Obj] = []
+    stages: list[list[Obj]] = [[], [], []]
     for key, (base, patch) in folder.patches.items():
-        for path, text, entry in _patch_files(base, patch, names[key]):
-            files[f"{where}/{path}"] = text
-            patches.append(entry)
+        for stage, (path, text, entry) in _patch_files(base, patch, names[key]):
+            files |= {f"{where}/{path}": text} if path else {}
+            stages[stage].append(entry)
+    patches = [entry for stage in stages for entry in _merged(stage)]
     kind = "Component" if where.startswith("components/") else "Kustomization"
     text = _kustomization(kind, {**head, "resources": resources, "patches": patches}, where)
     return {f"{where}/kustomization.yaml": text, **files}
 
 
-def _patch_files(base: Obj, patch: Patch, name: str) -> Iterator[tuple[str, str, Obj]]:
-    """Path, text and entry of the patches of one object; operations come first."""
+def _patch_files(base: Obj, patch: Patch, name: str) -> Iterator[tuple[int, tuple[str, str, Obj]]]:
+    """Path, text and entry of the patches of one object, each with its place among the patches: operations come first, the
+    change of its kind comes last. What is short stands in the entry itself, and has no path.
+    """
     group, kind, title = group_of(base), base["kind"], name_of(base)
     target = {**({"group": group} if group else {}), "kind": kind, "name": title}
-    stem = f"patches/{name.replace('/', '-')}"
-    if patch.operations:
-        path = f"{stem}-lists.yaml" if patch.merge else f"{stem}.yaml"
-        lines = "".join(_listed(operation) for operation in patch.operations)
-        yield path, lines, {"path": path, "target": target}
+    path = f"patches/{name.replace('/', '-')}.yaml"
+    lines = "".join(_listed(operation) for operation in patch.operations)
+    if lines.count("\n") > FEW:
+        beside = path.replace(".yaml", "-lists.yaml") if patch.merge else path
+        yield 0, (beside, lines, {"path": beside, "target": target})
+    elif lines:
+        yield 0, ("", "", {"target": target, "patch": lines})
     if patch.merge:
-        named = "name" in patch.merge.get("metadata", {})
-        metadata = {"name": title, **patch.merge.get("metadata", {})}
-        head = {"apiVersion": base["apiVersion"], "kind": kind, "metadata": metadata}
-        entry: Obj = {"path": f"{stem}.yaml", "target": target}
-        if named:
-            entry["options"] = {"allowNameChange": True}
-        yield f"{stem}.yaml", document({**head, **{key: value for key, value in patch.merge.items() if key not in head}}), entry
+        about = {"name": title, **patch.merge.get("metadata", {})}
+        head = {"apiVersion": base["apiVersion"], "kind": kind, "metadata": about}
+        entry: Obj = {"path": path}
+        if about["name"] != title:
+            entry |= {"target": target, "options": {"allowNameChange": True}}
+        elif namespace_of(base):
+            entry |= {"target": target}
+        yield 1, (path, document({**head, **{one: value for one, value in patch.merge.items() if one not in head}}), entry)
+    if patch.becomes:  # a merge would leave the apiVersion as it was
+        lines = "".join(_listed({"op": "replace", "path": f"/{one}", "value": value}) for one, value in patch.becomes.items())
+        yield 2, ("", "", {"target": target, "patch": lines, "options": {"allowKindChange": True}})
+
+
+def _merged(entries: Sequence[Obj]) -> Iterator[Obj]:
+    """Patches of one kind that say the same, as one patch of several objects."""
+    alike: dict[str, list[Obj]] = {}
+    for entry in entries:
+        rest = {**entry, "target": {**entry["target"], "name": ""}} if "patch" in entry else entry
+        alike.setdefault(repr(rest), []).append(entry)
+    for same in alike.values():
+        names = [one["target"]["name"] for one in same] if len(same) > 1 else []
+        yield {**same[0], "target": {**same[0]["target"], "name": "|".join(names)}} if names else same[0]
 
 
 def _listed(operation: Obj) -> str:
@@ -224,4 +178,4 @@ _ORDER = ("namespace", "resources", "components", "patches", "labels", "images",
 
 def _kustomization(kind: str, parts: Mapping[str, object], where: str) -> str:
     head = {"apiVersion": _VERSIONS[kind], "kind": kind}
-    return f"# {_about(where)}\n" + document({**head, **{key: parts[key] for key in _ORDER if parts.get(key)}})
+    return f"# {about(where)}\n" + document({**head, **{key: parts[key] for key in _ORDER if parts.get(key)}})
