@@ -9,9 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.release.asking import asked_of
+
+from seatrial.release.examples import EXAMPLES, Side
+from seatrial.release.preflight import check
 from seatrial.release.rules import TOPICS
 from seatrial.rules import pages
 from seatrial.rules.alive.examples import NOW, Example, world_of
+from seatrial.rules.finding import Rule
 from seatrial.rules.looking import found
 from seatrial.twin.api.printers import columns_of
 from seatrial.twin.registry.resources import Resource, builtin_resources
@@ -26,7 +31,24 @@ BESIDE = ("Event",)
 
 def written() -> dict[str, str]:
     """Every page by its file's name."""
-    return pages.pages(screen, TOPICS)
+    return pages.pages(screen, TOPICS, asked)
+
+
+def asked(rule: Rule) -> str:
+    """What a release brings and a cluster has when a rule of the preflight speaks; what it says; and what is right."""
+    example = EXAMPLES.get(rule.id)
+    if example is None:
+        return ""
+    (told,) = check(asked_of(example.wrong))[1]
+    said = f"## How it reads\n\n```\n{pages.said(told)}\n```\n"
+    return "\n".join([said, _side("Wrong", example.wrong), _side("Right", example.right)])
+
+
+def _side(title: str, side: Side) -> str:
+    parts = (("", side.wanted), ("# what is there of it", side.live), ("# what else the cluster has", side.cluster))
+    text = "---\n".join(f"{head}\n{body}".lstrip() for head, body in parts if body)
+    said = f"{side.said}\n\n" if side.said else ""
+    return f"## {title}\n\n{said}```yaml\n{text.rstrip()}\n```\n"
 
 
 def screen(rule: str, example: Example) -> str:
@@ -79,12 +101,13 @@ def write(folder: Path = FOLDER, made: dict[str, str] | None = None) -> int:
     for old in _gone(folder, texts):
         old.unlink()
     for name, text in texts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return len(texts)
 
 
 def _gone(folder: Path, texts: Iterable[str]) -> list[Path]:
-    return [old for old in folder.glob("*.md") if old.name not in set(texts)]
+    return [old for old in folder.rglob("*.md") if str(old.relative_to(folder)) not in set(texts)]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every rule of a release, by the moment at which it speaks: before anything is changed, once it is up, before a return.
 
-What is found while it rolls out are the rules of what runs.  Their pages stand in docs/rules/release.md.
+What is found while it rolls out are the rules of what runs.  Their pages stand in docs/rules/release.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A page is what a person reads who has a finding before them: what it is, what it costs, how it is recognised, what to do, how it
 looks wrong and right.  What kubectl shows of an example is given by whoever writes the pages (`make rules`), and so are the
-rules of other rooms, which share one page.
+rules of a release, which are another room's, with their examples.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from seatrial.rules.looking import found
 
 #: (rule, its example) -> the commands that show what is wrong in it, with what they print.
 Screen = Callable[[str, Example], str]
-#: Rules that share a page: (title, when they speak, the rules).
+#: (rule of another room) -> an example of it, with what is said of it; "" where there is none.
+Shown = Callable[[Rule], str]
+#: Rules of another room: (title, when they speak, the rules).
 Topics = Iterable[tuple[str, str, tuple[Rule, ...]]]
-RELEASE = "release.md"
+FOLDER = "release"
 WORDS = {
     "error": "an error: it will be refused, will not work, or is a hole",
     "warning": "a warning: it works until the day it does not",
@@ -35,13 +37,19 @@ ALIVE = {
     "warning": "a warning: it may go away by itself, and may get worse",
     "note": "a note: worth knowing when something else is wrong",
 }
+RELEASE = {
+    "error": "an error: the release does not begin, or has failed",
+    "warning": "a warning: the release goes on, and may end badly",
+    "note": "a note: the release goes on",
+}
 NOTE = "<!-- made by `make rules` from the rules themselves: change them, not this page -->\n"
 
 
-def pages(screen: Screen, topics: Topics) -> dict[str, str]:
-    """Every page by its file's name: one a rule, the index (`README.md`), and that of the rules of a release."""
+def pages(screen: Screen, topics: Topics, shown: Shown) -> dict[str, str]:
+    """Every page by its path: one a rule, those of a release in a folder of their own, and the index (`README.md`)."""
     made = {f"{rule.id}.md": page(rule, entry, screen) for rule, entry in _rules()}
-    return made | {"README.md": index(topics), RELEASE: release(topics)}
+    made |= {f"{FOLDER}/{rule.id}.md": of_release(rule, title.lower(), shown) for title, _, rules in topics for rule in rules}
+    return made | {"README.md": index(topics)}
 
 
 def page(rule: Rule, entry: Check, screen: Screen) -> str:
@@ -89,31 +97,29 @@ def _recognised(rule: Rule, example: Example, screen: Screen) -> str:
     told = [one for one in found(world_of(example, example.wrong), live=True) if one.rule == rule.id]
     shown = screen(rule.id, example)
     typed = f"```console\n{shown}\n```\n\n" if shown else ""
-    return f"## How to recognise it\n\n{typed}`seatrial diagnose` says of it:\n\n```\n{_said(told[0])}\n```\n"
+    return f"## How to recognise it\n\n{typed}`seatrial diagnose` says of it:\n\n```\n{said(told[0])}\n```\n"
 
 
-def _said(finding: Finding) -> str:
+def said(finding: Finding) -> str:
+    """A finding in lines: its severity and title, its evidence."""
     lines = [f"{finding.severity}  {finding.title}"]
     for fact in finding.evidence:
         lines.append(f"    {fact.text}" + (f"  ({fact.source})" if fact.source else ""))
     return "\n".join(lines)
 
 
-def release(topics: Topics) -> str:
-    """The page that the rules of a release share."""
+def of_release(rule: Rule, when: str, shown: Shown) -> str:
+    """The page of a rule of a release."""
     parts = [
         NOTE,
-        "# The rules of a release\n",
-        "What a release finds while it rolls out are [the rules of what runs](README.md); these are found before and after.\n",
+        f"# {rule.id}\n",
+        f"**{_sentence(rule.title)}.**\n",
+        f"It is {RELEASE[rule.severity]}. Found by a release, {when}.\n",
+        f"## What it costs\n\n{rule.costs}\n",
+        f"## What to do\n\n{_sentence(rule.fix)}{'' if rule.fix.endswith('.') else '.'}\n",
+        shown(rule),
     ]
-    for title, opening, rules in topics:
-        parts.append(f"## {title}\n\n{opening}\n")
-        for rule in rules:
-            parts.append(
-                f"### {rule.id}\n\n**{_sentence(rule.title)}.** It is {WORDS[rule.severity].partition(':')[0]}.\n\n"
-                f"- What it costs: {rule.costs}\n- What to do: {rule.fix}\n"
-            )
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def index(topics: Topics) -> str:
@@ -124,7 +130,8 @@ def index(topics: Topics) -> str:
         NOTE,
         "# The rules\n",
         f"{len(total)} rules: {written} about what is written (`seatrial check`), {len(total) - written} about what runs "
-        "(`seatrial diagnose`, `seatrial release`). Each page says what the fault costs and what to do, with examples.\n",
+        f"(`seatrial diagnose`, `seatrial release`); and {sum(len(rules) for _, _, rules in topics)} of a release before and after it "
+        "rolls out. Each page says what the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
     ]
     topic = None
     for rule, entry in total:
@@ -135,7 +142,7 @@ def index(topics: Topics) -> str:
         parts.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {_cell(rule.title)} |")
     for title, opening, rules in topics:
         parts.append(f"\n## A release: {title.lower()}\n\n{opening}\n\n| rule | | |\n|---|---|---|")
-        parts += [f"| [{rule.id}]({RELEASE}#{rule.id}) | {rule.severity} | {_cell(rule.title)} |" for rule in rules]
+        parts += [f"| [{rule.id}]({FOLDER}/{rule.id}.md) | {rule.severity} | {_cell(rule.title)} |" for rule in rules]
     return "\n".join(parts) + "\n"
 
 
