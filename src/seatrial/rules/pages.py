@@ -126,12 +126,13 @@ def index(topics: Topics) -> str:
     """The list of all rules by topic, those of files first."""
     total = list(_rules())
     written = sum(1 for _, entry in total if not entry.live)
+    before = sum(len(rules) for _, _, rules in topics)
     parts = [
         NOTE,
         "# The rules\n",
         f"{len(total)} rules: {written} about what is written (`seatrial check`), {len(total) - written} about what runs "
-        f"(`seatrial diagnose`, `seatrial release`); and {sum(len(rules) for _, _, rules in topics)} of a release before and after it "
-        "rolls out. Each page says what the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
+        f"(`seatrial diagnose`, `seatrial release`); and {before} of a release before and after it rolls out. Each page says what "
+        "the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
     ]
     topic = None
     for rule, entry in total:
