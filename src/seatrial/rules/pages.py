@@ -131,8 +131,8 @@ def index(topics: Topics) -> str:
         NOTE,
         "# The rules\n",
         f"{len(total)} rules: {written} about what is written (`seatrial check`), {len(total) - written} about what runs "
-        f"(`seatrial diagnose`, `seatrial release`); and {before} of a release before and after it rolls out. Each page says what "
-        "the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
+        f"(`seatrial diagnose`, `seatrial release`); and {before} of a release before and after it rolls out. Each page says "
+        "what the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
     ]
     topic = None
     for rule, entry in total:
