@@ -20,7 +20,6 @@ from seatrial.rules.written.examples import container, manifest
 from seatrial.rules.written.telling import brief, tell
 from seatrial.rules.written.versions import NEWEST, target
 from seatrial.world.admission.causes import Cause
-from seatrial.world.admission.creating import refusals
 from seatrial.world.objects import Obj
 from seatrial.world.paths import join
 from seatrial.world.schema import Misfit, Shape, fits, misfits, normalise, shape_of
@@ -71,6 +70,8 @@ def built_in(world: World, obj: Obj) -> Iterator[Finding]:
     found = known(obj["apiVersion"], obj["kind"])
     if found is None:
         return
+    from seatrial.world.admission.creating import refusals  # a world without built-in kinds need not wait for it
+
     shape, fit = found
     if fit(obj):
         wrong = () if _is_from_a_server(obj) or not refusals(obj) else refusals(normalise(obj))

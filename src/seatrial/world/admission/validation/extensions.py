@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from seatrial.world.admission.causes import Causes, Raw, go_json
 from seatrial.world.admission.validation import names
-from seatrial.world.cel import rules
-from seatrial.world.cel.engine import CelError, UncheckedError
 from seatrial.world.objects import Obj, annotations_of
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -131,6 +129,11 @@ _REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "
 
 def _rules(schema: Obj, field: str, causes: Causes) -> None:
     """What is wrong with the rules of a schema, which are compiled for that; those that cannot be here are let through."""
+    if not schema.get("x-kubernetes-validations"):
+        return
+    from seatrial.world.cel import rules  # few schemas have some
+    from seatrial.world.cel.engine import CelError, UncheckedError
+
     for number, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
         at, text, message = f"{field}.x-kubernetes-validations[{number}]", rule.get("rule") or "", rule.get("message") or ""
         if not text.strip():
