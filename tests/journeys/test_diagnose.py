@@ -121,3 +121,5 @@ def test_a_cluster_that_does_not_answer_and_a_folder_that_is_not_there_are_told(
     gone = subprocess.run([sys.executable, "-m", "seatrial", "diagnose", "--context", "nowhere"], capture_output=True, text=True,
                           timeout=60, env=environment)  # fmt: skip
     assert gone.returncode == 2 and "nowhere" in gone.stderr
+    mistyped = diagnose(cluster, "-n", "defualt")
+    assert mistyped.returncode == 2 and "Did you mean 'default'?" in mistyped.stderr

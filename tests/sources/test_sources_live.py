@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import httpx2
+import pytest
 
+from seatrial.cluster.api import Refused
 from seatrial.cluster.client import Client
 from seatrial.sources import live
 from seatrial.world.objects import Ref
@@ -79,5 +81,11 @@ def test_a_kind_that_may_not_be_read_is_told_and_the_rest_is_read():
     loaded = asyncio.run(live(Scripted(), ["shop"]))  # type: ignore[arg-type]
     assert [ref.name for ref in loaded.world.refs()] == ["web"]
     (problem,) = loaded.problems
-    assert str(problem) == 'cluster: listing secrets in shop: secrets is forbidden: User "me"'
+    assert str(problem) == "cluster: you may not list, in shop: secrets"
     assert problem.severity == "warning"
+
+
+def test_who_may_not_even_list_pods_is_refused() -> None:
+    """Else a namespace of which nothing is seen would be a namespace that is well."""
+    with pytest.raises(Refused, match="secrets is forbidden"):
+        asyncio.run(live(Scripted(), ["other"]))  # type: ignore[arg-type]

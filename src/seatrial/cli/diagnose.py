@@ -80,6 +80,8 @@ def command(
                 _mend(loaded.world, report, None)
         else:
             report = asyncio.run(_live(namespaces, everywhere, context, kubeconfig, output, fix, yes))
+    if not report.objects and not report.unread:
+        click.echo(f"There is no Kubernetes object in {report.of}.", err=True)
     if fail_on != "never" and report.fails(fail_on):
         sys.exit(1)
     sys.exit(2 if any(problem.severity == "error" for problem in report.unread) else 0)
@@ -113,6 +115,7 @@ async def _live(
         chosen = [] if everywhere else list(namespaces) or [client.namespace]
         redactor = Redactor()
         loaded = await live(client, chosen, secret=lambda obj: redactor.add(_values(obj)))
+        _see_namespaces(loaded.world, chosen)
         await _look_around(client, loaded.world)
         said = "the cluster" if everywhere else f"namespace{'s' if len(chosen) > 1 else ''} {', '.join(chosen)}"
         report = _masked(_report(loaded, said), redactor)
@@ -124,6 +127,17 @@ async def _live(
         return report
     finally:
         await client.close()
+
+
+def _see_namespaces(world: World, chosen: Sequence[str]) -> None:
+    """Of a namespace that is not there nothing would be found, as of one that is well."""
+    from difflib import get_close_matches
+
+    there = {obj["metadata"]["name"] for obj in world.of("Namespace")}
+    for name in chosen:
+        if there and name not in there and ("", "Namespace") not in world.facts.get("refused", ()):
+            near = get_close_matches(name, there, n=1)
+            raise click.UsageError(f"the cluster has no namespace {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
 
 
 async def _look_around(client: Client, world: World) -> None:
@@ -189,10 +203,15 @@ def _show(report: Report, output: str) -> None:
 
 def _mend(world: World, report: Report, client: Client | None) -> list[tuple[Finding, dict[str, Any]]]:
     """The parts of the patches that hold on a copy of the world, told as commands."""
+    from seatrial.rules.explaining import behind
     from seatrial.rules.looking import found
     from seatrial.rules.mending import mend
 
-    mended = mend(world, report.findings, lambda tried: found(tried, live=True))
+    def find(tried: World) -> list[Finding]:
+        seen = found(tried, live=True)
+        return [*seen, *behind(tried, seen)]
+
+    mended = mend(world, report.findings, find)
     for finding in mended.done:
         click.echo(f"\n# {finding.title}", err=client is not None)
         for part in finding.patch:

@@ -53,10 +53,13 @@ async def live(
     wanted = list(_wanted(served))
     places = [(kind, space) for kind in wanted for space in ((namespaces or ("",)) if kind.namespaced else ("",))]
     answers = await asyncio.gather(*(_list(api, *place) for place in places))
+    refused = [(place, answer) for place, answer in zip(places, answers, strict=True) if isinstance(answer, Refused)]
+    _see_something(refused, namespaces)
     world = World()
     kinds = frozenset((kind.group, kind.kind) for kind in served.resources.values())
     world.facts |= {"version": served.version, "kinds": kinds}
-    problems = [answer for answer in answers if isinstance(answer, Problem)]
+    world.facts["refused"] = frozenset((kind.group, kind.kind) for (kind, _), _ in refused)
+    problems = [*_may_not(refused), *(answer for answer in answers if isinstance(answer, Problem))]
     problems += (
         Problem("cluster", 0, 0, f"{name} is not served: the server behind it does not answer") for name in served.unread
     )
@@ -79,14 +82,32 @@ def _wanted(served: Served) -> Iterable[Resource]:
             yield found
 
 
-async def _list(api: Api, kind: Resource, namespace: str) -> list[Obj] | Problem:
+def _see_something(refused: Sequence[tuple[tuple[Resource, str], Refused]], namespaces: Sequence[str]) -> None:
+    """Who may not even list pods anywhere sees nothing that a diagnosis is made of. Raises that refusal."""
+    pods = [answer for (kind, _), answer in refused if (kind.group, kind.kind) == ("", "Pod") and answer.code == 403]
+    if len(pods) >= len(namespaces or ("",)):
+        raise pods[0]
+
+
+def _may_not(refused: Sequence[tuple[tuple[Resource, str], Refused]]) -> list[Problem]:
+    """What may not be read, told once for each place; any other refusal in the cluster's words."""
+    found = [Problem("cluster", 0, 0, str(answer), "", "warning") for _, answer in refused if answer.code != 403]
+    places: dict[str, list[str]] = {}
+    for (kind, space), answer in refused:
+        if answer.code == 403:
+            places.setdefault(f"in {space}" if space else "outside of namespaces", []).append(kind.plural)
+    hint = "what they would tell is missing here; ask for `list` on those that you need"
+    told = (f"you may not list, {where}: {', '.join(plurals)}" for where, plurals in places.items())
+    return found + [Problem("cluster", 0, 0, words, hint, "warning") for words in told]
+
+
+async def _list(api: Api, kind: Resource, namespace: str) -> list[Obj] | Problem | Refused:
     try:
         # releases of Helm are Secrets too, each as large as its chart
         fields = f"type!={RELEASE}" if kind.kind == "Secret" else ""
         return await api.list(kind, namespace, fields=fields)
     except Refused as refused:
-        hint = "what it would have told is missing below; ask for `list` on it" if refused.code == 403 else ""
-        return Problem("cluster", 0, 0, str(refused), hint, "warning")
+        return refused
     except ClusterError as error:
         return Problem("cluster", 0, 0, str(error))
 

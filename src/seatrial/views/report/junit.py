@@ -31,7 +31,7 @@ def show(report: Report, _lines: Lines) -> str:
         suites[report.of] = [f"    <testcase name={_quoted('every rule')} classname={_quoted(report.of)}/>\n"]
     total = sum(map(len, suites.values()))
     text = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    text += f'<testsuites name="seatrial check" tests="{total}" failures="{failures}" errors="{errors}">\n'
+    text += f'<testsuites name="seatrial" tests="{total}" failures="{failures}" errors="{errors}">\n'
     for name, cases in suites.items():
         failed, broken = sum("<failure" in case for case in cases), sum("<error" in case for case in cases)
         text += f'  <testsuite name={_quoted(name)} tests="{len(cases)}" failures="{failed}" errors="{broken}">\n'

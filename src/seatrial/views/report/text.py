@@ -66,8 +66,8 @@ class _Pen:
         return text
 
     def unread(self, one: Problem) -> str:
-        where = f"{_safe(one.where)}: " if one.where else ""
-        return f"{self._in(f'{one.severity:<7}', one.severity)}  {where}{_safe(one.text)}\n" + self._once("fix", one.hint)
+        words = "\n         ".join(self._wrapped(f"{one.where}: {one.text}" if one.where else one.text))
+        return f"{self._in(f'{one.severity:<7}', one.severity)}  {words}\n" + self._once("fix", one.hint)
 
     def ignored(self, finding: Finding, reason: str, source: str) -> str:
         return f"{self._in('ignored', 'dim')}  {_safe(finding.title)} ({finding.rule}): {_safe(reason)} [{_safe(source)}]\n"
