@@ -153,3 +153,9 @@ def test_an_object_is_found_by_its_line_and_one_that_is_only_made_here_is_not() 
     assert place_of(listed, 5, "B", "y") == (0, 1)
     with pytest.raises(EditError, match="Deployment api is made from this file, not written in it"):
         place_of(TEXT, 2, "Deployment", "api")
+
+
+def test_new_lines_end_as_the_others_do() -> None:
+    text = "a:\r\n  b: 1  # one\r\nc: 2\r\n"
+    changed = edited(text, 0, [{"op": "add", "path": "/a/d", "value": {"e": 3}}])
+    assert changed == "a:\r\n  b: 1  # one\r\n  d:\r\n    e: 3\r\nc: 2\r\n"

@@ -230,13 +230,16 @@ def _fix(loaded: Loaded, report: Report, decisions: Decisions, dry: bool) -> boo
     return bool(made.texts)
 
 
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, of which only the line feed is one."""
+    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.rpartition("\n")[2]) else [])
+
+
 def _diff(texts: dict[str, str]) -> str:
     import difflib
 
     return "".join(
         line if line.endswith("\n") else line + "\n"
         for file, text in texts.items()
-        for line in difflib.unified_diff(
-            Path(file).read_text().splitlines(keepends=True), text.splitlines(keepends=True), f"a/{file}", f"b/{file}"
-        )
+        for line in difflib.unified_diff(_lines(Path(file).read_bytes().decode()), _lines(text), f"a/{file}", f"b/{file}")
     )

@@ -157,6 +157,6 @@ def _joint(world: World, edit: Edit, findings: Sequence[Finding]) -> Joint:
         return Joint(head, others)
     source = world.source(edit.ref, edit.path)
     below = f"the {len(others)} below" if len(others) > 1 else "the one below"
-    fix = f"{edit.words[0].upper()}{edit.words[1:]} ({source}): that mends this and {below}."
+    fix = f"{edit.words[0].upper()}{edit.words[1:]} ({source}): that mends this and {below}.\nOr mend each: {head.fix}"
     cited = any(fact.source == source for fact in head.evidence)
     return Joint(head, others, fix, None if cited else Fact(f"here: {edit.words}", source))

@@ -31,6 +31,8 @@ def edited(text: str, index: int, operations: Iterable[Operation], item: int | N
     Operations are those of JSON Patch (`add`, `replace`, `remove`, `move`). Raises EditError; the text is then to be kept as it was.
     """
     prefix = [] if item is None else ["items", str(item)]
+    if (ends := text.count("\r\n")) and ends == text.count("\n"):  # new lines end as the others do
+        return edited(text.replace("\r\n", "\n"), index, operations, item).replace("\n", "\r\n")
     for operation in operations:
         changed = _edit(text, index, operation, prefix)
         _prove(text, changed, index, operation, prefix)
