@@ -57,7 +57,7 @@ def test_an_app_file_without_mistakes_loads():
         ("calls: db", '6:12 `calls` takes a list, not the text "db"'),
         ("scale: {min: 5, max: 2}", "6:18 `min` is 5 and `max` 2: min is more than max"),
         ("scale: {max: 4, cpu: 170%}", '6:26 the text "170%" is not a percentage | between 1% and 100%, such as 70%'),
-        ("replicas: 2\nscale: {max: 4}", "6:15 `replicas` fixes the number that `scale` moves: give one of them"),
+        ("replicas: 2\nscale: {max: 4}", "6:15 `replicas` (2) fixes the number that `scale` moves: give one of them"),
         ("replicas: 0", "6:15 0 is not a number of replicas: it is between 1 and 1000"),
         ("size: mediun", "6:11 there is no size `mediun` | did you mean `medium`?"),
         ("jobs: {tidy: {schedule: '61 * * * *', run: ls}}", '6:29 "61 * * * *" is not a schedule: bad minute | minute, hour'),
@@ -99,7 +99,7 @@ def test_a_mistake_in_a_service_is_told_with_its_place(keys, told):
         ),
         ("app: shop\nservices: {web: {}}", "2:12 `services.web` has no `image` | The image;"),
         ("app: shop\nservices: {Web: {image: a/b:1}}", '2:12 "Web" is not a name'),
-        ("app: shop\nservices: {web: {image: a/b:1}}\nstores: {web: {redis: 7}}", "3:15 `web` is already a service"),
+        ("app: shop\nservices: {web: {image: a/b:1}}\nstores: {web: {redis: 7}}", "3:10 `web` is already a service"),
         ("app: shop\nservices: {web: {image: a/b:1}}\nstores: {db: {}}", "3:14 `db` does not say what it is"),
         (
             "app: shop\nservices: {web: {image: a/b:1}}\nstores: {db: {redis: 7, postgres: 16}}",
@@ -143,7 +143,7 @@ def test_a_mistake_in_the_file_is_told_with_its_place(text, told):
             "staging: {extends: prod}\n  production: {}",
             "7:22 `staging` extends `prod`, which is no environment | did you mean `production`?",
         ),
-        ("staging: {services: {wbe: {}}}", "7:29 `staging` changes `wbe`, which is no service | did you mean `web`?"),
+        ("staging: {services: {wbe: {}}}", "7:24 `staging` changes `wbe`, which is no service | did you mean `web`?"),
         ("staging: {replica: 1}", "7:13 unknown key `replica` | did you mean `replicas`?"),
         (
             "staging: {services: {web: {calls: [ap]}}}",

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 
 from seatrial.app.document import parse
-from seatrial.app.load import keys_at
 from seatrial.app.schema import schema, text
+from seatrial.app.shape import keys_at
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(ROOT.glob("examples/*/seatrial.yaml"))

@@ -35,7 +35,11 @@ ARGO = {"rollouts": "argo-rollouts", "monitoring": "prometheus-operator"}
         ({"slo": {"percentile": "99%"}, "metrics": "/m"}, {}, "no `latency` to keep to"),
         ({"scale": {"max": 4, "on": [{"prometheus": "up", "target": 1}]}}, {}, "it understands no `prometheus`"),
         ({"scale": {"max": 4, "on": [{"metric": "m"}]}}, {}, "has no `target`"),
-        ({"scale": {"max": 4, "on": [{"list": "q", "store": "x", "target": 5}]}}, {"autoscaling": "keda"}, "in no Redis"),
+        (
+            {"scale": {"max": 4, "on": [{"list": "q", "store": "x", "target": 5}]}},
+            {"autoscaling": "keda"},
+            "is no Redis of this app",
+        ),
         ({"scale": {"max": 4, "on": [{"schedule": "0 8 * * *"}]}}, {"autoscaling": "keda"}, "has no `until`"),
         ({"scale": {"max": 4, "on": [{}]}}, {}, "does not say what moves the replicas"),
         ({"metrics": {"also": [{"port": 8080}]}}, {}, "`web` shows its metrics at 8080 already"),

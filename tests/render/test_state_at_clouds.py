@@ -48,12 +48,8 @@ def test_each_custom_resource_is_as_its_schema_has_it(of, way, provider):
 
 
 def test_a_pod_that_reads_secrets_of_the_csi_driver_mounts_them_and_so_do_its_jobs(of):
-    world = of(
-        SERVICES % TRIGGERS,
-        rest=f"{STORES}\nplatform: {{autoscaling: keda, secrets: csi, {PROVIDERS['aws']}}}".replace(
-            ", backup: s3://acme/shop", ""
-        ),
-    )
+    platform = f"platform: {{autoscaling: keda, monitoring: prometheus-operator, secrets: csi, {PROVIDERS['aws']}}}"
+    world = of(SERVICES % TRIGGERS, rest=f"{STORES}\n{platform}".replace(", backup: s3://acme/shop", ""))
     for kind, name in (("Deployment", "api"), ("Job", world.names("Job")[0])):
         classes = [v["csi"]["volumeAttributes"]["secretProviderClass"] for v in world.pod(kind, name)["volumes"] if "csi" in v]
         assert classes == ["api", "db", "cache"]

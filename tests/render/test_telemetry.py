@@ -180,7 +180,7 @@ def test_where_its_operator_runs_the_pod_asks_for_the_agent(of):
     assert AGENT not in world.variables("Deployment", "api")["JAVA_TOOL_OPTIONS"]
 
 
-@pytest.mark.parametrize("key", ["tracing: false", "config: {JAVA_TOOL_OPTIONS: -Xmx300m}", "runtime: go"])
+@pytest.mark.parametrize("key", ["tracing: false", "config: {JAVA_TOOL_OPTIONS: -Xmx200m}", "runtime: go"])
 def test_what_is_not_traced_sets_its_own_options_or_is_no_jvm_has_no_agent(of, key):
     world = of(
         f"  api: {{image: a/api, port: 80, {'' if 'runtime' in key else 'runtime: jvm, '}{key}}}", rest=TRACED % "opentelemetry"

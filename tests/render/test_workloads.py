@@ -157,7 +157,7 @@ def test_a_heap_follows_the_memory_limit(of, runtime, variable, value):
 
 
 def test_what_config_says_of_a_runtime_is_left_to_it(of):
-    world = of("  a: {image: x/a, runtime: jvm, config: {JAVA_TOOL_OPTIONS: -Xmx1g}}")
+    world = of("  a: {image: x/a, runtime: jvm, config: {JAVA_TOOL_OPTIONS: -Xmx200m}}")
     assert "JAVA_TOOL_OPTIONS" not in world.variables("Deployment", "a")
 
 

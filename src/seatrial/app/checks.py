@@ -1,253 +1,176 @@
-"""Whether the parts of an app file fit together: names that must exist, and combinations that cannot work.
+"""Whether the parts of an app file fit together, in every environment as it will be.
 
-`names` reads the plain data, so that a call to nowhere is told in the same run as a misspelt key elsewhere.  `together` needs
-a sound model and looks at every environment as it will be.
+The checks are in `fitting` (services, stores and the names they share), `production` (what the platform must have for them),
+`clouds` (secrets and identities), `idle` (what nothing would read) and `collisions`.  Here they are asked, of every
+environment, as far as the file was understood; what is wrong in several environments at one place is told once, with their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from seatrial.app import clouds, fitting, idle, production
 from seatrial.app.collisions import collisions
-from seatrial.app.document import Document, Path_
-from seatrial.app.model import App, ServiceKeys, StoreKeys
-from seatrial.app.problems import did_you_mean
-from seatrial.app.production import impossible
-from seatrial.app.resolve import DEV, SIZES, ResolvedApp, environments, resolve
+from seatrial.app.document import Document, Mark, Path_
+from seatrial.app.fitting import variable as variable
+from seatrial.app.model import App
+from seatrial.app.problems import Problem
+from seatrial.app.resolve import ResolvedApp, chain, environments, resolve
+from seatrial.app.unknown import UNKNOWN, UnknownMap, known, without
+from seatrial.app.wrong import OfApp, OfService, OfStore, Wrong
 
-#: Something wrong: where, what, hint.
-Wrong = tuple[Path_, str, str]
+OF_APP: tuple[OfApp, ...] = (*fitting.OF_APP, *production.OF_APP, *clouds.OF_APP, *idle.OF_APP, collisions)
+OF_SERVICE: tuple[OfService, ...] = (*fitting.OF_SERVICE, *production.OF_SERVICE, *clouds.OF_SERVICE, *idle.OF_SERVICE)
+OF_STORE: tuple[OfStore, ...] = (*fitting.OF_STORE, *production.OF_STORE, *clouds.OF_STORE, *idle.OF_STORE)
 
-STORE_KINDS = ("postgres", "redis")
-
-
-# -- names, on plain data ------------------------------------------------------------------------------------------------
-
-
-def names(found: Document) -> None:
-    """Report every name that means nothing. The data may be of any shape."""
-    data = found.data
-    for path, message, hint in (*_doubled(data), *_calls(data), *_environments(data), *_sizes(data), *_ranges(data)):
-        found.report(found.value_at(path), message, hint)
+#: What is wrong at one place: mark, message, hint, whether it is only odd.
+_Told = tuple[Mark, str, str, bool]
 
 
-def _map(data: Any, *path: str) -> dict[str, Any]:
-    for key in path:
-        data = data.get(key) if isinstance(data, dict) else None
-    return data if isinstance(data, dict) else {}
+def together(app: App, found: Document) -> list[Problem]:
+    """Report what cannot work, in the file itself and in each environment. Returns what works and is hardly meant."""
+    told: dict[_Told, list[str]] = {}
+    for wrong in _of_file(_as_known(app, found.unknown)):
+        told.setdefault((found.value_at(wrong.path), wrong.message, wrong.hint, wrong.odd), [])
+    looked_at = [name for name in environments(app) if not _is_unknown(app, name, found.unknown)]
+    for environment in looked_at:
+        resolved = _resolved(app, environment, found.unknown)
+        for wrong in _of_environment(resolved):
+            there = told.setdefault((_mark(resolved, found, wrong.path), wrong.message, wrong.hint, wrong.odd), [])
+            there += [environment] if wrong.here and environment not in there else []
+    odd = []
+    for (mark, message, hint, is_odd), there in told.items():
+        words = f"in {_listed(there)} {message}" if there else message
+        if is_odd:
+            odd.append(Problem(found.file, mark.line, mark.column, words, hint))
+        else:
+            found.report(mark, words, hint)
+    return odd
 
 
-def _layers(data: Any, kind: str) -> Iterator[tuple[Path_, str, dict[str, Any]]]:
-    """Every map that speaks of a service (or store): its path, the name, the map."""
-    for name, part in _map(data, kind).items():
-        yield (kind, name), name, part if isinstance(part, dict) else {}
-    for environment in _map(data, "environments"):
-        for name, part in _map(data, "environments", environment, kind).items():
-            yield ("environments", environment, kind, name), name, part if isinstance(part, dict) else {}
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _doubled(data: Any) -> Iterator[Wrong]:
-    for name in _map(data, "stores").keys() & _map(data, "services").keys():
-        yield ("stores", name), f"`{name}` is already a service; a name is used once, for it becomes a host name", ""
+def _mark(app: ResolvedApp, found: Document, path: Path_) -> Mark:
+    """Where a value of an environment is written: where it came from last, or the nearest thing above it in the file."""
+    for end in range(len(path), 0, -1):
+        origin = app.origin(path[:end])
+        if origin and origin.line:
+            inside: Path_ = (*origin.layer.split("."), *path[end:])
+            return found.value_at(inside) if path[end:] and inside in found.values else Mark(origin.line, origin.column)
+    return found.value_at(path)
 
 
-def _calls(data: Any) -> Iterator[Wrong]:
-    known = [*_map(data, "services"), *_map(data, "stores")]
-    for path, caller, part in _layers(data, "services"):
-        calls = part.get("calls")
-        for index, call in enumerate(calls if isinstance(calls, list) else ()):
-            where: Path_ = (*path, "calls", index)
-            if call == caller:
-                yield where, f"`{caller}` calls itself", "a process reaches itself without the network"
-            elif isinstance(call, str) and "://" not in call and call not in known:
-                others = [name for name in known if name != caller]
-                yield where, f"`{caller}` calls `{call}`, which is no service or store", did_you_mean(call, others, "to call")
-            elif isinstance(call, dict) and set(call) & set(known):
-                name = next(iter(set(call) & set(known)))
-                yield (
-                    where,
-                    f"`{name}` is a service or store of this app and cannot be a URL as well",
-                    "give the URL another name",
-                )
+# -- asking --------------------------------------------------------------------------------------------------------------
 
 
-def _environments(data: Any) -> Iterator[Wrong]:
-    known = list(dict.fromkeys([DEV, *_map(data, "environments")]))
-    for name in _map(data, "environments"):
-        path: Path_ = ("environments", name)
-        base = _map(data, *map(str, path)).get("extends")
-        if isinstance(base, str) and base not in known:
-            hint = did_you_mean(base, [other for other in known if other != name], "environments")
-            yield (*path, "extends"), f"`{name}` extends `{base}`, which is no environment", hint
-        circle = _circle(data, name)
-        if circle:
-            yield (
-                (*path, "extends"),
-                f"environments extend one another in a circle: {' → '.join(circle)}",
-                "one of them must extend nothing",
-            )
-        for kind in ("services", "stores"):
-            for part in _map(data, *map(str, path), kind).keys() - _map(data, kind).keys():
-                hint = did_you_mean(part, list(_map(data, kind)), kind)
-                yield (*path, kind, part), f"`{name}` changes `{part}`, which is no {kind[:-1]}", hint
+def _of_file(app: App) -> Iterator[Wrong]:
+    for check in fitting.OF_FILE:
+        yield from known(check(app))
 
 
-def _circle(data: Any, start: str) -> list[str]:
-    """The circle that begins and ends at `start`, told by its first member alone."""
-    passed = [start]
-    while True:
-        base = _map(data, "environments", passed[-1]).get("extends")
-        if base == start:
-            first = min(passed, key=list(_map(data, "environments")).index)
-            return [*passed, start] if first == start else []
-        if not isinstance(base, str) or base in passed:
-            return []
-        passed.append(base)
+def _of_environment(app: ResolvedApp) -> Iterator[Wrong]:
+    for check in OF_APP:
+        yield from known(check(app))
+    for name, service in known(_items(app.services)):
+        for of_service in OF_SERVICE:
+            yield from known(of_service(app, name, service))
+    for name, store in known(_items(app.stores)):
+        for of_store in OF_STORE:
+            yield from known(of_store(app, name, store))
 
 
-def _sizes(data: Any) -> Iterator[Wrong]:
-    known = list(dict.fromkeys([*SIZES, *_map(data, "sizes")]))
-    places: list[tuple[Path_, Any]] = [(path, part) for kind in ("services", "stores") for path, _, part in _layers(data, kind)]
-    places += [(("environments", name), part) for name, part in _map(data, "environments").items()]
-    for path, part in places:
-        size = part.get("size") if isinstance(part, dict) else None
-        if isinstance(size, str) and size not in known:
-            yield (*path, "size"), f"there is no size `{size}`", did_you_mean(size, known, "sizes")
+def _items(parts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from parts.items()
 
 
-def _ranges(data: Any) -> Iterator[Wrong]:
-    for path, _, part in _layers(data, "services"):
-        low, high = _map(part, "scale").get("min"), _map(part, "scale").get("max")
-        if isinstance(low, int) and isinstance(high, int) and low > high:
-            yield (*path, "scale", "min"), f"`min` is {low} and `max` {high}: min is more than max", ""
-        if part.get("replicas") is not None and part.get("scale") is not None:
-            yield (*path, "replicas"), "`replicas` fixes the number that `scale` moves: give one of them", ""
+# -- what is known -------------------------------------------------------------------------------------------------------
 
 
-# -- combinations, on the model ------------------------------------------------------------------------------------------
+def _as_known(app: App, unknown: Iterable[Path_]) -> App:
+    for path in unknown:
+        app = app if _is_call(path) else without(app, path)
+    return app
 
 
-def together(app: App, found: Document) -> None:
-    """Report what cannot work, in the file itself and in each environment."""
-    told: set[tuple[Path_, str]] = set()
-    for path, message, hint in _in_every_environment(app):
-        told.add((path, message))
-        found.report(found.value_at(path), message, hint)
-    for environment in environments(app):
-        resolved = resolve(app, environment)
-        for path, message, hint in (*_in_one_environment(resolved), *impossible(resolved), *collisions(resolved)):
-            if (path, message) in told:
-                continue
-            told.add((path, message))
-            origin = resolved.origin(path)
-            mark = found.value_at(tuple(origin.layer.split("."))) if origin and origin.line else found.value_at(path)
-            found.report(mark, message, hint)
+def _is_call(path: Path_) -> bool:
+    """Whether a path leads to one of `calls`: one that means nothing has been taken out, and the others are known."""
+    return "calls" in path[:-1]
 
 
-def _in_every_environment(app: App) -> Iterator[Wrong]:
-    rolled = any(part.platform and part.platform.rollouts == "argo-rollouts" for part in app.environments.values())
-    for name, service in app.services.items():
-        if service.canary and not rolled and app.platform.rollouts != "argo-rollouts":
-            message = f"nothing rolls the canary of `{name}`: a Deployment knows no shares of requests"
-            yield ("services", name, "canary"), message, "add `rollouts: argo-rollouts` to the platform"
-        yield from _service(app, name, service)
-    for name, store in app.stores.items():
-        kinds = [kind for kind in STORE_KINDS if getattr(store, kind)]
-        if len(kinds) != 1:
-            said = f"is both {' and '.join(kinds)}" if kinds else "does not say what it is"
-            yield ("stores", name), f"`{name}` {said}", "such as `postgres: 16` or `redis: 7`"
-        elif store.redis and (store.database or store.user):
-            yield ("stores", name), "`database` and `user` are of a PostgreSQL; a Redis has neither", ""
+def _is_unknown(app: App, environment: str, unknown: set[Path_]) -> bool:
+    """Whether nobody knows what an environment is made of."""
+    whole: list[Path_] = [("environments",)]
+    for name in chain(app, environment):
+        whole += [("environments", name), ("environments", name, "extends")]
+    return any(path in unknown for path in (whole if environment in app.environments or ("environments",) in unknown else ()))
 
 
-def _service(app: App, name: str, service: ServiceKeys) -> Iterator[Wrong]:
-    at: Path_ = ("services", name)
-    tagged = ":" in (service.image or "").rsplit("/", 1)[-1] or "@" in (service.image or "")
-    if not tagged and not app.version:
-        yield (*at, "image"), f"the image of `{name}` has no tag, and the file no `version`", 'add `version: "1.0"` at the top'
-    elif not tagged and "+" in (app.version or ""):
-        yield ("version",), f"`{app.version}` cannot be the tag of an image: a tag has no `+`", "write `-` or `_` in its place"
-    if service.port is None:
-        for key, what in (("expose", "exposed"), ("metrics", "asked for metrics")):
-            if getattr(service, key) and not (key == "metrics" and service.metrics and service.metrics.port):
-                yield (*at, key), f"`{name}` has no `port`, so it cannot be {what}", "add `port:`"
-        if service.health and (service.health.live or service.health.ready):
-            yield (*at, "health"), f"`{name}` has no `port`, so nothing can be asked at `{_asked(service)}`", "add `port:`"
-        for caller, other in app.services.items():
-            for index, call in enumerate(other.calls or ()):
-                if call.name == name:
-                    yield (
-                        ("services", caller, "calls", index),
-                        f"`{name}` has no `port`, so nobody can call it",
-                        "give it a `port:`",
-                    )
-    for job in service.jobs or {}:
-        if len(f"{name}-{job}") > 52:
-            yield (*at, "jobs", job), f"`{name}-{job}` is longer than the 52 characters Kubernetes allows a CronJob", ""
-    yield from _variables(app, name, service)
+def _resolved(app: App, environment: str, unknown: set[Path_]) -> ResolvedApp:
+    """An app in an environment, without what is unknown there."""
+    resolved = resolve(app, environment)
+    parts: dict[str, Any] = {"services": resolved.services, "stores": resolved.stores, "platform": resolved.platform}
+    parts["sizes"] = resolved.sizes
+    for path in _there(app, resolved, unknown):
+        if path[0] not in parts or isinstance(parts[str(path[0])], UnknownMap):
+            continue
+        inner = without(parts[str(path[0])], path[1:])
+        parts[str(path[0])] = UnknownMap() if inner is UNKNOWN else inner
+    return replace(resolved, **parts) if unknown else resolved
 
 
-def _asked(service: ServiceKeys) -> str:
-    return str(service.health and (service.health.live or service.health.ready))
+def _there(app: App, resolved: ResolvedApp, unknown: set[Path_]) -> Iterator[Path_]:
+    """The paths of what is unknown, as they are in an environment."""
+    layers = chain(app, resolved.environment)
+    for path in unknown:
+        if _is_call(path):
+            continue
+        if path[0] != "environments":
+            if not _replaced(resolved, path):
+                yield from _with_what_follows(path)
+        elif len(path) > 2 and path[1] in layers:
+            for inner in _everywhere(resolved, path[2:]):
+                yield from _with_what_follows(inner)
 
 
-def _variables(app: App, name: str, service: ServiceKeys) -> Iterator[Wrong]:
-    """Variables that are given twice."""
-    at: Path_ = ("services", name)
-    given = {"POD_IP": "the pod's address"} | ({"PORT": "`port`"} if service.port else {})
-    for call in service.calls or ():
-        if call.name:
-            given[variable(call.name, "URL")] = f"calling `{call.name}`"
-            if call.name in app.stores and (app.stores[call.name].postgres or app.stores[call.name].password):
-                given[variable(call.name, "PASSWORD")] = f"calling `{call.name}`"
-    for key in service.config or {}:
-        if key in given:
-            yield (*at, "config", key), f"`{key}` comes from {given[key]} already", ""
-    for index, key in enumerate(service.secrets or ()):
-        if key in given:
-            yield (*at, "secrets", index), f"`{key}` comes from {given[key]} already", ""
-        elif key in (service.config or {}):
-            yield (*at, "secrets", index), f"`{key}` is in `config` as well, for everybody to see", "keep one of them"
-        elif key in (service.secrets or ())[:index]:
-            yield (*at, "secrets", index), f"`{key}` is listed twice", ""
+def _replaced(resolved: ResolvedApp, path: Path_) -> bool:
+    """Whether an environment says something else in place of a value, so that it does not matter."""
+    origin = resolved.origin(path)
+    return bool(origin and origin.layer.startswith("environments.") and len(path) > 2 and path[-1] not in ("calls", "secrets"))
 
 
-def variable(name: str, suffix: str) -> str:
-    """The variable that tells a caller about `name`: `order-api` and URL give ORDER_API_URL."""
-    return f"{name.upper().replace('-', '_')}_{suffix}"
+def _everywhere(resolved: ResolvedApp, path: Path_) -> Iterator[Path_]:
+    """What an environment says of all its services, as said of each."""
+    keys = {"size": ("size",), "replicas": ("replicas",), "config": ("config",), "domain": ("expose", "host")}
+    if path[0] not in keys:
+        yield path
+        return
+    for name in resolved.services:
+        yield ("services", name, *keys[str(path[0])])
+    for name in resolved.stores if path[0] == "size" else ():
+        yield ("stores", name, "size")
 
 
-def _in_one_environment(app: ResolvedApp) -> Iterator[Wrong]:
-    where = f"in {app.environment}"
-    hosts: dict[tuple[str, str], str] = {}
-    for name, service in app.services.items():
-        at: Path_ = ("services", name)
-        if service.scale and (service.scale.min or 1) > (service.scale.max or 1):
-            message = f"{where} `{name}` has at least {service.scale.min} replicas and at most {service.scale.max}"
-            yield (*at, "scale", "max"), message, "min is more than max"
-        if service.expose:
-            key = (service.expose.host or "", service.expose.path or "/")
-            if not key[0]:
-                yield (*at, "expose"), f"`{name}` is exposed without a `host`", "such as shop.example.com"
-            elif key in hosts:
-                yield (
-                    (*at, "expose", "host"),
-                    f"{where} `{name}` and `{hosts[key]}` are both exposed at {key[0]}{key[1]}",
-                    ("give one of them another host or `path`"),
-                )
-            hosts[key] = name
-    for name, store in app.stores.items():
-        yield from _store(app, name, store)
-    if len(app.namespace) > 63:
-        yield (
-            ("app",),
-            f"{where} the namespace `{app.namespace}` is longer than 63 characters",
-            "give the environment a `namespace`",
-        )
+#: What is worked out from other keys of a service, and so unknown with them.
+FOLLOWS: Mapping[str, tuple[Path_, ...]] = {
+    "replicas": (("scale",),),
+    "scale": (("replicas",),),
+    "image": (("runtime",),),
+    "run": (("runtime",),),
+}
+RANGE = ("min", "max")
 
 
-def _store(app: ResolvedApp, name: str, store: StoreKeys) -> Iterator[Wrong]:
-    if store.postgres and not store.storage and not store.host and app.environment != DEV:
-        message = f"in {app.environment} `{name}` would keep its data nowhere: a PostgreSQL needs `storage`"
-        yield ("stores", name), message, "such as `storage: 20Gi`, or `host:` where somebody else runs it"
+def _with_what_follows(path: Path_) -> Iterator[Path_]:
+    yield path
+    if path[0] != "services" or len(path) < 3:
+        return
+    if path[2] == "scale" and len(path) > 3:
+        if path[3] in RANGE:
+            yield from ((*path[:2], "scale", key) for key in RANGE)
+            yield (*path[:2], "replicas")
+        return
+    yield from ((*path[:2], *more) for more in FOLLOWS.get(str(path[2]), ()))

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from seatrial.app.document import Path_
 from seatrial.app.model import Service, StoreKeys
 from seatrial.app.resolve import ResolvedApp
-
-#: Something wrong: where, what, hint.
-Wrong = tuple[Path_, str, str]
+from seatrial.app.unknown import known
+from seatrial.app.wrong import Wrong
 
 POLICY, ACCOUNT = "NetworkPolicy", "ServiceAccount"
 
@@ -43,27 +42,35 @@ def collisions(app: ResolvedApp) -> Iterator[Wrong]:
         if (mine.path, theirs.whose) not in told:
             told.add((mine.path, theirs.whose))
             message = f"{mine.whose} and {theirs.whose} would both have the {found.kind} `{found.name}`"
-            yield mine.path, message, "give one of them another name"
+            yield Wrong(mine.path, message, "give one of them another name")
 
 
 def _objects(app: ResolvedApp) -> Iterator[_Named]:
     """What is there before anything of the file, then services and stores, and at last what is named after them."""
-    yield from _fixed(app)
+    yield from known(_fixed(app))
     for name, service in app.services.items():
-        whose, path = f"the service `{name}`", ("services", name)
-        kinds = [POLICY, ACCOUNT, *(["Service"] if service.port else []), *(["Secret"] if service.secrets else [])]
-        for kind in [*kinds, "Deployment", "ConfigMap", "PodDisruptionBudget", "PodMonitor", "PeerAuthentication"]:
-            yield _Named(kind, name, whose, path, True)
-        if service.port:
-            yield from (_Named(kind, name, whose, path, True) for kind in ("HTTPRoute", "VirtualService", "DestinationRule"))
+        yield from known(_service(name, service))
     for name, store in app.stores.items():
-        whose, path = f"the store `{name}`", ("stores", name)
-        kinds = ["Service"] if store.host else ["Service", "Secret", POLICY, ACCOUNT, "PodDisruptionBudget", "PodMonitor"]
-        yield from (_Named(kind, name, whose, path, True) for kind in kinds)
+        yield from known(_store(name, store))
     for name, service in app.services.items():
-        yield from _of_service(app, name, service)
+        yield from known(_of_service(app, name, service))
     for name, store in app.stores.items():
-        yield from _of_store(app, name, store)
+        yield from known(_of_store(app, name, store))
+
+
+def _service(name: str, service: Service) -> Iterator[_Named]:
+    whose, path = f"the service `{name}`", ("services", name)
+    kinds = [POLICY, ACCOUNT, *(["Service"] if service.port else []), *(["Secret"] if service.secrets else [])]
+    for kind in [*kinds, "Deployment", "ConfigMap", "PodDisruptionBudget", "PodMonitor", "PeerAuthentication"]:
+        yield _Named(kind, name, whose, path, True)
+    if service.port:
+        yield from (_Named(kind, name, whose, path, True) for kind in ("HTTPRoute", "VirtualService", "DestinationRule"))
+
+
+def _store(name: str, store: StoreKeys) -> Iterator[_Named]:
+    whose, path = f"the store `{name}`", ("stores", name)
+    kinds = ["Service"] if store.host else ["Service", "Secret", POLICY, ACCOUNT, "PodDisruptionBudget", "PodMonitor"]
+    yield from (_Named(kind, name, whose, path, True) for kind in kinds)
 
 
 def _fixed(app: ResolvedApp) -> Iterator[_Named]:

@@ -60,6 +60,7 @@ class Document:
     keys: dict[Path_, Mark] = field(default_factory=dict)
     values: dict[Path_, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unknown: set[Path_] = field(default_factory=set)  # what was not understood, and is told in `problems`
 
     def value_at(self, path: Path_) -> Mark:
         """Where the value at `path` stands, or the nearest thing above it that the file really holds."""
@@ -70,6 +71,12 @@ class Document:
     def key_at(self, path: Path_) -> Mark:
         """Where the key at the end of `path` stands; an item of a list has no key but its own place."""
         return self.keys.get(path) or self.value_at(path)
+
+    def also_at(self, path: Path_, other: Path_) -> None:
+        """Call what stands at `path` by another path as well: the one it would have without a slip of the keyboard."""
+        for places in (self.keys, self.values):
+            for known, mark in [(known, mark) for known, mark in places.items() if known[: len(path)] == path]:
+                places.setdefault((*other, *known[len(path) :]), mark)
 
     def report(self, mark: Mark, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self.file, mark.line, mark.column, message, hint))
@@ -196,11 +203,13 @@ class _Builder:
             target = self.anchors.get(event.anchor or "")
             if target is None:
                 self.document.report(_mark(event), f"`*{event.anchor}` has no anchor `&{event.anchor}` before it")
+                self.document.values[path] = alias or _mark(event)
+                self.document.unknown.add(path)
                 return None
             return self._data(target, path, alias or _mark(event))
         self.document.values[path] = alias or _mark(event)
         if isinstance(event, yaml.ScalarEvent):
-            data = self._scalar(event)
+            data = self._scalar(event, path)
         elif isinstance(event, yaml.SequenceStartEvent):
             data = [self._data(child, (*path, index), alias) for index, child in enumerate(children)]
         else:
@@ -226,6 +235,7 @@ class _Builder:
             if key in found:
                 first = self.document.keys[(*path, key)]
                 self.document.report(mark, f"duplicate key `{key}`; it is already given in line {first.line}")
+                self.document.unknown.add((*path, key))  # one of the two is right, and nobody knows which
                 continue
             self.document.keys[(*path, key)] = mark
             found[key] = self._data(value_tree, (*path, key), alias)
@@ -246,9 +256,10 @@ class _Builder:
             self.document.values.setdefault((*path, key), mark)
         return merged
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent, path: Path_) -> Any:
         if event.tag and event.tag not in _TAGS and event.tag != "!":
             self.document.report(_mark(event), f"tag `{event.tag}` means nothing in an app file")
+            self.document.unknown.add(path)
             return event.value
         if event.tag == "tag:yaml.org,2002:str" or event.style or event.tag == "!":
             return event.value

@@ -1,23 +1,23 @@
 """From a path to an `App`, or to everything that is wrong with the file.
 
 Three readers look at it one after the other, and what they find is told together: `document` (is it YAML?), the model (are
-these the keys and values?), `checks` (do they fit together?).
+these the keys and values?), `checks` (do they fit together?). Only what is no YAML ends the reading: whatever else is wrong,
+the rest is looked at as far as it can be understood (`mending`).
 """
 
 from __future__ import annotations
 
-import types
-import typing
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from seatrial.app import checks, document
 from seatrial.app.document import Document, Path_
-from seatrial.app.model import App, Part
+from seatrial.app.mending import faults, mended
+from seatrial.app.model import App
+from seatrial.app.names import names
 from seatrial.app.problems import AppFileErrors, did_you_mean
+from seatrial.app.shape import keys_at, part_at
 from seatrial.app.values import kind_of
 
 #: The name of an app file, where only its folder is given.
@@ -37,21 +37,18 @@ def loads(text: str, file: str = FILE_NAME) -> App:
 
 
 def _app(found: Document) -> App:
-    app = None
     if not isinstance(found.data, dict):
         found.report(found.value_at(()), f"an app file is a map, this is {kind_of(found.data)}")
         raise AppFileErrors(found.problems)
-    try:
-        app = App.model_validate(found.data)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            _report(found, detail)
-    checks.names(found)
-    if app is not None and not found.problems:
-        app.attach(found)
-        checks.together(app, found)
-    if app is None or found.problems:
+    sound = not found.problems and not faults(found.data) and not any(names(found.data))
+    app = App.model_validate(found.data) if sound else mended(found, _report)
+    if app is None:
         raise AppFileErrors(found.problems)
+    app.attach(found)
+    odd = checks.together(app, found)
+    if found.problems:
+        raise AppFileErrors(found.problems)
+    app.remark(odd)
     return app
 
 
@@ -106,32 +103,3 @@ def _why(path: Path_) -> str:
     model = part_at(path[:-1])
     field = model.model_fields.get(str(path[-1])) if model else None
     return (field.description or "") if field else ""
-
-
-def keys_at(path: Path_) -> list[str]:
-    """The keys that the map at `path` may have."""
-    model = part_at(path)
-    return list(model.model_fields) if model else []
-
-
-def part_at(path: Path_) -> type[Part] | None:
-    """The class of the map at `path`, or None where names are free."""
-    kind: Any = App
-    for step in path:
-        if isinstance(kind, type) and issubclass(kind, Part):
-            field = kind.model_fields.get(str(step))
-            kind = _plain(field.annotation) if field else None
-        else:
-            arguments = typing.get_args(kind)
-            kind = _plain(arguments[1] if typing.get_origin(kind) is dict else arguments[0]) if arguments else None
-    return kind if isinstance(kind, type) and issubclass(kind, Part) else None
-
-
-def _plain(kind: Any) -> Any:
-    """A type without `Annotated` and without `| None`."""
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        return _plain(typing.get_args(kind)[0])
-    if origin in (typing.Union, types.UnionType):
-        return _plain(next(part for part in typing.get_args(kind) if part is not type(None)))
-    return None if origin is Literal else kind

@@ -8,6 +8,7 @@ cluster offers in `platform`.  What keys mean together is checked in `checks`; w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,7 @@ from seatrial.app.parts import (
     short,
 )
 from seatrial.app.platform import Platform
+from seatrial.app.problems import Problem
 from seatrial.app.values import (
     Bucket,
     Command,
@@ -256,10 +258,20 @@ class App(Part):
     """What the cluster offers."""
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("seatrial.yaml"))
+    _remarks: tuple[Problem, ...] = PrivateAttr(default=())
 
     def attach(self, document: Document) -> None:
         """Remember the file this came from."""
         self._document = document
+
+    def remark(self, odd: Iterable[Problem]) -> None:
+        """Remember what works and is hardly meant."""
+        self._remarks = tuple(sorted(set(odd)))
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What works and is hardly meant, in the order of the file's lines."""
+        return self._remarks
 
     @property
     def file(self) -> str:

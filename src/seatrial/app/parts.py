@@ -7,10 +7,11 @@ and editors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from seatrial.app.unknown import UnknownError
 from seatrial.app.values import (
     CALL_SCHEMA,
     Command,
@@ -41,6 +42,14 @@ class Part(BaseModel):
     """A map of the app file: known keys only, and fixed once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there: a field that was taken out is unknown."""
+            if name in type(self).model_fields:
+                raise UnknownError(name)
+            return super().__getattr__(name)
 
 
 def short(key: str) -> Callable[[Any], Any]:

@@ -45,6 +45,14 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return (found or beginnings or [""])[0]
 
 
+def surely(word: object, known: Iterable[str]) -> str:
+    """The known word that was meant beyond doubt: one that differs in case or in a slip of the keyboard; else ""."""
+    names = list(known)
+    text = str(word)
+    folded = {name.lower(): name for name in names}
+    return folded.get(text.lower()) or next(iter(difflib.get_close_matches(text, names, n=1, cutoff=0.75)), "")
+
+
 def did_you_mean(word: object, known: Sequence[str], what: str) -> str:
     """A hint: the nearest known word, or all of them when none is near. `what` says what they are (`keys here`)."""
     near = nearest(word, known)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from seatrial.app.document import Path_
-from seatrial.app.model import App, Environment, Health, Limits, Part, Platform, Profile, Service, ServiceKeys, StoreKeys
+from seatrial.app.model import App, Call, Environment, Health, Limits, Part, Platform, Profile, Service, ServiceKeys, StoreKeys
 from seatrial.app.problems import did_you_mean
 
 #: The environment that every app has, for the machine of whoever writes it.
@@ -252,7 +252,7 @@ class _Layers:
         """`base` with what `layer` says laid over it."""
         changes = {}
         for name in layer.model_fields_set:
-            below, above = getattr(base, name, None), getattr(layer, name)
+            below, above = base.__dict__.get(name), getattr(layer, name)
             changes[name] = self._value(name, below, above, (*at, name), (*source, name))
         return base.model_copy(update=changes)
 
@@ -265,6 +265,9 @@ class _Layers:
             for key, value in above.items():
                 merged[key] = self._value(key, merged.get(key), value, (*at, key), (*source, key))
             return merged
+        if name in ("calls", "secrets"):
+            for index, item in enumerate(above or ()):
+                self.came((*at, item_of(item)), (*source, index))
         if name == "calls" and isinstance(below, tuple) and above:
             return tuple({(call.name or call.url): call for call in (*below, *above)}.values())
         if name == "secrets" and isinstance(below, tuple) and above:
@@ -283,6 +286,11 @@ class _Layers:
         if source[0] == "environments" and source[2:3] == ("expose",):
             return (*source[:2], "domain")
         return source
+
+
+def item_of(item: Call | str) -> str:
+    """How an item of `calls` or `secrets` is known among the origins: by what it calls, or by itself."""
+    return item if isinstance(item, str) else item.name or item.url or ""
 
 
 #: The first word of a command, or the last part of an image's name, and the runtime it gives away.

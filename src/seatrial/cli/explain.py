@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from seatrial.app import App, ResolvedApp, resolve
-from seatrial.app.load import keys_at, part_at
+from seatrial.app.shape import keys_at, part_at
 from seatrial.app.parts import Call, Part
 from seatrial.app.problems import did_you_mean
 from seatrial.app.resolve import Origin, chain
