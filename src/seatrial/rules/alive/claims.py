@@ -79,6 +79,7 @@ def unbound(world: World, claim: Obj) -> Iterator[Finding]:
             RULES["claim-not-provisioned"], f"{short(claim)} gets no volume: {events[-1].get('message', '')}", about, facts
         )
     elif not world.events(claim, "WaitForFirstConsumer") or users:
+        facts = facts or [said(event, claim) for event in world.events(claim)[-1:]]
         facts = facts or [status(world, claim, "status.phase", "phase: Pending")]
         yield told(RULES["claim-pending"], f"{short(claim)} has no volume yet", about, facts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, said, whose
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
@@ -65,6 +66,8 @@ MAKERS = {
     "Bundle": "metadata.name",
     "Cluster": "",  # CloudNativePG: <name>-app, <name>-superuser
 }
+#: ConfigMaps that every namespace has.
+ALWAYS = {"kube-root-ca.crt", "istio-ca-root-cert"}
 _KINDS = {"configmap": "ConfigMap", "config": "ConfigMap", "secret": "Secret", "persistentvolumeclaim": "PersistentVolumeClaim"}
 
 
@@ -133,10 +136,23 @@ def _finding(
     if maker is not None:  # somebody makes it: it may come yet
         severity = "warning"
         facts.append(Fact(f"{maker['kind']} {name_of(maker)} makes it: {_state(maker)}", world.source(ref_of(maker), "status")))
+    elif parts["kind"] in ("ConfigMap", "Secret") and parts["name"]:
+        facts += _near(world, namespace_of(pod), parts["kind"], parts["name"], parts["key"])
     details = {"count": count, **({"container": container} if container else {}), **{k: v for k, v in parts.items() if v}}
     return Finding(
         rule, severity, title, refs(world, pod), tuple(facts), RULES[rule].title, RULES[rule].fix, details=details
     )  # fmt: skip
+
+
+def _near(world: World, namespace: str, kind: str, name: str, key: str) -> list[Fact]:
+    """What there is instead: the keys of the object where it is there, else the objects of its kind, nearest name first."""
+    obj = world.find(kind, namespace, name, "")
+    if obj is not None:
+        keys = [*(obj.get("data") or {}), *(obj.get("binaryData") or {})]
+        return [Fact(f"keys of {kind} {name}: {', '.join(keys) or 'none'}", str(ref_of(obj)))] if key else []
+    names = [name_of(each) for each in world.of(kind) if namespace_of(each) == namespace and name_of(each) not in ALWAYS]
+    names.sort(key=lambda each: -SequenceMatcher(None, each, name).ratio())
+    return [Fact(f"{kind}s of {namespace}: {', '.join(names[:5])}")] if names else []
 
 
 def _maker(world: World, namespace: str, kind: str, name: str) -> Obj | None:

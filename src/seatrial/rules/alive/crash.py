@@ -141,6 +141,10 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
 
 
 _VERBS = {
+    "crash-permission": "may not do what it tries",
+    "crash-port-taken": "cannot listen: its address is in use",
+    "crash-wrong-architecture": "has a program that is built for another processor",
+    "crash-certificate": "cannot use a certificate or key",
     "crash-oom": "is killed: it takes more memory than its limit{of}",
     "crash-heap": "ends because its heap is full",
     "crash-read-only": "writes{to} on a read-only file system",

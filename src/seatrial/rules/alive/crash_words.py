@@ -81,13 +81,13 @@ WORDS = (
     _word("crash-wrong-architecture", r"exec format error"),
     _word("crash-heap", r"java\.lang\.OutOfMemoryError|JavaScript heap out of memory|\bMemoryError\b|fatal error: out of memory"),
     _word("crash-read-only", r"(?:'|\"|: |open |mkdir )?(?P<what>/[\w./-]+)?.{0,20}(?:Read-only file ?system|\bEROFS\b|Errno 30)"),
-    _word("crash-disk-full", r"(?:No space left on device|\bENOSPC\b|Errno 28|disk quota exceeded|could not extend file)(?:.{0,20}?(?P<what>/[\w./-]+))?"),
+    _word("crash-disk-full", r"(?:No space left on device|\bENOSPC\b|Errno 28|disk quota exceeded|could not extend file)(?:.{0,40}?[' \"](?P<what>/[\w./-]+))?"),
     _word("crash-credentials", r"password authentication failed for user \"(?P<who>[^\"]+)|Access denied for user '(?P<user>[^']+)'|role \"(?P<role>[^\"]+)\" does not exist"),
     _word("crash-credentials", r"\bAuthentication failed|authentication (?:error|failure)|invalid credentials|\bWRONGPASS\b|\bNOAUTH\b|SASL auth\w+ (?:failed|error)|ACCESS_REFUSED|Login failed for user"),
     _word("crash-permission", r"(?P<root>\"root\") execution of .{0,60}not permitted|(?:must|can(?:not|'t)|should) not (?:be )?run (?:it )?as root"),
     _word("crash-code-missing", r"Cannot find (?:module|package) ['\"](?P<what>[^'\"]+)|No module named ['\"]?(?P<module>[\w.]+)|cannot import name ['\"](?P<name>[\w.]+)"
           r"|Unable to access jarfile (?P<jar>\S+)|Could not find or load main class (?P<main>\S+)|(?:ClassNotFoundException|NoClassDefFoundError): (?P<class>\S+)"
-          r"|loading shared libraries: (?P<lib>[^:\s]+)|can't open file ['\"](?P<file>[^'\"]+)|Cannot find package ['\"](?P<pkg>[^'\"]+)|MODULE_NOT_FOUND"),
+          r"|loading shared libraries: (?P<lib>[^:\s]+)|can't open file ['\"](?P<file>[^'\"]+)|Cannot find package ['\"](?P<pkg>[^'\"]+)"),
     _word("crash-config-invalid", r"(?P<what>unknown directive \"[^\"]+\" in \S+)|(?P<bad>(?:unexpected|invalid|directive|host not found|duplicate)[^\[]{2,60} in /\S+\.conf:\d+)"),
     _word("crash-config-invalid", r"(?P<what>flag provided but not defined: \S+|(?:unknown|unrecogni[sz]ed|invalid|no such) (?:flag|option|argument|command)s?:? ?['\"]?-{0,2}[\w-]+|unexpected argument '?-{0,2}[\w-]+)"),
     _word("crash-config-invalid", r"(?P<what>yaml: (?:line \d+|unmarshal)[^\"]{0,60}|(?:error|fail\w*|unable|cannot)[\w ]{0,30}pars\w+ [^\"]{0,40}\.(?:ya?ml|json|conf|toml|ini|properties)\b)"),

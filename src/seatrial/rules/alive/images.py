@@ -26,6 +26,8 @@ RULES = {
         Rule("image-never-pulled", "error", "an image is not on the node, and imagePullPolicy is Never", _STUCK,
              "Set imagePullPolicy: IfNotPresent, or load the image onto every node."),
         Rule("image-disk", "warning", "a node has no room for an image", _STUCK, "Free disk on the node, or give nodes a larger one."),
+        Rule("image-rate-limit", "warning", "a registry answers no more requests for now", _STUCK,
+             "Give the pods an imagePullSecret of an account with more pulls, or pull through a registry of your own; the limit of hours ends by itself."),
         Rule("image-network", "warning", "a registry cannot be reached from the node", _STUCK,
              "Check the registry's name, and that nodes can reach it (DNS, proxy, firewall, certificate)."),
         Rule("image-pull", "warning", "an image cannot be pulled", _STUCK, "The message says what the registry or the runtime answered."),
@@ -39,7 +41,8 @@ WORDS = tuple(
         ("image-name", r"invalid reference format|couldn't parse image|InvalidImageName"),
         ("image-never-pulled", r"not present with pull policy of Never"),
         ("image-platform", r"no match(?:ing manifest)? for (?:platform|\w+/\w+)|no image found in (?:image index|manifest list) for architecture|does not match the specified platform"),
-        ("image-network", r"toomanyrequests|too many requests|rate limit|\b50[0234] (?:Internal|Bad|Service|Gateway)|lookup .*no such host|i/o timeout|connection (?:refused|reset)|TLS handshake timeout"
+        ("image-rate-limit", r"toomanyrequests|too many requests|rate limit"),
+        ("image-network", r"\b50[0234] (?:Internal|Bad|Service|Gateway)|lookup .*no such host|i/o timeout|connection (?:refused|reset)|TLS handshake timeout"
                           r"|x509|deadline exceeded|unexpected EOF|server misbehaving|network is unreachable|no route to host|http: server gave HTTP response"),
         ("image-disk", r"no space left|disk quota|insufficient disk"),
         ("image-not-found", r"manifest unknown|manifest for .* not found|not found|NotFound|name unknown|no such image|does not exist(?! or may)"),
@@ -99,6 +102,7 @@ _WORDS = {
     "image-unauthorized": "the registry refuses access to image {image}",
     "image-never-pulled": "image {image} is not on the node, and may not be pulled",
     "image-disk": "no room on the node for image {image}",
+    "image-rate-limit": "the registry of image {image} answers no more requests for now: too many were made",
     "image-network": "the registry of image {image} cannot be reached",
     "image-pull": "image {image} cannot be pulled",
 }

@@ -46,6 +46,8 @@ WORDS = tuple(
         ("unschedulable-port", r"free ports"),
     )
 )  # fmt: skip
+#: What the scheduler says of every pod since there is dynamic resource allocation, of those without claims too.
+CLAIMS = "no new claims to deallocate"
 _REASON = re.compile(r"(\d+) ([^,.]+(?:\{[^}]*\})?[^,.]*)")
 
 
@@ -61,7 +63,7 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
     facts = [Fact(message, world.source(ref_of(pod), "status.conditions[PodScheduled]")), *_sizes(world, pod, rule.id)]
     facts += _wishes(world, pod, rule.id)
     severity, hope = _hope(world, pod, rule)
-    why = message.partition(" preemption:")[0].rstrip(". ") or rule.title
+    why = message.partition(" preemption:")[0].replace(CLAIMS, "").rstrip(",. ") or rule.title
     yield Finding(
         rule.id,
         severity,
@@ -69,9 +71,30 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
         refs(world, pod),
         (*facts, *hope),
         rule.title,
-        rule.fix,
+        _fix(rule, pod, message, fitting),
         details={"count": 1},
     )
+
+
+def _fix(rule: Rule, pod: Obj, message: str, nodes: list[Obj]) -> str:
+    """What to do: for nodes that were only cordoned, and claims that are not there, no more than that."""
+    if rule.id == "unschedulable-taint" and nodes and all(_is_cordoned(node) for node in nodes):
+        return f"`kubectl uncordon {' '.join(map(name_of, nodes[:NODES]))}`, when the work on it is done; or add nodes."
+    missing = re.search(r'persistentvolumeclaim "([^"]+)" not found', message)
+    if missing:
+        claims = [dig(each, "persistentVolumeClaim.claimName") for each in dig(pod, "spec.volumes", [])]
+        return (
+            f"Create the PersistentVolumeClaim {missing[1]} in the same namespace, or correct claimName."
+            if missing[1] in claims
+            else rule.fix
+        )
+    return rule.fix
+
+
+def _is_cordoned(node: Obj) -> bool:
+    """Whether nothing but being cordoned keeps pods away."""
+    own = [each for each in dig(node, "spec.taints", []) if each.get("key") != "node.kubernetes.io/unschedulable"]
+    return bool(dig(node, "spec.unschedulable")) and not [each for each in own if each.get("effect") != "PreferNoSchedule"]
 
 
 def _told(message: str, others: frozenset[str] = frozenset()) -> str:

@@ -33,7 +33,7 @@ RULES = {
              "Correct the name in its settings, or create the Service; one of another namespace is called name.namespace."),
         Rule("traffic-port", "error", "a container calls a port that the Service does not have", _FAILS,
              "Call the port of the Service (not of its pods), or add the port to it."),
-        Rule("traffic-fails", "warning", "a container calls what does not answer", _FAILS,
+        Rule("traffic-fails", "warning", "a container calls what does not answer", "What needs the call fails, while the caller looks well.",
              "Look at the other end: that it runs, listens on this port, and can be reached from here."),
     )
 }  # fmt: skip

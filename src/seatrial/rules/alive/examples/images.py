@@ -54,6 +54,10 @@ EXAMPLES = {
         _pulls(f'rpc error: code = Unknown desc = failed to pull and unpack image "{IMAGE}": failed to extract layer {_LAYER}: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/88/fs/app/model.bin: no space left on device: unknown'),
         UP,
     ),
+    "image-rate-limit": Example(
+        _pulls(_unresolved(IMAGE, "unexpected status from HEAD request to https://registry.example/v2/api/manifests/1.4.2: 429 Too Many Requests: toomanyrequests: You have reached your unauthenticated pull rate limit")),
+        UP,
+    ),
     "image-network": Example(
         _pulls(_unresolved(IMAGE, 'failed to do request: Head "https://registry.example/v2/api/manifests/1.4.2": dial tcp: lookup registry.example on 10.0.0.2:53: no such host')),
         UP,
