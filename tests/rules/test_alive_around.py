@@ -156,3 +156,22 @@ def test_a_container_between_two_crashes_is_no_healthy_one() -> None:
     assert [one.rule for one in found(CRASHED % (ago(seconds=1), ago(seconds=20)))] == ["crash-exit"]
     assert found(CRASHED % (ago(minutes=30), ago(minutes=31))) == []
     assert found(CRASHED % (ago(seconds=1), ago(seconds=20)), now=None) == [], "a release waits for what comes next"
+
+
+RECORD = "{apiVersion: v1, kind: Secret, type: helm.sh/release.v1, metadata: {name: sh.helm.release.v1.web.v%s, namespace: n, labels: {name: web, version: '%s', status: %s, modifiedAt: '1'}}}"
+
+
+def test_the_way_out_of_a_stuck_release_is_a_command() -> None:
+    fixes = {
+        "`helm rollback web 2 -n n`": [(1, "superseded"), (2, "deployed"), (3, "pending-upgrade")],
+        "`helm uninstall web -n n`: no revision was ever deployed": [(1, "pending-install")],
+        "`helm uninstall web -n n`, to its end": [(1, "superseded"), (2, "uninstalling")],
+    }
+    for words, records in fixes.items():
+        (finding,) = found(*(RECORD % (version, version, state) for version, state in records))
+        assert words in finding.fix
+
+
+def test_what_is_left_in_a_namespace_can_be_looked_for() -> None:
+    (finding,) = found(NAMESPACE % (ago(seconds=5), REMAINING))
+    assert "`kubectl get queues.example.com -n old`" in finding.fix

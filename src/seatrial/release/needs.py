@@ -120,6 +120,7 @@ def _missing(need: Need) -> Iterator[Finding]:
         told.add((one.target, one.key))
         obj = world.get(one.target) or need.live.get(one.target)
         what = f"{one.target.kind} {one.target.name}"
+        where = f" -n {one.target.namespace}" if one.target.namespace else ""
         fact = (Fact(f"named in {one.path}", str(one.source)),)
         if obj is None and not world.graph.is_there(one.target):
             yield Finding(
@@ -131,7 +132,7 @@ def _missing(need: Need) -> Iterator[Finding]:
             yield Finding(
                 "rollback-missing", "error", f"revision {need.record.revision} needs {what}, which goes with the rollback",
                 (one.source, one.target), fact, "It belongs to the present revision, and not to the one that is returned to.",
-                f"keep it: kubectl annotate {one.target.kind.lower()} {one.target.name} helm.sh/resource-policy=keep",
+                f"keep it: kubectl annotate {one.target.kind.lower()} {one.target.name}{where} helm.sh/resource-policy=keep",
             )  # fmt: skip
         elif obj is not None and one.key and one.target.kind in ("ConfigMap", "Secret") and one.key not in _keys(obj):
             yield Finding(

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from seatrial.rules.alive.pods import condition, seconds_between
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.world.objects import Obj, dig, labels_of, name_of, ref_of
+from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World, short
 
 DAY = 86400
 #: Days before its end at which a certificate is told of; seconds after which what should be over is told of.
 CERTIFICATE_DAYS, STUCK, FOREVER = 21, 120, DAY
+#: What a namespace's conditions say is left: `queues.example.com has 2 resource instances`.
+_LEFT = re.compile(r"([a-z0-9][a-z0-9.-]*) has \d+ resource instances")
 BEGIN = "-----BEGIN CERTIFICATE-----"
 
 NAMESPACE = Rule(
@@ -60,7 +63,9 @@ def namespace(world: World, obj: Obj) -> Iterator[Finding]:
         return
     facts += [status(world, obj, "spec.finalizers", f"finalizers: {', '.join(finalizers)}")] if finalizers else []
     why = next((str(each.get("message", "")) for each in held), "it still has finalizers" if finalizers else "nothing says why")
-    yield told(NAMESPACE, f"{short(obj)} does not end: {why}", [obj], facts)
+    left = list(dict.fromkeys(kind for each in held for kind in _LEFT.findall(str(each.get("message", "")))))
+    look = f"`kubectl get {','.join(left)} -n {name_of(obj)}` shows what is left. " if left else ""
+    yield told(NAMESPACE, f"{short(obj)} does not end: {why}", [obj], facts, fix=look + NAMESPACE.fix)
 
 
 @check("Pod", rules=[POD], live=True)
@@ -71,8 +76,10 @@ def pod(world: World, obj: Obj) -> Iterator[Finding]:
         return
     finalizers = dig(obj, "metadata.finalizers", [])
     words = f"finalizers: {', '.join(finalizers)}" if finalizers else f"on node {dig(obj, 'spec.nodeName', 'none')}"
-    fact = status(world, obj, "metadata.deletionTimestamp", f"should have been over {late:.0f} s ago; {words}")
-    yield told(POD, f"{short(obj)} does not end ({words})", [world.root(obj), obj], [fact])
+    fact = status(world, obj, "metadata.deletionTimestamp", f"should have been over {_days(late)} ago; {words}")
+    look = "Look at who set its finalizers: they wait for something."
+    force = f"If its node is gone for good, `kubectl delete node {dig(obj, 'spec.nodeName', 'NODE')}`, or `kubectl delete pod {name_of(obj)} -n {namespace_of(obj)} --force`."
+    yield told(POD, f"{short(obj)} does not end ({words})", [world.root(obj), obj], [fact], fix=look if finalizers else force)
 
 
 @check("Job", rules=[JOB], live=True)
@@ -92,20 +99,44 @@ def job(world: World, obj: Obj) -> Iterator[Finding]:
 @check("Secret", rules=[HELM, *CERTIFICATES.values()], live=True)
 def secret(world: World, obj: Obj) -> Iterator[Finding]:
     if obj.get("type") == "helm.sh/release.v1":
-        state, since = labels_of(obj).get("status", ""), labels_of(obj).get("modifiedAt") or labels_of(obj).get("createdAt") or ""
-        now = _now(world)
-        if (
-            state.startswith(("pending-", "uninstalling"))
-            and now is not None
-            and since.isdecimal()
-            and now.timestamp() - int(since) > STUCK
-        ):
-            name = labels_of(obj).get("name", name_of(obj))
-            words = f"revision {labels_of(obj).get('version', '?')} has been {state} for {_days(now.timestamp() - int(since))}"
-            yield told(HELM, f"Helm release {name} is stuck: {words}", [obj], [status(world, obj, "metadata.labels", words)])
+        yield from _release(world, obj)
     elif obj.get("type") == "kubernetes.io/tls":
         ends = _not_after(_decoded(str(dig(obj, "data", {}).get("tls.crt", ""))))
         yield from _certificate(world, obj, ends, 'data["tls.crt"]')
+
+
+def _release(world: World, record: Obj) -> Iterator[Finding]:
+    """A record of Helm's that has been in the middle of something for longer than anything takes."""
+    labels, now = labels_of(record), _now(world)
+    state, since = labels.get("status", ""), labels.get("modifiedAt") or labels.get("createdAt") or ""
+    if not state.startswith(("pending-", "uninstalling")) or now is None or not since.isdecimal():
+        return
+    seconds = now.timestamp() - int(since)
+    if seconds <= STUCK:
+        return
+    name = labels.get("name", name_of(record))
+    words = f"revision {labels.get('version', '?')} has been {state} for {_days(seconds)}"
+    fact = status(world, record, "metadata.labels", words)
+    fix = f"`seatrial release --recover` takes it for failed and goes on; or {_way_back(world, record, name)}."
+    yield told(HELM, f"Helm release {name} is stuck: {words}", [record], [fact], fix=fix)
+
+
+def _way_back(world: World, record: Obj, name: str) -> str:
+    """The command of Helm's that ends a broken operation: a return to what was deployed before, else its removal."""
+    namespace = namespace_of(record)
+    if labels_of(record).get("status") == "uninstalling":
+        return f"`helm uninstall {name} -n {namespace}`, to its end"
+    good = [
+        int(labels_of(each).get("version", "0"))
+        for each in world.of("Secret")
+        if each.get("type") == record["type"] and namespace_of(each) == namespace and labels_of(each).get("name") == name
+        if labels_of(each).get("status") in ("deployed", "superseded") and labels_of(each).get("version", "").isdecimal()
+    ]
+    if good:
+        return f"`helm rollback {name} {max(good)} -n {namespace}`, the last revision that was deployed"
+    if labels_of(record).get("status") == "pending-install":
+        return f"`helm uninstall {name} -n {namespace}`: no revision was ever deployed"
+    return f"`helm rollback {name} -n {namespace}`"
 
 
 @check("ConfigMap", rules=(), live=True)
@@ -122,9 +153,9 @@ def certificate(world: World, obj: Obj) -> Iterator[Finding]:
     ready = condition(obj, "Ready")
     if ready.get("status") == "False":
         fact = status(world, obj, "status.conditions[Ready]", f"{ready.get('reason', '')}: {ready.get('message', '')}")
-        yield told(
-            CERTIFICATES["certificate-not-issued"], f"{short(obj)} is not issued: {ready.get('message', '')}", [obj], [fact]
-        )
+        rule, look = CERTIFICATES["certificate-not-issued"], f"-n {namespace_of(obj)}"
+        fix = f"{rule.fix} `kubectl get certificaterequests,orders,challenges {look}` shows how far it came."
+        yield told(rule, f"{short(obj)} is not issued: {ready.get('message', '')}", [obj], [fact], fix=fix)
     ends = dig(obj, "status.notAfter")
     yield from _certificate(world, obj, _moment(ends) if ends else None, "status.notAfter")
 

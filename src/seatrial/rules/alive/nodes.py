@@ -72,6 +72,7 @@ def unwell(world: World, node: Obj) -> Iterator[Finding]:
             f"{short(node)} takes no new pods",
             [node],
             [status(world, node, "spec.unschedulable", "unschedulable: true")],
+            fix=f"`kubectl uncordon {name_of(node)}`, when it is to take pods again.",
         )
 
 

@@ -71,9 +71,9 @@ def _job(spec: str, seconds: float) -> str:
     )
 
 
-def _record(state: str, seconds: float) -> str:
-    labels = f"labels: {{owner: helm, name: shop, version: '7', status: {state}, modifiedAt: '{NOW.timestamp() - seconds:.0f}'}}"
-    return thing("v1", "Secret", "sh.helm.release.v1.shop.v7", "type: helm.sh/release.v1", meta=labels, age=seconds)
+def _record(state: str, seconds: float, revision: int = 7) -> str:
+    labels = f"labels: {{owner: helm, name: shop, version: '{revision}', status: {state}, modifiedAt: '{NOW.timestamp() - seconds:.0f}'}}"
+    return thing("v1", "Secret", f"sh.helm.release.v1.shop.v{revision}", "type: helm.sh/release.v1", meta=labels, age=seconds)
 
 
 def _certificate(
@@ -117,7 +117,7 @@ EXAMPLES = {
         pod(state=runs(3600), ready=True, age=3700),
     ),
     "job-forever": Example(_job("", 3 * DAY), _job("  activeDeadlineSeconds: 7200\n", 1800)),
-    "helm-stuck": Example(_record("pending-upgrade", 2400), _record("deployed", 2400)),
+    "helm-stuck": Example(stream(_record("superseded", 90000, 5), _record("deployed", 80000, 6), _record("pending-upgrade", 2400)), _record("deployed", 2400)),
     "certificate-expired": Example(_certificate(-2), _certificate(60)),
     "certificate-expires": Example(_certificate(5), _certificate(60)),
     "certificate-not-issued": Example(
