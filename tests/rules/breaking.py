@@ -60,7 +60,8 @@ def deployment(name: str, container: str = "", pod: str = "", *, replicas: int =
     return (
         f"---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {SPACE}}}\n"
         f"spec:\n  replicas: {replicas}\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n"
-        f"    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: {name}, image: '{image}'{more}}}]{beside}}}\n"
+        f"    metadata: {{labels: {{app: {name}}}}}\n"
+        f"    spec: {{containers: [{{name: {name}, image: '{image}'{more}}}]{beside}}}\n"
     )
 
 
