@@ -164,3 +164,17 @@ def test_help_comes_without_loading_the_rules() -> None:
     import sys
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_decision_about_a_rule_that_does_not_exist_is_told(folder: Path) -> None:
+    (folder / ".seatrial-ignore.yaml").write_text(
+        "ignore: [{rule: privilege-escalatio, reason: old}, {rule: crash-*, reason: known}]\n"
+    )
+    result = check("web.yaml")
+    assert "there is no rule 'privilege-escalatio'. Did you mean 'privilege-escalation'?" in result.stderr
+    assert "crash" not in result.stderr, "that is a rule of what runs"
+
+
+def test_nothing_to_check_is_no_clean_bill(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    assert "There is no Kubernetes object in empty" in check("empty").stderr

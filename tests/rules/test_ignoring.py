@@ -61,6 +61,13 @@ def test_a_comment_ignores_on_its_line_below_it_and_for_a_whole_document(
     assert reasons(Decisions(lines=lambda _: TEXT.split("\n")), world(), about(rule, line)) == wanted
 
 
+def test_a_comment_without_a_reason_ignores_nothing_and_is_told() -> None:
+    decisions = Decisions(lines=lambda _: TEXT.split("\n"))
+    (kept, told), ignored = decisions.split(world(), [about("no-reason", 11)])
+    assert (kept.rule, ignored) == ("no-reason", [])
+    assert told.rule == "ignore-no-reason" and told.evidence[0].source == "a.yaml:10"
+
+
 def test_an_annotation_ignores_with_its_reason_and_is_told_without() -> None:
     where = world({"ignore.seatrial.dev/image-*": "pinned", "ignore.seatrial.dev/user-root": ""})
     found = reasons(Decisions(), where, about("image-latest", 7), about("user-root", 7))

@@ -155,15 +155,26 @@ def _facts(world: World, loaded: Loaded, options: dict[str, Any]) -> None:
 def _chosen(findings: list[Finding], rules: Sequence[str]) -> list[Finding]:
     from fnmatch import fnmatchcase
 
+    for rule in rules:
+        if wrong := _unknown(rule):
+            raise click.UsageError(wrong)
+    return [one for one in findings if not rules or any(fnmatchcase(one.rule, rule) for rule in rules)]
+
+
+def _unknown(rule: str) -> str:
+    """What to say of a rule, or a pattern of rules, that none is called; "" where one is."""
+    from fnmatch import filter as matching
+
     from seatrial.rules.finding import RULES
 
-    for rule in rules:
-        if not any(fnmatchcase(known, rule) for known in RULES):
-            import difflib
+    if matching(RULES, rule):
+        return ""
+    import difflib
 
-            near = difflib.get_close_matches(rule, RULES, n=1)
-            raise click.UsageError(f"there is no rule {rule!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
-    return [one for one in findings if not rules or any(fnmatchcase(one.rule, rule) for rule in rules)]
+    import seatrial.rules.alive  # noqa: F401 - a file of decisions may be for both
+
+    near = difflib.get_close_matches(rule, RULES, n=1)
+    return "" if matching(RULES, rule) else f"there is no rule {rule!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 def _where(finding: Finding, variants: Sequence[str], of: int) -> Finding:
@@ -185,9 +196,13 @@ def _entries(file: Path | None) -> tuple[Any, ...]:
         return ()
     path = file or Path(IGNORE_FILE)
     try:
-        return entries_of(read(path) or None, str(path))
+        entries = entries_of(read(path) or None, str(path))
     except (SourceError, ValueError) as error:
         raise click.UsageError(str(error)) from None
+    for entry in entries:
+        if wrong := _unknown(entry.rule):
+            click.echo(f"{entry.source}: {wrong} Nothing is ignored by it.", err=True)
+    return entries
 
 
 class Files:

@@ -54,6 +54,7 @@ class Decisions:
 
     def __post_init__(self) -> None:
         self._comments: dict[str, Mapping[int, list[tuple[str, str]]]] = {}
+        self._unreasoned: dict[str, Finding] = {}
 
     def split(self, world: World, findings: Iterable[Finding]) -> tuple[list[Finding], list[Ignored]]:
         """The findings that stand, and those that were decided to be ignored."""
@@ -64,6 +65,8 @@ class Decisions:
                 kept.append(finding)
             else:
                 ignored.append(Ignored(finding, *found))
+        kept += self._unreasoned.values()
+        self._unreasoned = {}
         return kept, ignored
 
     def _of(self, world: World, finding: Finding) -> Iterator[tuple[str, str]]:
@@ -87,6 +90,9 @@ class Decisions:
                 for rule, reason in comments.get(near, ()):
                     if reason and fnmatchcase(finding.rule, rule):
                         yield reason, f"{place.file}:{near}"
+                    elif fnmatchcase(finding.rule, rule):
+                        source = f"{place.file}:{near}"
+                        self._unreasoned.setdefault(source + rule, _no_reason(finding.refs[:1], rule, f"ignore[{rule}]", source))
 
     def _in(self, file: str) -> Mapping[int, list[tuple[str, str]]]:
         if file not in self._comments:
@@ -152,13 +158,17 @@ def without_reason(world: World, obj: Obj) -> Iterator[Finding]:
     """An annotation that is to ignore a rule, and says not why."""
     for rule, reason in _annotated(obj):
         if not reason:
-            ref = ref_of(obj)
-            source = world.source(ref, f'metadata.annotations["{PREFIX}{rule}"]')
-            yield Finding(
-                "ignore-no-reason", "warning", f"{ref.kind} {ref.name}: {rule} is to be ignored, and no reason is given", (ref,),
-                (Fact(f"{PREFIX}{rule}: ''", source),), "Nobody can tell later whether the reason still holds.",
-                "Give the reason as the value of the annotation.",
-            )  # fmt: skip
+            source = world.source(ref_of(obj), f'metadata.annotations["{PREFIX}{rule}"]')
+            yield _no_reason((ref_of(obj),), rule, f"{PREFIX}{rule}: ''", source)
+
+
+def _no_reason(refs: tuple[Ref, ...], rule: str, says: str, source: str) -> Finding:
+    who = f"{refs[0].kind} {refs[0].name}: " if refs else ""
+    return Finding(
+        "ignore-no-reason", "warning", f"{who}{rule} is to be ignored, and no reason is given", refs, (Fact(says, source),),
+        "Nobody can tell later whether the reason still holds, so nothing is ignored.",
+        "Give the reason: behind the bracket of a comment, or as the value of an annotation.",
+    )  # fmt: skip
 
 
 def entries_of(document: Any, source: str) -> tuple[Ignore, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     conditions = {check.when for check in always if check.when is not None}
     chosen: dict[frozenset[object], list[Check]] = {}
     findings: list[Finding] = []
+    failed: dict[str, list[tuple[str, Exception]]] = {}
     alternatives = _alternatives(world)
     for obj in world:
         met = frozenset([None, *(when for when in conditions if _holds(when, world, obj))])
@@ -30,10 +32,44 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
             except Exception as error:
                 if problems is None:
                     raise
-                words = f"a rule failed here, {check.look.__name__}: {type(error).__name__}: {error}"
-                problems.append(Problem(world.source(ref_of(obj)), 0, 0, words, "This is a defect in Seatrial."))
-    findings = settled(findings)
+                failed.setdefault(check.look.__name__, []).append((world.source(ref_of(obj)), error))
+    if problems is not None:
+        problems += [_broken(rule, failures) for rule, failures in failed.items()]
+    findings = _sure(settled(findings), problems)
     return [_doubted(one, alternatives) for one in findings] if alternatives else findings
+
+
+def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
+    """A rule that failed, told once."""
+    source, error = failures[0]
+    others = f", and at {len(failures) - 1} more objects" if len(failures) > 1 else ""
+    return Problem(
+        source, 0, 0, f"a rule failed here{others}: {rule}: {type(error).__name__}: {error}", "This is a defect in Seatrial."
+    )
+
+
+#: What another tool fills in before anything is applied: envsubst and Flux, Helm and its like, Konflate.
+_FILLED_IN = re.compile(r"\$\{[A-Za-z_][^{}\s]*\}|\{\{.*?\}\}|\[\[.*?\]\]")
+#: Rules that are about such a thing being left where nobody fills it in.
+_LEFT = frozenset({"env-template-left"})
+
+
+def _sure(findings: list[Finding], problems: list[Problem] | None) -> list[Finding]:
+    """The findings without errors about values that another tool has yet to fill in, of which a note for each file stays."""
+    kept: list[Finding] = []
+    unknown: dict[str, Problem] = {}
+    for one in findings:
+        fact = one.evidence[0] if one.severity == "error" and one.evidence and one.rule not in _LEFT else None
+        mark = _FILLED_IN.search(f"{fact.text}\n{one.title}") if fact else None
+        if fact is None or mark is None:
+            kept.append(one)
+            continue
+        file, _, line = fact.source.rpartition(":")
+        words = f"{mark[0][:60]} is for another tool to fill in: what hangs on it is not judged"
+        unknown.setdefault(file, Problem(file or fact.source, int(line) if line.isdigit() else 0, 0, words, severity="note"))
+    if problems is not None:
+        problems += unknown.values()
+    return kept
 
 
 def _holds(when: Callable[[World, Obj], object], world: World, obj: Obj) -> bool:
