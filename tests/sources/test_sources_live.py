@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.cluster.api import Refused
 from seatrial.cluster.client import Client
-from seatrial.sources import live
+from seatrial.sources.live import live
 from seatrial.world.objects import Ref
 
 MANIFEST = """

@@ -1,7 +1,8 @@
 """Worlds from wherever they are: files, folders, charts, kustomizations, app files, evidence, a cluster.
 
-`load` takes what a person gives on the command line and finds out what it is; `live` asks a cluster.  Nothing here judges: what
-could not be read is in `Loaded.problems`, with file, line and column, and everything else is loaded.
+`load` takes what a person gives on the command line and finds out what it is; `live.live` asks a cluster.  Nothing here judges:
+what could not be read is in `Loaded.problems`, with file, line and column, and everything else is loaded.  What reads a kind of
+source is imported when there is one: a folder of plain manifests needs none of them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seatrial.sources.apps import is_app, load_app
-from seatrial.sources.charts import load_chart
-from seatrial.sources.evidence import is_evidence, load_evidence
-from seatrial.sources.files import APP, CHART, KUSTOMIZATIONS, load_bytes, load_file, plain, walk
-from seatrial.sources.kustomizations import load_kustomizations
-from seatrial.sources.live import live
+from seatrial.sources.files import APP, CHART, KUSTOMIZATIONS, is_app, is_evidence, load_bytes, load_file, plain, walk
 from seatrial.sources.loaded import Gathering, Input, Loaded
 from seatrial.world.world import LogKey
 
-__all__ = ["Input", "Loaded", "live", "load"]
+__all__ = ["Input", "Loaded", "load"]
 
 #: What standard input is called, as kubectl has it.
 STDIN = "-"
@@ -77,13 +73,13 @@ def _load(
         if path.is_dir():
             logs |= _folder(path, gathering, values, release, environments)
         elif path.name == APP or is_app(path):
-            load_app(path, gathering, only=environments)
+            _apps([path], gathering, environments)
         elif path.name in KUSTOMIZATIONS:
-            load_kustomizations([path.parent], gathering, only=environments)
+            _kustomizations([path.parent], gathering, environments)
         elif path.name.endswith((".tgz", ".tar.gz")):
-            load_chart(path, gathering, values=values, release=release, only=environments)
+            _charts([path], gathering, values, release, environments)
         elif path.name == CHART:
-            load_chart(path.parent, gathering, values=values, release=release, only=environments)
+            _charts([path.parent], gathering, values, release, environments)
         else:
             objects = load_file(path, gathering, strict=True)
             gathering.inputs.append(Input(given, "file", objects))
@@ -98,16 +94,47 @@ def _folder(
 ) -> dict[LogKey, list[str]]:
     """A folder: evidence, or a tree with charts, kustomizations and apps in it."""
     if is_evidence(folder):
-        return load_evidence(folder, gathering)
+        return _evidence([folder], gathering)
     tree = walk(folder, gathering)
-    for chart in tree.charts:
-        load_chart(chart, gathering, values=values, release=release, only=only)
-    without = load_kustomizations(tree.kustomizations, gathering, only=only)
-    for app in tree.apps:
-        load_app(app, gathering, only=only)
+    _charts(tree.charts, gathering, values, release, only)
+    without = _kustomizations(tree.kustomizations, gathering, only)
+    _apps(tree.apps, gathering, only)
     if tree.files:
         plain(tree, gathering, folder, without)
+    return _evidence(tree.evidence, gathering)
+
+
+def _charts(
+    charts: Sequence[Path], gathering: Gathering, values: Mapping[str, Any] | None, release: str, only: Sequence[str]
+) -> None:
+    if charts:
+        from seatrial.sources.charts import load_chart
+
+        for chart in charts:
+            load_chart(chart, gathering, values=values, release=release, only=only)
+
+
+def _kustomizations(folders: Sequence[Path], gathering: Gathering, only: Sequence[str]) -> set[Path]:
+    if not folders:
+        return set()
+    from seatrial.sources.kustomizations import load_kustomizations
+
+    return load_kustomizations(folders, gathering, only=only)
+
+
+def _apps(apps: Sequence[Path], gathering: Gathering, only: Sequence[str]) -> None:
+    if apps:
+        from seatrial.sources.apps import load_app
+
+        for app in apps:
+            load_app(app, gathering, only=only)
+
+
+def _evidence(folders: Sequence[Path], gathering: Gathering) -> dict[LogKey, list[str]]:
     logs: dict[LogKey, list[str]] = {}
-    for evidence in tree.evidence:
-        logs |= load_evidence(evidence, gathering)
+    if folders:
+        from seatrial.sources.evidence import load_evidence
+
+        for folder in folders:
+            logs |= load_evidence(folder, gathering)
     return logs

@@ -65,23 +65,6 @@ _ENV = re.compile(r"(.*\.env\[\d+\])")
 _WHOLE = {"Namespace": "namespace", "ResourceQuota": "size", "LimitRange": "size"}
 
 
-_APP = re.compile(rb"^app:", re.MULTILINE), re.compile(rb"^services:", re.MULTILINE), re.compile(rb"^kind:", re.MULTILINE)
-
-
-def is_app(path: Path) -> bool:
-    """Whether a file that is not called `seatrial.yaml` is an app file all the same, by its keys."""
-    from seatrial.app.document import MAX_BYTES
-
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            return False
-        text = path.read_bytes()
-    except OSError:
-        return False
-    app, services, kind = (bool(key.search(text)) for key in _APP)
-    return app and services and not kind
-
-
 def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> None:
     """The objects of an app file in each environment (or those of `only`), as variants. What is wrong with the file is a
     problem.

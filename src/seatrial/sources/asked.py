@@ -4,7 +4,6 @@ one.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -13,4 +12,6 @@ T = TypeVar("T")
 
 def now(doing: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, in an event loop of its own. Not to be called from inside of one."""
+    import asyncio  # slow to import, and most loading asks nobody
+
     return asyncio.run(doing)

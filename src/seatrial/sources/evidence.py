@@ -18,11 +18,6 @@ VERSIONS = ("seatrial.dev/evidence/v1",)
 _LOG, _PREVIOUS = ".log", ".previous"
 
 
-def is_evidence(folder: Path) -> bool:
-    """Whether a folder is one that a release saved, by its files."""
-    return (folder / EVIDENCE).is_file() and (folder / "objects.yaml").is_file()
-
-
 def load_evidence(folder: Path, gathering: Gathering) -> dict[LogKey, list[str]]:
     """The objects of the folder, added, and the logs of its containers."""
     said = _finding(folder, gathering)

@@ -23,6 +23,27 @@ CHART, APP, EVIDENCE = "Chart.yaml", "seatrial.yaml", "finding.json"
 DEEPEST = 64
 
 
+#: Bytes of the start of a file that tell whether it is an app file: its first keys.
+_APP_HEAD = 1 << 20
+
+
+def is_app(path: Path) -> bool:
+    """Whether a file that is not called `seatrial.yaml` is an app file all the same, by its keys."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            text = b"\n" + file.read(_APP_HEAD)
+    except OSError:
+        return False
+    return b"\napp:" in text and b"\nservices:" in text and b"\nkind:" not in text
+
+
+def is_evidence(folder: Path) -> bool:
+    """Whether a folder is one that a release saved, by its files."""
+    return (folder / EVIDENCE).is_file() and (folder / "objects.yaml").is_file()
+
+
 @dataclass(slots=True)
 class Tree:
     """What was found below a folder. `folders` of files keep their order: by name, each before its subfolders."""

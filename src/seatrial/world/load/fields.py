@@ -1,19 +1,13 @@
-"""The line of a field: a document is read once more, with marks, when somebody asks where something in it stands.
+"""Where an object, and each field of it, is written.
 
-Loading keeps the bytes of each file and where each object begins; this finds `spec.ports[0].name` in them.  A path that is not
-there leads to the nearest part above it that is, which is where a person would add it.
+Loading keeps the bytes of each file and where each object begins; `marks` finds `spec.ports[0].name` in them when somebody asks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
-import yaml
-
-from seatrial.world.load.careful import Loader, too_deep
-from seatrial.world.paths import Step, Steps, split
+from seatrial.world.paths import Steps, split
 from seatrial.world.place import Place
 
 
@@ -38,7 +32,11 @@ class Written:
         steps = (*self.steps, *split(path)) if path else self.steps
         # an item of a list that was cut out begins where its document does
         asked = (path or steps not in ((), (0,))) and self.text.find(b"\n", self.start, self.end - 1) >= 0
-        found = _marks(self.text, self.start, self.end, steps) if asked else None
+        if not asked:
+            return Place(self.file, self.line + self.above)
+        from seatrial.world.load.marks import marked  # PyYAML, which most runs do without
+
+        found = marked(self.text[self.start : self.end], steps)
         if found is None:
             return Place(self.file, self.line + self.above)
         return Place(self.file, self.line + found[0], found[1] + 1)
@@ -47,55 +45,3 @@ class Written:
         """First and last line of the object's document."""
         body = self.text[self.start : self.end].rstrip()
         return self.line + self.above, self.line + body.count(b"\n")
-
-
-def _marks(text: bytes, start: int, end: int, steps: Steps) -> tuple[int, int] | None:
-    """Line and column, from 0 and counted from the document's start, of the last step that is there."""
-    node = _node(text[start:end])
-    mark: Any = None
-    for step in steps:
-        following = _step(node, step)
-        if following is None:
-            break
-        mark, node = following
-    return (mark.line, mark.column) if mark else None
-
-
-def _step(node: Any, step: Step) -> tuple[Any, Any] | None:
-    """(mark, node) one step on: the mark of the key for a map, of the item for a list."""
-    if isinstance(step, int):
-        if isinstance(node, yaml.SequenceNode) and step < len(node.value):
-            return node.value[step].start_mark, node.value[step]
-        return None
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    merged = None
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode):
-            if key.value == step:
-                return key.start_mark, value
-            if key.tag == "tag:yaml.org,2002:merge":
-                merged = (key, value)
-    if merged is not None:
-        parts = merged[1].value if isinstance(merged[1], yaml.SequenceNode) else [merged[1]]
-        for part in parts:
-            found = _step(part, step) if isinstance(part, yaml.MappingNode) else None
-            if found is not None:
-                return found
-    return None
-
-
-@lru_cache(maxsize=32)
-def _node(body: bytes) -> Any:
-    """The nodes of a document with their marks, None where it cannot be read. JSON may be indented with tabs."""
-    for text in (body, body.replace(b"\t", b" ")):
-        if too_deep(text) is not None:
-            return None
-        loader = Loader(text)
-        try:
-            return loader.get_node() if loader.check_node() else None
-        except yaml.YAMLError:
-            continue
-        finally:
-            loader.dispose()
-    return None

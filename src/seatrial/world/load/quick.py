@@ -10,14 +10,10 @@ has none.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import orjson
-
-try:
-    import ryml
-except ImportError:  # no wheel for this machine: the careful way reads everything
-    ryml = None
 
 
 def _spelled(words: str) -> str:
@@ -60,7 +56,7 @@ _DASHED = _no_word(rb"[#\n]") + rb"--?[A-Za-z]" + _TAIL
 
 
 def _flow(inner: bytes) -> bytes:
-    """Maps and lists of what is inside, or a scalar. Each part stands in the pattern once, which is what compiling it costs."""
+    """Maps and lists of what is inside, or a scalar."""
     pair = b"(?:" + _KEY + b"): +" + inner
     return (
         rb"(?:\{ *(?:" + pair + rb"(?: *, *(?=[^ ,}])|(?= *\})))* *\}|\[ *(?:" + inner + rb"(?: *, *(?=[^ ,\]])|(?= *\])))* *\]|"
@@ -68,30 +64,52 @@ def _flow(inner: bytes) -> bytes:
     )  # fmt: skip
 
 
-_FLOW = rb"\{\}|\[\]|(?=[{\[])" + _flow(_flow(_flow(_FLOW_SCALAR)))
 _DIGITS = rb"(?=[0-9-])(?:" + b"|".join((_NUMBER, _MEASURE, _MIXED, _DATE)) + rb")(?=[ \n])"
-_SCALAR = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, _FLOW, _DASHED))
 #: A block of text: its lines are indented as its first one or more; that it is deeper than its key is looked at below.
 _BLOCK = rb"\|-?\n(?P<block> ++)(?=[^ \n\t])[^\n]*+(?:\n(?:(?P=block)[^\n]*+|(?=\n)))*+"
 #: A folded text: lines that are indented alike, none of them empty.
 _FOLD = rb">-?\n(?P<fold> ++)(?=[^ \n\t])[^\n]*+(?:\n(?P=fold)(?=[^ \n\t])[^\n]*+)*+"
+_END = rb"(?:\n| ++\n| *+(?<![^ \n])#[^\n]*+\n)"
 
-_END = rb"(?:\n| ++\n| *+(?<= )#[^\n]*+\n)"
-#: One line (with its block of text): indentation, dash, key, what stands after the key, an item of its own, or none of these.
-_LINE = re.compile(
-    rb"(?P<indent> *+)(?:(?P<dash>- ++)?(?:(?P<key>" + _KEY + rb"):(?:(?=\n)| ++(?P<value>" + _SCALAR + b"|" + _BLOCK
-    + b"|" + _FOLD + rb")?+)|(?P<item>" + _SCALAR + b"))" + _END + rb"|(?:#[^\n]*+)?+\n)|(?P<bad>[^\n]*+)\n"
-)  # fmt: skip
+
+@cache
+def _line(levels: int) -> re.Pattern[bytes]:
+    """One line (with its block of text): indentation, dash, key, what stands after the key or is an item of its own; or none of
+    these. `levels` is how deep braces and brackets may nest on it: compiling the pattern takes twice as long for each.
+    """
+    flow = _FLOW_SCALAR
+    for _ in range(levels):
+        flow = _flow(flow)
+    value = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, rb"\{\}|\[\]|(?=[{\[])" + flow, _BLOCK, _FOLD, _DASHED))
+    return re.compile(
+        rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?P<key>" + _KEY + rb"):(?:(?=\n)| ++))?+(?P<value>" + value + rb")?+" + _END
+        + rb"|(?P<bad>[^\n]*+)\n"
+    )  # fmt: skip
+
+
 #: What no line may hold, however it is written: line ends of YAML 1.1 that are none in 1.2, and marks of byte order.
 _ODD = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
 #: What nests deeper goes the careful way (rapidyaml writes no JSON of more than 64 levels), as does a document of more bytes.
 _DEEPEST, _LONGEST = 50, 64 << 20
+#: How deep braces and brackets nest on nearly all lines that have any, and on those that are worth another try.
+_FLAT, _NESTED = 1, 3
 #: Bytes that JSON may have beside twice those of the YAML; where they are not enough, it is written once more.
 _ROOM = 256
 
 
+@cache
+def _rapid() -> Any:
+    """rapidyaml, imported when the first document is there; None where this machine has no wheel of it: all is read with care."""
+    try:
+        import ryml
+    except ImportError:
+        return None
+    return ryml
+
+
 def load(text: bytes) -> tuple[bool, Any]:
     """(True, the document), or (False, None) where it has to be read with care."""
+    ryml = _rapid()
     if ryml is None or len(text) > _LONGEST or not _is_plain(text):
         return False, None
     json = bytearray(len(text) * 2 + _ROOM)
@@ -118,13 +136,22 @@ def _is_plain(text: bytes) -> bool:
         text += b"\n"
     if not text.isascii() and _ODD.search(text):
         return False
+    bad = _fault(text, _FLAT)
+    if bad and (b"[" in bad or b"{" in bad):
+        bad = _fault(text, _NESTED)
+    return bad is None
+
+
+def _fault(text: bytes, levels: int) -> bytes | None:
+    """A line that is not of the forms above, b"" where the indentation is none, None for a text without a fault."""
     # The collections that are open, each as twice the column of its lines, and one more for a list: a list may stand as far left
     # as the key that it belongs to, and is inside of it all the same.
     open_ = [-1]
     top = -1
     waits = True  # whether the last line ended in a key that has its value below
-    for indent, dash, key, value, block, fold, item, bad in _LINE.findall(text):
-        if key or item:
+    bad: bytes
+    for indent, dash, key, value, block, fold, bad in _line(levels).findall(text):
+        if key or dash:
             at = 2 * len(indent)
             if dash:
                 at += 1
@@ -135,20 +162,20 @@ def _is_plain(text: bytes) -> bool:
                 top = open_[-1]
             if at != top:
                 if not waits or len(open_) > _DEEPEST:
-                    return False
+                    return b""
                 open_.append(at)
                 top = at
             if dash:
                 waits = False
                 if not key:
+                    if not value or block or fold:
+                        return b""
                     continue
                 top = at + 2 * len(dash) - 1
                 open_.append(top)
-            elif item:
-                return False
             waits = not value
             if (block or fold) and 2 * len(block or fold) <= top:
-                return False
-        elif bad:
-            return False
-    return len(open_) > 1
+                return b""
+        elif value or bad:
+            return bad
+    return None if len(open_) > 1 else b""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from seatrial.world.load import careful, quick
+from seatrial.world.load import quick
 from seatrial.world.load.fields import Written
 from seatrial.world.load.problems import Problem
 from seatrial.world.load.split import Chunk, documents, has_items, items, json_items
@@ -74,7 +74,7 @@ def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, b
     for index, part in enumerate(parts := (items(text, chunk) if listed else ()) or [chunk]):
         body = text[part.start : part.end]
         taken, data = quick.load(body) if not broken else (False, None)
-        everything, problems = ([data], []) if taken else careful.load(body, file, part.line)
+        everything, problems = ([data], []) if taken else _carefully(body, file, part.line)
         if part.item and any(problem.severity == "error" for problem in problems):
             # an anchor of another item, or no list at all: read as a whole, the list tells what is wrong
             whole = _whole(text, chunk, file) if whole is None else whole
@@ -89,9 +89,15 @@ def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, b
                 _objects(one, text, part, file, found, strict)
 
 
+def _carefully(body: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
+    from seatrial.world.load import careful  # PyYAML, which most runs do without
+
+    return careful.load(body, file, line)
+
+
 def _whole(text: bytes, chunk: Chunk, file: str) -> list[Any]:
     """The items of a list, read as one document; none where that cannot be read either."""
-    documents_, problems = careful.load(text[chunk.start : chunk.end], file, chunk.line)
+    documents_, problems = _carefully(text[chunk.start : chunk.end], file, chunk.line)
     listed = documents_[0].get("items") if documents_ and isinstance(documents_[0], dict) else None
     return listed if isinstance(listed, list) and not any(one.severity == "error" for one in problems) else []
 
