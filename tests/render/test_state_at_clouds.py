@@ -56,6 +56,28 @@ def test_a_pod_that_reads_secrets_of_the_csi_driver_mounts_them_and_so_do_its_jo
     assert world["ServiceAccount", "api"]["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": ROLE}
 
 
+CREDENTIALS = {
+    "aws": ["auth", "secretRef", "secretAccessKeySecretRef"],
+    "gcp": ["auth", "secretRef", "secretAccessKeySecretRef"],
+    "azure": ["authSecretRef", "clientSecret"],
+    "vault": ["auth", "tokenSecretRef"],
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_store_of_secrets_is_asked_by_keys_that_are_referred_to_and_never_written(of, provider):
+    who = PROVIDERS[provider].partition(", secretIdentity")[0]
+    rest = f"platform: {{secrets: external-secrets, {who}, secretCredentials: keys}}"
+    world = of("  api: {image: x/api, secrets: [KEY]}", rest=rest)
+    store = world["SecretStore", "shop"]
+    conforms(store)
+    (found,) = store["spec"]["provider"].values()
+    for key in CREDENTIALS[provider]:
+        found = found[key]
+    assert found["name"] == "keys"
+    assert world.get("ServiceAccount", "shop-secrets") is None
+
+
 def test_keda_and_an_hpa_never_scale_one_target(of):
     world = of(SERVICES % TRIGGERS, rest=f"{STORES}\nplatform: {{{OPERATED}}}")
     assert world.names("HorizontalPodAutoscaler") == []

@@ -67,6 +67,27 @@ IDLE = (
         for key in ("secretProvider", "secretVault", "secretIdentity", "secretPrefix")
     ),
     _Idle(
+        "secretCredentials",
+        "secrets",
+        lambda platform: platform.secrets == "external-secrets",
+        "secrets are `{secrets}`, and the Secret `{value}` is for a SecretStore of External Secrets",
+        "say `secrets: external-secrets`, or leave `secretCredentials` out",
+    ),
+    _Idle(
+        "secretCredentials",
+        "secretProvider",
+        lambda platform: bool(platform.secretProvider) or platform.secrets != "external-secrets",
+        "the keys in `{value}` are for a SecretStore of the app's own, and nothing says who keeps the secrets",
+        "add `secretProvider: aws`, gcp, azure or vault",
+    ),
+    _Idle(
+        "secretIdentity",
+        "secretCredentials",
+        lambda platform: not platform.secretCredentials,
+        "secrets are asked for as `{value}`, and by the keys in `secretCredentials` as well",
+        "leave one of them out",
+    ),
+    _Idle(
         "secretVault",
         "secretProvider",
         lambda platform: bool(platform.secretProvider) or platform.secrets not in FETCHED,

@@ -51,6 +51,8 @@ class Platform(Part):
     """What their names there begin with (default `<app>/<environment>`)."""
     secretIdentity: Identity | None = None  # noqa: N815
     """Who may read them there, where that is not left to External Secrets itself or to each service's `identity`."""
+    secretCredentials: Name | None = None  # noqa: N815
+    """The Secret of the namespace with the keys by which External Secrets asks, where that is not an identity of a cloud."""
     secretTenant: Text | None = None  # noqa: N815
     """The tenant of Azure's key vault."""
     age: tuple[AgeKey, ...] | None = None

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from seatrial.app import App, ResolvedApp, resolve
-from seatrial.app.shape import keys_at, part_at
 from seatrial.app.parts import Call, Part
 from seatrial.app.problems import did_you_mean
 from seatrial.app.resolve import Origin, chain
+from seatrial.app.shape import keys_at, part_at
 
 #: The parts of an app that keys begin with.
 ROOTS = ("app", "team", "version", "namespace", "services", "stores", "platform", "sizes", "environments")

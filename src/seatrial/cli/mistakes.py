@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
-from seatrial.app import AppFileErrors, UnknownEnvironmentError
+from seatrial.app import AppFileErrors, Problem, UnknownEnvironmentError
 
 
 class Mistakes(click.ClickException):
@@ -30,6 +30,12 @@ class Mistakes(click.ClickException):
                 click.echo(f"    {click.style(problem.hint, fg='cyan')}", file=out)
         count = len(self.problems)
         click.echo(click.style(f"{count} mistake{'s' if count > 1 else ''}", fg="red"), file=out)
+
+
+def remarked(remarks: Iterable[Problem]) -> None:
+    """Tell what works and is hardly meant, where it does not get into the output."""
+    for remark in remarks:
+        click.echo(f"note: {remark}", err=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.mistakes import told
+from seatrial.cli.mistakes import remarked, told
 
 if TYPE_CHECKING:
     from seatrial.app import App
@@ -54,6 +54,7 @@ def command(
     _usable(output, out, key, pair)
     with told():
         app = load(path)
+        remarked(app.remarks)
         known = environments(app)
         chosen = environment or ("production" if "production" in known else known[0])
         resolve(app, chosen)
@@ -172,6 +173,7 @@ def _rendered(resolved: ResolvedApp, there: Path | None, pattern: str) -> list[O
     made = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "Secret"}
     absent = {name: keys for name, keys in missing(resolved, given).items() if name not in made}
     _tell_missing(absent, resolved.environment, resolved.namespace)
+    _tell_needs(objects)
     return objects
 
 
@@ -191,6 +193,14 @@ def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: 
         what = f"Secret {name} in {namespace} ({', '.join(keys)})"
         made = "`seatrial up` makes its values up; to render it, " if environment == "dev" else ""
         click.echo(f"note: {what} is left out: {made}give its values in secrets.{environment}.yaml", err=True)
+
+
+def _tell_needs(objects: list[Obj]) -> None:
+    """What must be in the cluster, for nothing here makes it."""
+    from seatrial.package.needs import needs
+
+    for need in needs(objects):
+        click.echo(f"note: not made here, and must be in the cluster: the {need}", err=True)
 
 
 def _write(files: Mapping[str, str], out: Path) -> None:

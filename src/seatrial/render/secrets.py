@@ -1,7 +1,8 @@
 """What makes the Secrets that pods refer to, in each way `platform.secrets` knows. Their names and keys are always the same.
 
     kubernetes, sops   a Secret with the values that came with the release; with sops, packagers write it encrypted
-    external-secrets   an ExternalSecret, which asks the app's own SecretStore (`secretProvider`) or a ClusterSecretStore
+    external-secrets   an ExternalSecret, which asks the app's own SecretStore (`secretProvider`), or a ClusterSecretStore that is
+                       there: `platform.secretStore`, or the one called like the app
     csi                a SecretProviderClass, mounted by every pod that reads the Secret: the first mount makes it
     existing           nothing: somebody else makes them
 
@@ -82,7 +83,8 @@ def shared(scope: Scope) -> list[Obj]:
     provider = platform.secretProvider
     if platform.secrets != "external-secrets" or not provider or not needed(scope.app):
         return []
-    account = account_name(scope) if platform.secretIdentity or provider == "vault" else None
+    asks = platform.secretIdentity or provider == "vault"
+    account = account_name(scope) if asks and not platform.secretCredentials else None
     metadata: Obj = {"namespace": scope.app.namespace, "labels": scope.common()}
     store = {
         "apiVersion": "external-secrets.io/v1",
@@ -98,24 +100,40 @@ def shared(scope: Scope) -> list[Obj]:
 
 
 def _aws(scope: Scope, platform: Platform, account: str | None) -> Obj:
-    """By the account's role; without one, by that of External Secrets itself."""
+    """By the account's role; without one, by keys in a Secret, or by the role of External Secrets itself."""
     aws: Obj = {"service": "SecretsManager", "region": platform.secretVault or platform.region}
+    if platform.secretCredentials:
+        keys = {"accessKeyIDSecretRef": "access-key-id", "secretAccessKeySecretRef": "secret-access-key"}
+        return {"aws": aws | {"auth": {"secretRef": _keys(platform, keys)}}}
     return {"aws": aws | ({"auth": {"jwt": {"serviceAccountRef": {"name": account}}}} if account else {})}
 
 
 def _gcp(scope: Scope, platform: Platform, account: str | None) -> Obj:
     found: Obj = {"projectID": platform.secretVault}
+    if platform.secretCredentials:
+        return {"gcpsm": found | {"auth": {"secretRef": _keys(platform, {"secretAccessKeySecretRef": "credentials.json"})}}}
     return {"gcpsm": found | ({"auth": {"workloadIdentity": {"serviceAccountRef": {"name": account}}}} if account else {})}
 
 
 def _azure(scope: Scope, platform: Platform, account: str | None) -> Obj:
-    found = {"vaultUrl": platform.secretVault, "tenantId": platform.secretTenant, "authType": "WorkloadIdentity"}
+    found: Obj = {"vaultUrl": platform.secretVault, "tenantId": platform.secretTenant, "authType": "WorkloadIdentity"}
+    if platform.secretCredentials:
+        asked = _keys(platform, {"clientId": "client-id", "clientSecret": "client-secret"})
+        return {"azurekv": found | {"authType": "ServicePrincipal", "authSecretRef": asked}}
     return {"azurekv": found | ({"serviceAccountRef": {"name": account}} if account else {})}
 
 
 def _vault(scope: Scope, platform: Platform, account: str | None) -> Obj:
+    vault: Obj = {"server": platform.secretVault, "path": VAULT_ENGINE, "version": "v2"}
+    if platform.secretCredentials:
+        return {"vault": vault | {"auth": _keys(platform, {"tokenSecretRef": "token"})}}
     login = {"mountPath": VAULT_LOGIN, "role": vault_role(scope), "serviceAccountRef": {"name": account}}
-    return {"vault": {"server": platform.secretVault, "path": VAULT_ENGINE, "version": "v2", "auth": {"kubernetes": login}}}
+    return {"vault": vault | {"auth": {"kubernetes": login}}}
+
+
+def _keys(platform: Platform, keys: Mapping[str, str]) -> Obj:
+    """Credentials by reference: each field, and the key of the Secret that has it."""
+    return {field: {"name": platform.secretCredentials, "key": key} for field, key in keys.items()}
 
 
 PROVIDERS: Mapping[str, Callable[[Scope, Platform, str | None], Obj]] = {

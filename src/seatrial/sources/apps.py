@@ -80,6 +80,8 @@ def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> N
     except AppFileErrors as errors:
         gathering.problems += (Problem(one.file, one.line, one.column, one.message, one.hint) for one in errors.problems)
         return
+    for odd in app.remarks:
+        gathering.problems.append(Problem(odd.file, odd.line, odd.column, odd.message, odd.hint, severity="warning"))
     for name in list(app.environments) or environments(app):
         if only and name not in only and app.environments:
             continue

@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.package.emit import document
 from seatrial.package.helm.merge import Values, expression
 from seatrial.package.helm.reference import words
+from seatrial.package.needs import needs
 from seatrial.world.objects import Obj
 
 #: The keys of a service's values in the order a person looks for them; others follow as they come.
@@ -225,6 +226,8 @@ def notes(name: str, values: Mapping[str, Values], worlds: Mapping[str, Sequence
         if safe and not _differs(values):
             scheme = "https"
         lines += ["", f"{{{{- with {expression(('services', key, 'expose'))} }}}}", f"  {scheme}://{{{{ .host }}}}", "{{- end }}"]
+    wanted = needs([obj for world in worlds.values() for obj in world])
+    lines += ["", "It counts on what this chart does not bring:", "", *(f"  {need}" for need in wanted)] if wanted else []
     lines += ["", "Its pods, and what went on:", "", "  kubectl -n {{ .Release.Namespace }} get pods"]
     lines += ["  kubectl -n {{ .Release.Namespace }} get events --sort-by=.lastTimestamp", ""]
     lines += ["Back to the release before:", "", "  helm rollback {{ .Release.Name }} -n {{ .Release.Namespace }} --wait", ""]
