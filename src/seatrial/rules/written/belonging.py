@@ -114,7 +114,7 @@ def _below(misfit: Misfit, present: Any) -> Place | None:
     seen: set[str] = {misfit.shape.type}
     for _ in range(_DEEPEST):
         level = [inner for each in level for inner in _inside(*each)]
-        level = [each for each in level if each[2].type not in seen]
+        level = [each for each in level if not each[2].type or each[2].type not in seen]  # definitions have no types
         seen |= {each[2].type for each in level}
         hits = [
             (path, there)

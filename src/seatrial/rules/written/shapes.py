@@ -11,20 +11,21 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
-from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.patching import Operation, Path, move, patched, put
-from seatrial.rules.written.belonging import meant
+from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.gone import GONE
+from seatrial.rules.patching import patched
+from seatrial.rules.written.between import once
 from seatrial.rules.written.examples import container, manifest
-from seatrial.rules.written.telling import brief, tell
-from seatrial.rules.written.versions import NEWEST, target
+from seatrial.rules.written.misfitting import of_causes, of_shape
+from seatrial.rules.written.reading import items, mapping, text
+from seatrial.rules.written.telling import tell
 from seatrial.world.admission.causes import Cause
-from seatrial.world.objects import Obj
-from seatrial.world.paths import join
-from seatrial.world.schema import Misfit, Shape, fits, misfits, normalise, shape_of
+from seatrial.world.objects import Obj, clone
+from seatrial.world.schema import Misfit, Shape, fits, kinds, misfits, normalise, shape_of, structural
 from seatrial.world.schema.fitting import Fit
-from seatrial.world.schema.table import DURATION, INT_OR_STRING, MICRO_TIME, QUANTITY, TIME
 from seatrial.world.world import World
 
 _UNKNOWN = "kubectl and server-side apply refuse it (`unknown field`); what lets it through drops it without a word, and what it should do is not done."
@@ -50,6 +51,10 @@ RULES = (
          "Change the value as the API server's words say.",
          container("", spec="strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}"),
          container("", spec="strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}")),
+    Rule("unknown-kind", "error", "is of a kind that Kubernetes does not have", "It is refused (`no matches for kind`): the release stops there.",
+         "Correct the kind, or the apiVersion.",
+         manifest("v1", "Deployment", "spec: {replicas: 2}"),
+         container("ports: []")),
 )  # fmt: skip
 
 _KINDS: dict[tuple[str, str], tuple[Shape, Fit] | None] = {}
@@ -65,23 +70,126 @@ def known(version: str, kind: str) -> tuple[Shape, Fit] | None:
 
 
 @check("*", rules=RULES)
-def built_in(world: World, obj: Obj) -> Iterator[Finding]:
-    """An object of a built-in kind against its type, and against what a server lets in."""
+def against_types(world: World, obj: Obj) -> Iterator[Finding]:
+    """An object of any kind against its type."""
     found = known(obj["apiVersion"], obj["kind"])
-    if found is None:
-        return
+    if found is not None:
+        yield from built_in(world, obj, *found)
+    else:
+        yield from custom(world, obj)
+        yield from unknown(world, obj)
+
+
+def built_in(world: World, obj: Obj, shape: Shape, fit: Fit) -> Iterator[Finding]:
+    """An object of a built-in kind, and what a server lets in of it."""
     from seatrial.world.admission.creating import refusals  # a world without built-in kinds need not wait for it
 
-    shape, fit = found
     if fit(obj):
         wrong = () if _is_from_a_server(obj) or not refusals(obj) else refusals(normalise(obj))
-    else:
-        odd = list(shapes(world, obj, shape))
-        yield from odd
-        if _is_from_a_server(obj) or any(one.rule == "wrong-type" for one in odd):
-            return  # a server looks no further either
-        wrong = refusals(normalise(_mended(obj, odd)))
-    yield from _refused(world, obj, wrong)
+        yield from of_causes(world, obj, wrong)
+        return
+    odd = list(misfits(obj, shape))
+    if _is_patch(odd):
+        return
+    told = list(of_shape(world, obj, shape, odd))
+    yield from told
+    if not _is_from_a_server(obj) and all(each.unknown for each in odd):  # a server looks no further either
+        yield from of_causes(world, obj, refusals(normalise(_mended(obj, told))))
+
+
+@dataclass(frozen=True)
+class Custom:
+    """A version of a definition of custom resources."""
+
+    schema: Obj
+
+    @cached_property
+    def shape(self) -> Shape:
+        return structural(self.schema)
+
+    @cached_property
+    def fit(self) -> Fit:
+        return fits(self.shape)
+
+
+def custom(world: World, obj: Obj) -> Iterator[Finding]:
+    """A custom resource against its definition, where that is in the world too."""
+    version = str(obj.get("apiVersion", ""))
+    found = once(world, definitions).get((version, str(obj.get("kind", "")))) if "." in version else None
+    if found is None:
+        return
+    odd = [] if found.fit(obj) else list(misfits(obj, found.shape))
+    told = [] if _is_patch(odd) else list(of_shape(world, obj, found.shape, odd))
+    yield from told
+    if not _is_from_a_server(obj) and all(each.unknown for each in odd) and not _is_patch(odd):
+        yield from of_causes(world, obj, _refusals(_mended(obj, told), found.schema))
+
+
+def definitions(world: World) -> dict[tuple[str, str], Custom]:
+    """(apiVersion, kind) -> the definition in the world that serves it, if it has a schema."""
+    found = {}
+    for definition in world.of("CustomResourceDefinition"):
+        spec = mapping(definition, "spec")
+        for version in items(spec, "versions"):
+            schema = mapping(version, "schema", "openAPIV3Schema")
+            if schema and schema.get("type") == "object" and definition.get("apiVersion") == "apiextensions.k8s.io/v1":
+                found[f"{text(spec, 'group')}/{text(version, 'name')}", text(spec, "names", "kind")] = Custom(schema)
+    return found
+
+
+def _refusals(obj: Obj, schema: Obj) -> list[Cause]:
+    """Why a server would refuse a custom resource that fits its type."""
+    from seatrial.world.admission import structure
+    from seatrial.world.cel.rules import Rules, has_rules
+
+    new = clone({key: value for key, value in obj.items() if key != "status"})
+    structure.default(new, schema)
+    causes: list[Cause] = [*structure.validate(new, schema)]
+    if not causes and has_rules(schema):
+        causes = [cause for cause in Rules(schema).problems(new, None) if " cost " not in cause.message]
+    return causes
+
+
+# kinds
+
+
+def unknown(world: World, obj: Obj) -> Iterator[Finding]:
+    """A kind that is not known, and that a built-in group should have: where another is near, or another group has it.
+
+    Versions before the first stable one come and go, and are not told.
+    """
+    version, named = obj["apiVersion"], obj["kind"]
+    if (version, named) in GONE or not _may_be_built_in(version):
+        return
+    if any(group == version.partition("/")[0] for (group, _, _) in (key[0].partition("/") for key in once(world, definitions))):
+        return
+    here = kinds().get(version, frozenset())
+    near = [each for each in here if each.lower() == named.lower()] or difflib.get_close_matches(named, here, n=1, cutoff=0.85)
+    of = [each for each, names in kinds().items() if named in names]
+    if near:
+        yield tell(
+            world, "unknown-kind", obj, ("kind",), f"kind: {named}", title=f"is no kind of {version}; did you mean `{near[0]}`?"
+        )
+    elif of and (here or _is_stable_or_none(version, of)):
+        words = f"is no kind of {version}: {named} is one of `{of[0]}`"
+        yield tell(world, "unknown-kind", obj, ("apiVersion",), f"apiVersion: {version}", title=words)
+
+
+def _may_be_built_in(version: str) -> bool:
+    group, slash, _ = version.partition("/")
+    return not slash or "." not in group or "k8s" in group or "k8.io" in group
+
+
+def _is_stable_or_none(version: str, of: Sequence[str]) -> bool:
+    """Whether a version that there is not was meant to be one of these: a stable one, or one of a group that there is not."""
+    group, slash, number = version.partition("/")
+    groups = {each.partition("/")[0] for each in kinds() if "/" in each}
+    if not slash or group in groups:
+        return re.fullmatch(r"v\d+", number or group) is not None
+    return "." not in group or bool(difflib.get_close_matches(group, [each.partition("/")[0] for each in of], cutoff=0.88))
+
+
+# objects
 
 
 def _is_from_a_server(obj: Obj) -> bool:
@@ -100,184 +208,6 @@ def _mended(obj: Obj, findings: Sequence[Finding]) -> Obj:
     return obj
 
 
-# fields and types
-
-
-def shapes(world: World, obj: Obj, shape: Shape) -> Iterator[Finding]:
-    """Every place of an object that its type does not have, or has otherwise."""
-    for misfit in misfits(obj, shape):
-        yield _unknown(world, obj, shape, misfit) if misfit.unknown else _mistyped(world, obj, misfit)
-
-
-def _unknown(world: World, obj: Obj, root: Shape, misfit: Misfit) -> Finding:
-    *parent, key = misfit.path
-    place = meant(obj, root, misfit)
-    whose = f"`{join(parent)}`" if parent else f"a {obj['kind']}"
-    words = f"`{key}` is no field of {whose}" + (f"; {place.words}" if place.words else "")
-    ops = [move(misfit.path, place.path)] if place.path else []
-    severity: Severity | None = "warning" if target(world) > NEWEST else None  # it may have come since
-    details = {"instead": join(place.path)} if place.path else {}
-    says = f"{key}: {_shown(obj, misfit.path, misfit.value)}"
-    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, details=details)
-
-
-_CALLED = {"struct": "a map", "map": "a map", "list": "a list", "string": "a text", "bool": "true or false", "bytes": "a text in base64",
-           "int32": "a whole number", "int64": "a whole number", "double": "a number", QUANTITY: "a quantity (500m, 1Gi)",
-           INT_OR_STRING: "a whole number or a text", TIME: "a time (2006-01-02T15:04:05Z)", MICRO_TIME: "a time (2006-01-02T15:04:05.000000Z)",
-           DURATION: "a duration (1m30s)"}  # fmt: skip
-
-
-def _mistyped(world: World, obj: Obj, misfit: Misfit) -> Finding:
-    path, value, shape = misfit.path, misfit.value, misfit.shape
-    wanted = _CALLED.get(shape.type if shape.kind == "scalar" else shape.kind, "something else")
-    got = _got(value)
-    if shape.kind == "scalar" and (_is_near(got, wanted) or (isinstance(value, str) and shape.type in _WRITTEN)):
-        got = _shown(obj, path, value)
-    words = f"`{join(path)}` must be {wanted}, not {got}"
-    hint = _hint(path, value, shape)
-    ops = _typed(obj, misfit)
-    says = f"{path[-1]}: {_shown(obj, path, value)}"
-    return tell(world, "wrong-type", obj, path, says, title=words + (f"; {hint}" if hint else ""), ops=ops)
-
-
-#: Types whose values are texts of a form: it is the form that is wrong.
-_WRITTEN = frozenset({QUANTITY, TIME, MICRO_TIME, DURATION})
-
-
-def _is_near(got: str, wanted: str) -> bool:
-    return got == wanted.partition(" in ")[0] or (wanted.startswith("a whole number") and got.endswith("number"))
-
-
-def _got(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "a whole number" if isinstance(value, int) else "a number"
-    return "a map" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a text"
-
-
-def _hint(path: Path, value: Any, shape: Shape) -> str:
-    if path[-1] in ("matchLabels", "matchExpressions") and isinstance(value, (dict, list)):
-        return "the labels stand here by themselves"
-    if shape.kind == "struct" and isinstance(value, str) and "type" in shape.fields:
-        return f"did you mean `{{type: {brief(value)}}}`?"
-    if shape.kind == "list" and isinstance(value, dict) and shape.element is not None:
-        if shape.element.kind != "struct":
-            return ""
-        names = list(shape.element.fields)[:2]
-        return f"each begins with a dash and has {' and '.join(f'`{name}`' for name in names)}"
-    return ""
-
-
-def _typed(obj: Obj, misfit: Misfit) -> list[Operation]:
-    """The value as its type, where that is plain."""
-    path, value, shape = misfit.path, misfit.value, misfit.shape
-    written: Any = None
-    if shape.kind == "scalar":
-        if shape.type == "string" and isinstance(value, int):
-            written = str(value).lower() if isinstance(value, bool) else str(value)
-        elif shape.type in ("int32", "int64") and isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d{0,9})", value):
-            written = int(value)
-        elif shape.type == "bool" and isinstance(value, str) and value.lower() in ("true", "false"):
-            written = value.lower() == "true"
-    elif shape.kind == "list" and shape.element is not None and shape.element.type == "string":
-        written = [value] if isinstance(value, str) and not re.search(r"[\s,]", value) else None
-    return [] if written is None else [put(obj, path, written)]
-
-
-def _shown(obj: Obj, path: Path, value: Any) -> str:
-    """A value as evidence shows it; nothing of what a Secret holds."""
-    if obj.get("kind") == "Secret" and path[0] in ("data", "stringData"):
-        return f"({_got(value)})"
-    if isinstance(value, str):
-        return f'"{brief(value)}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"({_got(value)})" if isinstance(value, (dict, list)) else brief(value)
-
-
-# values
-
-_BY_REASON = {"FieldValueRequired": "missing-field", "FieldValueNotSupported": "value-not-allowed"}
-#: The value that a message of Kubernetes begins with; structs and lists are shown as Go has them, which helps nobody.
-_VALUE = re.compile(r'(?:Invalid value|Duplicate value|Not found): (?:"(?:[^"\\]|\\.)*"|[^:{\["]*|[{\[].*[}\]])(?:: |$)')
-
-
-def _refused(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Finding]:
-    """What a server would refuse, once for each field and rule, in Kubernetes' words."""
-    said: dict[tuple[str, Path], list[str]] = {}
-    absent: dict[Path, None] = {}
-    for cause in causes:
-        if cause.field.startswith("status.") and "status" not in obj:
-            continue  # it follows from something in the spec
-        path = path_of(cause.field, obj)
-        value, depth = _deepest(obj, path)
-        if depth < len(path) - 1 and cause.reason == "FieldValueRequired":
-            absent[path[: depth + 1]] = None  # it is not this field alone that is not there
-        elif isinstance(value, dict) and cause.reason == "FieldValueNotSupported" and "type" in value:
-            path = (*path, "type")  # a struct is shown by its type
-        words = said.setdefault((_BY_REASON.get(cause.reason, "value-refused"), path), [])
-        if _words(cause) not in words:
-            words.append(_words(cause))
-    for path in absent:
-        yield tell(world, "missing-field", obj, path, f"{path[-1]}: not set", title=f"`{join(path)}` is required")
-    for (rule, path), words in said.items():
-        if not any(path[: len(missing)] == missing for missing in absent):
-            value, depth = _deepest(obj, path)
-            says = f"{path[-1]}: {_shown(obj, path, value) if depth == len(path) else 'not set'}" if path else obj["kind"]
-            ops = _allowed(obj, path, value, words) if rule == "value-not-allowed" else []
-            yield tell(world, rule, obj, path, says, title=f"`{join(path)}` {'; '.join(words)}", ops=ops)
-
-
-def _deepest(obj: Obj, path: Path) -> tuple[Any, int]:
-    """What stands at a path, and how many of its steps are there."""
-    value: Any = obj
-    for depth, step in enumerate(path):
-        try:
-            inner = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None, depth
-        if inner is None:
-            return None, depth
-        value = inner
-    return value, len(path)
-
-
-def _allowed(obj: Obj, path: Path, value: Any, words: Sequence[str]) -> list[Operation]:
-    """The one allowed value that is written alike, if there is one."""
-    choices = re.findall(r'"([^"]+)"', words[0])
-    near = [choice for choice in choices if isinstance(value, str) and choice.lower() == value.lower()]
-    near = near or difflib.get_close_matches(value if isinstance(value, str) else "", choices, n=2, cutoff=0.75)
-    return [put(obj, path, near[0])] if len(near) == 1 else []
-
-
-def _words(cause: Cause) -> str:
-    """What a cause says, behind the field that it is about."""
-    message = cause.message
-    if cause.reason == "FieldValueRequired":
-        return "is required" + message.removeprefix("Required value")
-    if cause.reason == "FieldValueNotSupported":
-        supported = message.rpartition("supported values: ")[2]
-        return f"must be one of {supported}"
-    if cause.reason == "FieldValueDuplicate":
-        return "is there twice"
-    if cause.reason == "FieldValueForbidden":
-        return "is refused" + message.removeprefix("Forbidden")
-    return f"is refused: {_VALUE.sub('', message, count=1) or message}"
-
-
-_TOKEN = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
-
-
-def path_of(field: str, obj: Obj) -> Path:
-    """The path of a field as Kubernetes writes it (`spec.containers[0].resources.limits[cpu]`), in this object."""
-    steps: list[str | int] = []
-    value: Any = obj
-    for key, name in _TOKEN.findall(field if field != "<nil>" else ""):
-        step: str | int = int(key) if key.isdigit() and not isinstance(value, dict) else key or name
-        steps.append(step)
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return tuple(steps)
+def _is_patch(odd: Sequence[Misfit]) -> bool:
+    """Whether it is no object but a patch, which says so (`$patch: delete`)."""
+    return any(each.unknown and str(each.path[-1]).startswith("$") for each in odd)

@@ -5,7 +5,7 @@ from seatrial.world.schema.fitting import Misfit, fits, misfits, why_not
 from seatrial.world.schema.normal import normalise, zero
 from seatrial.world.schema.restoring import restore
 from seatrial.world.schema.structural import custom, structural
-from seatrial.world.schema.table import ANY, META, Field, Shape, fields, rule, shape, shape_of, type_of
+from seatrial.world.schema.table import ANY, META, Field, Shape, fields, kinds, rule, shape, shape_of, type_of
 
 __all__ = [
     "ANY",
@@ -19,6 +19,7 @@ __all__ = [
     "duplicates",
     "fields",
     "fits",
+    "kinds",
     "misfits",
     "normalise",
     "restore",

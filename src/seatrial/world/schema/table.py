@@ -209,7 +209,10 @@ def type_of(api_version: str, kind: str) -> str | None:
     group, slash, version = api_version.partition("/")
     if not slash:
         group, version = "", group
-    module = _GROUPS.get(group) or f"api.{group.partition('.')[0] or 'core'}"
+    label = group.partition(".")[0]
+    if group not in _GROUPS and group != _FULL_GROUPS.get(label or "core", f"{label}.k8s.io"):
+        return None  # `apps.example.com` is somebody else's
+    module = _GROUPS.get(group) or f"api.{label or 'core'}"
     for name in (f"{module}.{version}.{kind}", f"{META}.{kind}"):
         if any(line.startswith(f"{name}\t0\tapiVersion\t") for line in _lines().get(name, ())):
             return name
@@ -220,6 +223,19 @@ def shape_of(api_version: str, kind: str) -> Shape | None:
     """The shape of a kind's objects, or None where Kubernetes itself has no such kind."""
     name = type_of(api_version, kind)
     return shape(name) if name else None
+
+
+@cache
+def kinds() -> Mapping[str, frozenset[str]]:
+    """The kinds of each apiVersion, lists of them aside."""
+    found: dict[str, set[str]] = {}
+    for name, lines in _lines().items():
+        package, version, kind = name.rsplit(".", 2)
+        if package == "apimachinery.pkg.apis.meta" or kind.endswith("List") or not lines[0].startswith(f"{name}\t0\tkind\t"):
+            continue
+        group = group_of_package(package)
+        found.setdefault(f"{group}/{version}" if group else version, set()).add(kind)
+    return {version: frozenset(names) for version, names in found.items()}
 
 
 def type_names() -> list[str]:
