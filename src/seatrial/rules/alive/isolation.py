@@ -78,7 +78,11 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
     closing = isolating(world, end, "Ingress")
     if not closing or any(_is_open(policy) for policy in closing):
         return
-    callers = {(namespace_of(pod), *sorted(labels_of(pod).items())): pod for pod in world.of("Pod") if not is_over(pod)}
+    own = (
+        {ref_of(pod) for pod in pods} if dig(service, "spec.clusterIP") != "None" else set()
+    )  # members of a set call one another
+    others = [pod for pod in world.of("Pod") if not is_over(pod) and ref_of(pod) not in own]
+    callers = {(namespace_of(pod), *sorted(labels_of(pod).items())): pod for pod in others}
     ports = _targets(service, end.named_ports)
     ends = [End(namespace_of(pod), labels_of(pod)) for pod in callers.values()]
     if not ports or any("Ingress" not in in_the_way(world, caller, end, port) for caller in ends for port in ports):
@@ -91,7 +95,7 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
         yield told(RULES["isolation-port"], title, [service, *closing], facts)
         return
     labels = ", ".join(dict.fromkeys(name_of(world.root(pod)) for pod in callers.values()))
-    facts.append(Fact(f"none of the workloads that run has such labels: {labels}"))
+    facts.append(Fact(f"none of the others that run has such labels: {labels}" if labels else "nobody else runs here"))
     yield told(
         RULES["isolation-lets-nobody-in"],
         f"{short(service)} can be called by nobody: {names} lets no pod in",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
+from ipaddress import ip_address
 
 from seatrial.rules.alive.log_lines import Printed, goes_on, printed
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, whose
@@ -37,10 +39,16 @@ RULES = {
              "Look at the other end: that it runs, listens on this port, and can be reached from here."),
     )
 }  # fmt: skip
+#: What can be told of a call before it has been tried.
+DECLARED = frozenset({"traffic-policy", "traffic-dns-settings", "traffic-unknown-host"})
 #: Where names are asked for, as far as policies are concerned.
 DNS = End("kube-system", {"k8s-app": "kube-dns"})
+#: So many more hosts are named that do not answer either.
+OTHERS = 3
 #: Endings of names that only the cluster's own DNS knows.
 _LOCAL = (".svc", ".svc.cluster.local", ".cluster.local")
+#: Names that only Services have, wherever they stand.
+_NAME = re.compile(r"(?<![\w.-])([a-z][\w-]*(?:\.[a-z][\w-]*)?\.svc(?:\.cluster\.local)?)(?![\w.-])(?::(\d{2,5}))?")
 _URL = re.compile(r"[a-z][a-z0-9+]*://(?:[^\s@/]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?")
 
 
@@ -50,9 +58,28 @@ def calls(world: World, pod: Obj) -> Iterator[Finding]:
     if "now" not in world.facts or is_going(pod) or (is_over(pod) and dig(pod, "status.phase") != "Failed"):
         return
     for container in containers(pod):
-        finding = failing(world, container, printed(world, container))
+        finding = failing(world, container, printed(world, container)) or _declared(world, container)
         if finding is not None:
             yield finding
+
+
+def _declared(world: World, container: Container) -> Finding | None:
+    """A call that its settings name and that cannot succeed, though nothing was heard of it: a warning, as they may be settings
+    that are never used, and not every network has policies.
+    """
+    who = f"{named(container)} of {whose(world, container.pod)}"
+    for host, port in _urls(container):
+        fact = status(
+            world, container.pod, f"spec of container {container.name}", f"it is set to call {host}{f':{port}' if port else ''}"
+        )
+        service = _service(world, container.pod, host)
+        if service is None or (_asks_others(world, container.pod) and _is_outside(container.pod)):
+            finding = _no_name(world, container, host, [fact], who) if _is_inside(world, container.pod, host) else None
+        else:
+            finding = _no_way(world, container, service, port or _only_port(service), [fact], who)
+        if finding is not None and finding.rule in DECLARED:
+            return replace(finding, severity="warning")
+    return None
 
 
 def failing(world: World, container: Container, said: Printed) -> Finding | None:
@@ -88,6 +115,8 @@ def _explained(world: World, container: Container, call: Failed, said: Printed) 
     if not host:
         return None
     where = f"{host}{f':{port}' if port else ''}"
+    others = {each.host: each.line for line in said.lines if (each := failed(line)) is not None and each.host not in ("", host)}
+    facts += [Fact(line, said.source) for line in list(others.values())[:OTHERS]]
     words = {"name": "finds no address of", "refused": "is refused by", "silent": "gets no answer from"}[call.how]
     objects: list[Obj | Ref] = [*refs(world, pod), *([service] if service is not None else [])]
     if service is not None:
@@ -122,7 +151,8 @@ def _urls(container: Container) -> list[tuple[str, int]]:
     spec = container.spec
     values = [str(each.get("value") or "") for each in spec.get("env") or ()]
     words = [*(spec.get("command") or ()), *(spec.get("args") or ()), *values]
-    return [(host, int(port or 0)) for word in words for host, port in _URL.findall(str(word))]
+    found = (pair for word in words for pattern in (_URL, _NAME) for pair in pattern.findall(str(word)))
+    return [(host, int(port or 0)) for host, port in found if "$" not in host]
 
 
 def _only_port(service: Obj) -> int:
@@ -171,9 +201,8 @@ def _no_name(world: World, container: Container, host: str, facts: list[Fact], w
         names = ", ".join(map(short, policies))
         title = f"{who} can look up no name{f' ({host})' if host else ''}: {names} keeps it from asking DNS"
         return told(RULES["traffic-dns-policy"], title, [*refs(world, pod), *policies], facts, container=container.name)
-    policy = dig(pod, "spec.dnsPolicy", "ClusterFirst")
-    foreign = policy in ("None", "Default") or (policy == "ClusterFirst" and dig(pod, "spec.hostNetwork", False))
-    if foreign and host and _is_inside(world, pod, host):
+    if host and _is_inside(world, pod, host) and _asks_others(world, pod):
+        policy = dig(pod, "spec.dnsPolicy", "ClusterFirst")
         asked = ", ".join(map(str, dig(pod, "spec.dnsConfig.nameservers", []))) or "those of the node"
         facts.append(status(world, pod, "spec.dnsPolicy", f"dnsPolicy: {policy}; nameservers: {asked}"))
         if _service(world, pod, host) is None:
@@ -185,13 +214,30 @@ def _no_name(world: World, container: Container, host: str, facts: list[Fact], w
     return None
 
 
+def _asks_others(world: World, pod: Obj) -> bool:
+    """Whether a pod asks nobody for names who knows those of the cluster."""
+    policy = dig(pod, "spec.dnsPolicy", "ClusterFirst")
+    if policy == "None":
+        own = [dig(each, "spec.clusterIP") for each in world.of("Service") if namespace_of(each) == DNS.namespace]
+        servers = dig(pod, "spec.dnsConfig.nameservers", [])
+        return bool(servers) and not any(each in own for each in servers)
+    return policy == "Default" or (policy == "ClusterFirst" and bool(dig(pod, "spec.hostNetwork", False)))
+
+
+def _is_outside(pod: Obj) -> bool:
+    """Whether the servers that a pod asks are surely none of the cluster's: public addresses, as nobody has heard it fail."""
+    servers = [ip_address(str(each)) for each in dig(pod, "spec.dnsConfig.nameservers", [])]
+    return bool(servers) and all(each.is_global for each in servers)
+
+
 def _unknown(world: World, container: Container, host: str, facts: list[Fact], who: str) -> Finding | None:
     """A name for which there is no Service; None where too little of the cluster is known to say so."""
     pod = container.pod
     name, namespace = _split(pod, host)
+    whole = world.find("Service", "default", "kubernetes", "") is not None
     seen = {namespace_of(each) for each in world.of("Pod", "Service")}
-    if namespace not in seen and not world.facts.get("complete"):
-        return None
+    if namespace not in seen and not whole:
+        return None  # of this namespace nothing was read
     title = f"{who} calls {host}, and there is no Service {name} in namespace {namespace}"
     return told(
         RULES["traffic-unknown-host"], title, refs(world, pod), [*facts, _nearest(world, pod, host)], container=container.name

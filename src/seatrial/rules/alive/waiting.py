@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, whose
+from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, tail, whose
 from seatrial.rules.alive.probes import question, seconds_given
 from seatrial.rules.alive.telling import told
 from seatrial.rules.finding import Fact, Finding, Rule, check
@@ -21,12 +21,16 @@ RULES = {
     for rule in (
         Rule("probe-not-passing", "warning", "a container runs, and its probe does not pass", "The pod gets no requests; a rollout waits for it until its deadline.",
              "Ask the probe's question inside the container (kubectl exec): what answers differently there, or nothing, is at fault; the log may say why."),
+        Rule("init-waits", "warning", "an init container does not come to an end", "The pod's own containers are not started before it has.",
+             "Its log and its command say what it waits for; let that be there first, or correct its name."),
         Rule("probe-failing-liveness", "warning", "a liveness probe fails, and does not kill yet", "The container is to be restarted when it has failed often enough; until then nobody acts on what it says.",
              "If the process is well, the probe is wrong; if it is not, a lower failureThreshold lets it be restarted sooner."),
     )
 }  # fmt: skip
 #: Seconds that a start may take whatever the probe says; seconds after which it is no start any more.
 PATIENCE, LONG = 30.0, 300.0
+#: Seconds that an init container may take: migrations do, and wait for databases.
+INIT = 90.0
 
 
 @check("Pod", rules=RULES.values(), live=True)
@@ -37,6 +41,9 @@ def failing(world: World, pod: Obj) -> Iterator[Finding]:
     stamp = datetime.fromtimestamp(now, UTC).isoformat()
     for container in containers(pod):
         if container.running is None:
+            continue
+        if container.init:
+            yield from _held(world, container, stamp)
             continue
         ran = seconds_between(container.running.get("startedAt"), stamp) or 0.0
         event = _last(world, container)
@@ -71,6 +78,24 @@ def _liveness(world: World, container: Container, probe: Obj, facts: list[Fact])
         [*facts, Fact(question(probe))],
         container=container.name,
     )
+
+
+def _held(world: World, container: Container, stamp: str) -> Iterator[Finding]:
+    """An init container that has run for longer than a start takes, with the end of its log."""
+    ran = seconds_between((container.running or {}).get("startedAt"), stamp) or 0.0
+    if ran < INIT:
+        return
+    lines, source = tail(world, container, 3)
+    command = " ".join(map(str, [*(container.spec.get("command") or ()), *(container.spec.get("args") or ())]))
+    facts = [
+        Fact(f"it has run for {ran:.0f} s", world.source(ref_of(container.pod), container.path)),
+        *(Fact(line.strip(), source) for line in lines),
+    ]
+    if command:
+        facts.append(Fact(f"command: {command}", world.source(ref_of(container.pod), "spec.initContainers")))
+    title = f"{named(container)} of {whose(world, container.pod)} has run for {ran:.0f} s, and its pod waits for it"
+    severity = RULES["init-waits"].severity if ran < LONG else "error"
+    yield told(RULES["init-waits"], title, refs(world, container.pod), facts, severity=severity, container=container.name)
 
 
 def _last(world: World, container: Container) -> Obj | None:

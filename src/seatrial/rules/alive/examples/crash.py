@@ -30,10 +30,12 @@ _OLD, _NEW = "api-5c8f7b6d9", "api-7d4b9c6f5"
 _OWNED = "ownerReferences: [{apiVersion: apps/v1, kind: %s, name: %s, uid: %s, controller: true}]"
 _LIVENESS = "livenessProbe:\n  httpGet: {path: /healthz, port: 8080}\n  initialDelaySeconds: 5\n  periodSeconds: 10\n  failureThreshold: 3"
 _STARTUP = "\nstartupProbe:\n  httpGet: {path: /healthz, port: 8080}\n  periodSeconds: 5\n  failureThreshold: 24"
-_DEPLOYMENT = thing(
-    "apps/v1", "Deployment", "api",
-    "spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template: {metadata: {labels: {app: api}}}", meta="uid: d-1",
-)  # fmt: skip
+
+
+def _deployment(ready: int) -> str:
+    status = f"status: {{replicas: 2, updatedReplicas: 1, readyReplicas: {ready}, availableReplicas: {ready}}}"
+    spec = "spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template: {metadata: {labels: {app: api}}}"
+    return thing("apps/v1", "Deployment", "api", f"{spec}\n{status}", meta="uid: d-1", age=86400)
 
 
 def _set(name: str, uid: str, replicas: int) -> str:
@@ -50,9 +52,10 @@ def _started_in(seconds: int) -> str:
     """A pod of the version before, without the probe, that was ready so many seconds after its start."""
     name = f"{_OLD}-h7j4m"
     return pod(
-        state=runs(3600 - 20 + seconds),
+        state=runs(3600 - 5),
         ready=True,
         age=3600,
+        after=5 + seconds,
         name=name,
         meta="labels: {app: api}, " + _OWNED % ("ReplicaSet", _OLD, "r-1"),
     )
@@ -60,7 +63,7 @@ def _started_in(seconds: int) -> str:
 
 def _probed(container: str, state: str, *, ready: bool = False) -> str:
     return stream(
-        _DEPLOYMENT, _set(_OLD, "r-1", 1), _set(_NEW, "r-2", 1), _started_in(41),
+        _deployment(1 + ready), _set(_OLD, "r-1", 1), _set(_NEW, "r-2", 1), _started_in(41),
         pod(container, state, ready=ready, meta="labels: {app: api}, " + _OWNED % ("ReplicaSet", _NEW, "r-2")),
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from seatrial.rules.alive.examples.shapes import Example, event, pod, runs, stream
+from seatrial.rules.alive.examples.shapes import Example, ago, event, pod, runs, stream
 
 _PORTS = "ports:\n  - {name: http, containerPort: 8080}\n"
 
@@ -26,7 +26,13 @@ def _passes(probe: str) -> str:
 _READY = "httpGet: {path: /ready, port: 8080}"
 _AT = "http://10.244.1.7"
 
+_INIT = "initContainers:\n  - name: wait\n    image: registry.example/tools:1\n    command: [sh, -c, 'until nc -z db 5432; do sleep 2; done']"
+
 EXAMPLES = {
+    "init-waits": Example(
+        pod(spec=_INIT, phase="Pending", state=f"initContainerStatuses:\n  - {{name: wait, ready: false, restartCount: 0, state: {{running: {{startedAt: {ago(200)}}}}}}}"),
+        pod(spec=_INIT, state=f"initContainerStatuses:\n  - {{name: wait, ready: true, restartCount: 0, state: {{terminated: {{exitCode: 0, reason: Completed, startedAt: {ago(590)}, finishedAt: {ago(585)}}}}}}}\n{runs()}", ready=True),
+    ),
     "probe-port": Example(
         _fails(_probe("httpGet: {path: /ready, port: 8081}"), f'Readiness probe failed: Get "{_AT}:8081/ready": dial tcp 10.244.1.7:8081: connect: connection refused'),
         _passes(_probe("httpGet: {path: /ready, port: http}")),
