@@ -78,8 +78,12 @@ def pod(
     status: str = "",
     conditions: str = "",
     age: float = 600,
+    after: float = 20,
 ) -> str:
-    """A pod with one container, `api`: fields of the container, its state (see `runs`, `waits`, `ended`), further fields."""
+    """A pod with one container, `api`: fields of the container, its state (see `runs`, `waits`, `ended`), further fields.
+
+    `age` are the seconds since its creation, `after` those from then until it was ready.
+    """
     own = block(container)
     image = "" if own.startswith("image:") or "\nimage:" in own else f"\n      image: {IMAGE}"
     return thing(
@@ -95,7 +99,7 @@ def pod(
             f"status:\n  phase: {phase}",
             block(status, 2),
             "  conditions:",
-            _ready(ready, phase, age) if node else "",
+            _ready(ready, phase, age - after * ready) if node else "",
             block(conditions, 4),
             block(state, 2),
         ),
@@ -111,9 +115,9 @@ _UNREADY = {
 }
 
 
-def _ready(ready: bool, phase: str, age: float) -> str:
+def _ready(ready: bool, phase: str, since: float) -> str:
     why = _UNREADY.get(phase, 'reason: ContainersNotReady, message: "containers with unready status: [api]"')
-    return f'    - {{type: Ready, status: "{ready}"{"" if ready else f", {why}"}, lastTransitionTime: {ago(age - 20)}}}'
+    return f'    - {{type: Ready, status: "{ready}"{"" if ready else f", {why}"}, lastTransitionTime: {ago(since)}}}'
 
 
 def _container(state: str, *, ready: bool, restarts: int, last: str, name: str, init: bool) -> str:
@@ -125,7 +129,7 @@ def _container(state: str, *, ready: bool, restarts: int, last: str, name: str, 
     )
 
 
-def runs(seconds: float = 580, *, ready: bool = True, restarts: int = 0, last: str = "", name: str = "api") -> str:
+def runs(seconds: float = 595, *, ready: bool = True, restarts: int = 0, last: str = "", name: str = "api") -> str:
     """A container that has run for so many seconds."""
     return _container(f"running: {{startedAt: {ago(seconds)}}}", ready=ready, restarts=restarts, last=last, name=name, init=False)
 
