@@ -60,7 +60,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a rule says of itself. `costs` is what it does to production; `wrong` and `right`: examples, its tests."""
+    """What a rule says of itself. `costs` is what it does to production; `wrong` and `right`: examples, its tests.
+
+    Those of what runs are worlds of their own, in `alive.examples`, which a diagnosis does not load.
+    """
 
     id: str
     severity: Severity

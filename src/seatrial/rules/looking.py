@@ -48,8 +48,9 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
     )
 
 
-#: What another tool fills in before anything is applied: envsubst and Flux, Helm and its like, Konflate.
-_FILLED_IN = re.compile(r"\$\{[A-Za-z_][^{}\s]*\}|\{\{.*?\}\}|\[\[.*?\]\]")
+#: What another tool fills in before anything is applied: envsubst and Flux, Helm and its like, Konflate. Not the arguments of an
+#: analysis, which Argo fills in when it runs.
+_FILLED_IN = re.compile(r"\$\{[A-Za-z_][^{}\s]*\}|\{\{(?!-?\s*args\.).*?\}\}|\[\[.*?\]\]")
 #: Rules that are about such a thing being left where nobody fills it in.
 _LEFT = frozenset({"env-template-left"})
 

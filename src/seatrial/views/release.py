@@ -220,8 +220,9 @@ def _columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]
 
 
 def finding_lines(said: Mapping[str, Any]) -> list[str]:
-    """A finding with its evidence and its fix."""
-    lines = [f"{said.get('severity', 'error')}: {said.get('title', '')}"]
+    """A finding with the rule that has its page in docs/rules, its evidence and its fix."""
+    rule = f"  [{said['rule']}]" if said.get("rule") else ""
+    lines = [f"{said.get('severity', 'error')}: {said.get('title', '')}{rule}"]
     lines += [
         f"    {fact['text']}  ({fact['source']})" if fact.get("source") else f"    {fact['text']}"
         for fact in said.get("evidence", ())
