@@ -138,6 +138,61 @@ def test_a_long_arrow_has_a_way_of_its_own() -> None:
     assert stand_in in found.columns[1]
 
 
+def shown(*nodes: Node, edges: tuple[Edge, ...] = ()) -> list[str]:
+    """All texts of a picture."""
+    root = ElementTree.fromstring(as_svg(Picture("", nodes, edges)))
+    return [element.text or "" for element in root.iter() if element.tag.endswith("text")]
+
+
+def test_a_name_too_long_for_its_box_is_cut_in_the_middle_where_names_are_alike() -> None:
+    front, back = box("tbyte-microservices-of-the-storefront-frontend"), box("tbyte-microservices-of-the-storefront-backend")
+    names = [text for text in shown(front, back) if "tbyte" in text]
+    assert {name[-9:] for name in names} == {"-frontend", "t-backend"} and all("…" in name for name in names)
+
+
+def test_the_port_to_which_all_arrows_go_is_written_once() -> None:
+    a, b, db = box("a"), box("b"), box("db")
+    edges = tuple(Edge(one.ref, db.ref, "call", "5432") for one in (a, b))
+    assert shown(a, b, db, edges=edges).count("5432") == 1
+
+
+def test_what_is_not_connected_stands_below_in_rows() -> None:
+    def places(*nodes: Node) -> list[tuple[int, int]]:
+        root = ElementTree.fromstring(as_svg(Picture("", nodes, ())))
+        boxes = [element for element in root.iter() if element.get("class", "").startswith("box")]
+        return [(int(element.get("x", "")), int(element.get("y", ""))) for element in boxes]
+
+    found = places(*(box(f"s{number}") for number in range(6)))
+    assert len({y for _, y in found}) == 2 and len({x for x, _ in found}) == 4
+
+
+def test_several_faults_of_a_box_are_counted_in_it_and_stand_below() -> None:
+    texts = shown(box("web", faults=("Deployment web: one", "Service web: two")), box("api", faults=("Service api: alone",)))
+    assert "2 faults" in texts and "alone" in texts
+    assert {"! Deployment web: one", "! Service web: two", "! Service api: alone"} <= set(texts)
+
+
+def test_policies_are_counted_in_the_picture_and_named_in_the_text() -> None:
+    found = drawn(world(SHOP, DENY))
+    assert "policies deny" in as_text(found)
+    assert any("1 policy" in text for text in shown(*found.nodes))
+
+
+def test_a_call_that_stands_in_a_mounted_file_is_a_call() -> None:
+    proxy = SHOP.replace('env: [{name: DB, value: "postgres://db:5432/x"}]', "volumeMounts: [{name: conf, mountPath: /etc/x}]")
+    proxy = proxy.replace(
+        "spec: {containers: [{name: web", "spec: {volumes: [{name: conf, configMap: {name: conf}}], containers: [{name: web"
+    )
+    conf = '\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: conf, namespace: n}, data: {a: "proxy_pass http://db:5432;"}}\n'
+    assert "─→ db :5432" in as_text(drawn(world(proxy + conf)))
+
+
+def test_long_words_about_a_fault_go_on_in_the_next_line() -> None:
+    fault = "calls Deployment tbyte-microservices-backend, which its policy does not let it reach"
+    lines = as_text(Picture("", (box("web", faults=(fault,)),), ()), 60).split("\n")
+    assert max(map(len, lines)) <= 60 and " ".join(line.strip(" !") for line in lines[1:]).strip() == fault
+
+
 def test_names_from_outside_cannot_break_out_of_the_picture() -> None:
     nasty = Picture('<script>"', (box("<b>&\x1b[31m\x00", faults=("]]><x>",)),), ())
     root = ElementTree.fromstring(as_svg(nasty))

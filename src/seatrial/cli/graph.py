@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,8 +51,13 @@ def _draw(paths: Sequence[str], environment: str, namespace: str, output: str) -
     problems = list(loaded.problems)
     picture = drawn(world, found(world, live=False, problems=problems), ", ".join(paths) + (f" ({variant})" if variant else ""))
     if output == "svg":
-        from seatrial.views.picture.svg import show
+        from seatrial.views.picture import svg
+
+        click.echo(svg.show(picture), nl=False)
     else:
-        from seatrial.views.picture.text import show
-    click.echo(show(picture), nl=False)
+        from seatrial.views.picture import text
+
+        click.echo(text.show(picture, shutil.get_terminal_size((text.WIDTH, 24)).columns), nl=False)
+    if not picture.nodes:
+        click.echo(f"There is nothing to draw in {', '.join(paths)}: no workload, and no way in.", err=True)
     return 2 if any(problem.severity == "error" for problem in loaded.problems) else 0

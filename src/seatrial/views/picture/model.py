@@ -22,21 +22,29 @@ STORES, JOBS = frozenset({"StatefulSet", "Cluster"}), frozenset({"Job", "CronJob
 #: Relations of the reference graph that are arrows: a route to its backend, a call to an address.
 _ROUTES = frozenset({"backend", "host", "mirror"})
 _CALLS = frozenset({"call"})
+#: How a workload reads a ConfigMap: as variables, or as files such as the configuration of a proxy.
+_READ = frozenset({"env", "envFrom", "volume"})
 _SERVICES = frozenset({"Service", "ServiceEntry", "ExternalName"})
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box. `notes` stand below its name; `faults` are the titles of findings about it."""
+    """A box. `notes` stand below its name; `faults` are the titles of findings about it; `policies` the NetworkPolicies of it."""
 
     ref: Ref
     kind: NodeKind
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return self.ref.name
+
+    def brief(self, fault: str) -> str:
+        """A fault beside the box: without the name of the box."""
+        own = f"{self.ref.kind} {self.name}: "
+        return fault.removeprefix(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,10 @@ def drawn(world: World, findings: Iterable[Finding] = (), title: str = "") -> Pi
     for edge in edges:
         boxes.setdefault(edge.target, "outside")
     faults, others = _faults(world, findings, boxes)
-    nodes = [Node(ref, kind, _notes(world, ref, kind), tuple(faults.get(ref, ()))) for ref, kind in boxes.items()]
+    nodes = [
+        Node(ref, kind, _notes(world, ref, kind), tuple(faults.get(ref, ())), _policies(world, ref))
+        for ref, kind in boxes.items()
+    ]
     order = sorted(nodes, key=lambda node: (node.name, node.ref))
     return Picture(title, tuple(order), tuple(sorted(edges, key=lambda edge: (edge.source, edge.target))), tuple(others))
 
@@ -108,7 +119,7 @@ def _reached(world: World, source: Ref, kind: NodeKind) -> Iterator[tuple[Ref, i
             yield reference.target, reference.port
     if kind != "entry":
         for reference in out:
-            if reference.target.kind == "ConfigMap" and reference.relation in ("env", "envFrom"):
+            if reference.target.kind == "ConfigMap" and reference.relation in _READ:
                 for inner in world.graph.out(reference.target):
                     if inner.relation in _CALLS:
                         yield inner.target, inner.port
@@ -153,6 +164,12 @@ def _faults(world: World, findings: Iterable[Finding], boxes: dict[Ref, NodeKind
         if not about:
             others.append(finding.title)
     return faults, others
+
+
+def _policies(world: World, ref: Ref) -> tuple[str, ...]:
+    """The NetworkPolicies that say who may talk with a workload."""
+    chosen = (one.source for one in world.graph.into(ref) if one.source.kind == "NetworkPolicy" and one.relation == "selects")
+    return tuple(sorted({policy.name for policy in chosen}))
 
 
 def _notes(world: World, ref: Ref, kind: NodeKind) -> tuple[str, ...]:
