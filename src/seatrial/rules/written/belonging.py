@@ -28,6 +28,8 @@ _OF_METADATA = frozenset({"labels", "annotations", "namespace", "name", "finaliz
 _OF_ALL = frozenset({"apiVersion", "kind", "metadata"})
 _HARDLY = frozenset({("api.core.v1.PodSpec", "resources")})
 _DEEPEST = 3
+#: So long is a name that others are made with.
+_WORD = 6
 #: A type with so few fields is told with all of them.
 _FEW = 8
 
@@ -81,7 +83,10 @@ def _plain(name: str) -> str:
 
 
 def _alike(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
+    one, other = one.lower(), other.lower()
+    ratio = difflib.SequenceMatcher(None, one, other).ratio()
+    short, long = sorted((one, other), key=len)
+    return max(ratio, NEAR) if len(short) >= _WORD and long.endswith(short) else ratio  # `backend`, now defaultBackend
 
 
 def _fits(value: Any, shape: Shape) -> bool:

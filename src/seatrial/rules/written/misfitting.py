@@ -22,7 +22,7 @@ from seatrial.world.schema.table import DURATION, INT_OR_STRING, MICRO_TIME, QUA
 from seatrial.world.world import World
 
 #: What is filled in before an object is applied (envsubst, Flux), or a person's own mark in a sample.
-_FILLED = re.compile(r"\$\{|\$\(|\{\{|^\$[A-Z_]+$|^<[\w .-]+>$")
+_FILLED = re.compile(r"\$\{|\$\(|\{\{|^\$[A-Z_]+$|^<[\w .-]+>$|^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$")
 
 
 def _is_filled(value: Any) -> bool:
@@ -67,7 +67,7 @@ def _mistyped(world: World, obj: Obj, misfit: Misfit) -> Finding:
     got = _got(value)
     if shape.kind == "scalar" and (_is_near(got, wanted) or (isinstance(value, str) and shape.type in _WRITTEN)):
         got = _shown(obj, path, value)
-    words = f"`{join(path)}` must be {wanted}, not {got}"
+    words = f"`{join(path)}` must be {wanted}" + (f", not {got}" if got != "(a text)" else "")
     hint = _hint(path, value, shape)
     ops = _typed(obj, misfit)
     says = f"{path[-1]}: {_shown(obj, path, value)}"
@@ -137,6 +137,9 @@ _BY_REASON = {"FieldValueRequired": "missing-field", "FieldValueNotSupported": "
 _VALUE = re.compile(r'(?:Invalid value|Duplicate value|Not found): (?:"(?:[^"\\]|\\.)*"|[^:{\["]*|[{\[].*[}\]])(?:: |$)')
 
 
+_QUOTED = re.compile(r'Invalid value: "([^"\\]*)"')
+#: The hint at the end of what a name must be: it is longer than all else.
+_REGEX = re.compile(r" \(e\.g\. .*regex used for validation is '.*'\)$")
 #: The validation of schemas says the path again.
 _OF_SCHEMA = re.compile(r"^\S+ in body ")
 
@@ -148,9 +151,10 @@ def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Findi
     for cause in causes:
         if cause.field.startswith("status.") and "status" not in obj:
             continue  # it follows from something in the spec
-        if _FILLED.search(cause.message):
-            continue
+        if _FILLED.search(cause.message) or ".x-kubernetes-validations[" in cause.field:
+            continue  # what is filled in later; and a rule in CEL, of which a server may know more functions
         path = path_of(cause.field, obj)
+        path = _in_map(obj, path, cause)
         value, depth = _deepest(obj, path)
         if depth < len(path) - 1 and cause.reason == "FieldValueRequired":
             absent[path[: depth + 1]] = None  # it is not this field alone that is not there
@@ -159,6 +163,8 @@ def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Findi
         words = said.setdefault((_BY_REASON.get(cause.reason, "value-refused"), path), [])
         if _words(cause) not in words:
             words.append(_words(cause))
+    if absent and obj.get("kind") == "CustomResourceDefinition":
+        said = {}  # a part of a definition: that its names do not agree follows from those that are not there
     for path in absent:
         yield tell(world, "missing-field", obj, path, f"{path[-1]}: not set", title=f"`{join(path)}` is required")
     for (rule, path), words in said.items():
@@ -167,6 +173,16 @@ def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Findi
             says = f"{path[-1]}: {_shown(obj, path, value) if depth == len(path) else 'not set'}" if path else obj["kind"]
             ops = _allowed(obj, path, value, words) if rule == "value-not-allowed" else []
             yield tell(world, rule, obj, path, says, title=f"`{join(path)}` {'; '.join(words)}", ops=ops)
+
+
+def _in_map(obj: Obj, path: Path, cause: Cause) -> Path:
+    """The path with the key that is meant, where Kubernetes names the map alone (labels, selectors)."""
+    value, depth = _deepest(obj, path)
+    shown = _QUOTED.match(cause.message)
+    if depth == len(path) and isinstance(value, dict) and shown:
+        named = [key for key, item in value.items() if shown[1] in (key, item)]
+        return (*path, named[0]) if named else path
+    return path
 
 
 def _deepest(obj: Obj, path: Path) -> tuple[Any, int]:
@@ -206,7 +222,7 @@ def _words(cause: Cause) -> str:
     if cause.reason == "FieldValueForbidden":
         return "is refused" + message.removeprefix("Forbidden")
     words = _VALUE.sub("", message, count=1) or message
-    return f"is refused: {_OF_SCHEMA.sub('', words)}"
+    return f"is refused: {_REGEX.sub('', _OF_SCHEMA.sub('', words))}"
 
 
 #: Kubernetes leaves out a step here.

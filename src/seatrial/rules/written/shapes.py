@@ -89,7 +89,7 @@ def built_in(world: World, obj: Obj, shape: Shape, fit: Fit) -> Iterator[Finding
         yield from of_causes(world, obj, wrong)
         return
     odd = list(misfits(obj, shape))
-    if _is_patch(odd):
+    if _is_unfinished(odd):
         return
     told = list(of_shape(world, obj, shape, odd))
     yield from told
@@ -119,9 +119,9 @@ def custom(world: World, obj: Obj) -> Iterator[Finding]:
     if found is None:
         return
     odd = [] if found.fit(obj) else list(misfits(obj, found.shape))
-    told = [] if _is_patch(odd) else list(of_shape(world, obj, found.shape, odd))
+    told = [] if _is_unfinished(odd) else list(of_shape(world, obj, found.shape, odd))
     yield from told
-    if not _is_from_a_server(obj) and all(each.unknown for each in odd) and not _is_patch(odd):
+    if not _is_from_a_server(obj) and all(each.unknown for each in odd) and not _is_unfinished(odd):
         yield from of_causes(world, obj, _refusals(_mended(obj, told), found.schema))
 
 
@@ -137,6 +137,10 @@ def definitions(world: World) -> dict[tuple[str, str], Custom]:
     return found
 
 
+#: What a rule in CEL comes to when it cannot be asked, which is no word against the object.
+_UNSURE = re.compile(r" cost | evaluating rule: |did not match a supported operator")
+
+
 def _refusals(obj: Obj, schema: Obj) -> list[Cause]:
     """Why a server would refuse a custom resource that fits its type."""
     from seatrial.world.admission import structure
@@ -146,7 +150,7 @@ def _refusals(obj: Obj, schema: Obj) -> list[Cause]:
     structure.default(new, schema)
     causes: list[Cause] = [*structure.validate(new, schema)]
     if not causes and has_rules(schema):
-        causes = [cause for cause in Rules(schema).problems(new, None) if " cost " not in cause.message]
+        causes = [cause for cause in Rules(schema).problems(new, None) if not _UNSURE.search(cause.message)]
     return causes
 
 
@@ -208,6 +212,6 @@ def _mended(obj: Obj, findings: Sequence[Finding]) -> Obj:
     return obj
 
 
-def _is_patch(odd: Sequence[Misfit]) -> bool:
-    """Whether it is no object but a patch, which says so (`$patch: delete`)."""
-    return any(each.unknown and str(each.path[-1]).startswith("$") for each in odd)
+def _is_unfinished(odd: Sequence[Misfit]) -> bool:
+    """Whether it is no object yet: a patch, which says so (`$patch: delete`), or one that SOPS has encrypted."""
+    return any(each.unknown and (str(each.path[-1]).startswith("$") or each.path == ("sops",)) for each in odd)
