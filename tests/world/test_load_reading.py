@@ -130,6 +130,7 @@ def test_what_the_quick_way_takes_means_the_same_to_the_careful_one(document):
     [
         pytest.param("".join(f"k{number}:\n" for number in range(400)), id="JSON that is much longer than the YAML"),
         pytest.param("".join(f"{' ' * number}k:\n" for number in range(50)), id="a deep tree"),
+        pytest.param("a: {b: [{}, {c: '} {', d: [e, 1]}], f: []} # g\n", id="braces in one another"),
         pytest.param("a: |\n  x\n\n\n  y\n\n", id="empty lines in and after a block"),
         pytest.param("a: |\n  x\n# c\nb:   # c\n- 'it''s'\n- {}\n", id="comments after a block and a key"),
     ],
@@ -142,7 +143,15 @@ def test_the_quick_way_takes_what_is_rare_and_plain(document):
 
 @pytest.mark.parametrize(
     "document",
-    ["".join(f"{' ' * number}k:\n" for number in range(70)), "nO: 1\n", "a: -iNf # c\n", "- [a, yEs]\n", "a:\n  b: 1\n- c\n"],
+    [
+        "".join(f"{' ' * number}k:\n" for number in range(70)),
+        "nO: 1\n",
+        "a: -iNf # c\n",
+        "- [a, yEs]\n",
+        "a: {b: {c: d} e}\n",
+        "a: [{b: on}]\n",
+        "a:\n  b: 1\n- c\n",
+    ],
 )
 def test_the_quick_way_leaves_what_it_is_not_sure_of(document):
     assert quick.load(document.encode()) == (False, None)

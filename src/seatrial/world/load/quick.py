@@ -10,7 +10,7 @@ has none.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -46,7 +46,9 @@ _MEASURE = rb"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|[kMGTP]|%|s|h|ms)|[0-9]+(?:\.[0-9
 _FIXED = b"true|false|null"
 _FLOW_WORD = _no_word(rb"[,}\]]") + rb"[A-Za-z_/][A-Za-z0-9_./-]*+"
 _FLOW_SCALAR = (
-    b"(?:" + b"|".join((_QUOTED, rb"(?:" + b"|".join((_FIXED, _NUMBER, _MEASURE, _MIXED)) + rb")(?= *[,}\]])", _FLOW_WORD)) + b")"
+    rb"(?:\{\}|\[\]|"
+    + b"|".join((_QUOTED, rb"(?:" + b"|".join((_FIXED, _NUMBER, _MEASURE, _MIXED)) + rb")(?= *[,}\]])", _FLOW_WORD))
+    + b")"
 )
 #: What a text without quotes goes on with: anything but a colon that ends it as a key, a hash that begins a comment, a tab.
 _SEEN = rb"[!-9;-~\x80-\xff]*+"
@@ -55,15 +57,11 @@ _PLAIN = _no_word(rb"[#\n]") + rb"[A-Za-z_]" + _TAIL + rb"|[/$(]" + _TAIL + rb"|
 _DASHED = _no_word(rb"[#\n]") + rb"--?[A-Za-z]" + _TAIL
 
 
-def _flow(inner: bytes) -> bytes:
-    """Maps and lists of what is inside, or a scalar."""
-    pair = b"(?:" + _KEY + b"): +" + inner
-    return (
-        rb"(?:\{ *(?:" + pair + rb"(?: *, *(?=[^ ,}])|(?= *\})))* *\}|\[ *(?:" + inner + rb"(?: *, *(?=[^ ,\]])|(?= *\])))* *\]|"
-        + _FLOW_SCALAR + rb")"
-    )  # fmt: skip
-
-
+#: Braces or brackets around scalars.
+_FLOW = (
+    rb"(?:\{ *(?:(?:" + _KEY + rb"): +" + _FLOW_SCALAR + rb"(?: *, *(?=[^ ,}])|(?= *\})))* *\}"
+    rb"|\[ *(?:" + _FLOW_SCALAR + rb"(?: *, *(?=[^ ,\]])|(?= *\])))* *\])"
+)  # fmt: skip
 _DIGITS = rb"(?=[0-9-])(?:" + b"|".join((_NUMBER, _MEASURE, _MIXED, _DATE)) + rb")(?=[ \n])"
 #: A block of text: its lines are indented as its first one or more; that it is deeper than its key is looked at below.
 _BLOCK = rb"\|-?\n(?P<block> ++)(?=[^ \n\t])[^\n]*+(?:\n(?:(?P=block)[^\n]*+|(?=\n)))*+"
@@ -72,27 +70,45 @@ _FOLD = rb">-?\n(?P<fold> ++)(?=[^ \n\t])[^\n]*+(?:\n(?P=fold)(?=[^ \n\t])[^\n]*
 _END = rb"(?:\n| ++\n| *+(?<![^ \n])#[^\n]*+\n)"
 
 
+#: What a key is followed by, or is an item of its own.
+_VALUE = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, _FLOW + b"(?= *(?: #|\n))", _BLOCK, _FOLD, _DASHED))
+
+
 @cache
-def _line(levels: int) -> re.Pattern[bytes]:
-    """One line (with its block of text): indentation, dash, key, what stands after the key or is an item of its own; or none of
-    these. `levels` is how deep braces and brackets may nest on it: compiling the pattern takes twice as long for each.
+def _line() -> re.Pattern[bytes]:
+    """One line (with its block of text): indentation, dash, key, value, or none of these. `nested` is the rest of a line that
+    begins with a brace or bracket and is more than one of them around scalars; a very long one is left to the careful way.
     """
-    flow = _FLOW_SCALAR
-    for _ in range(levels):
-        flow = _flow(flow)
-    value = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, rb"\{\}|\[\]|(?=[{\[])" + flow, _BLOCK, _FOLD, _DASHED))
     return re.compile(
-        rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?P<key>" + _KEY + rb"):(?:(?=\n)| ++))?+(?P<value>" + value + rb")?+" + _END
-        + rb"|(?P<bad>[^\n]*+)\n"
+        rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?P<key>" + _KEY + rb"):(?:(?=\n)| ++))?+"
+        rb"(?P<value>" + _VALUE + rb"|(?P<nested>[{\[][^\n]{0,2000}+))?+" + _END + rb"|(?P<bad>[^\n]*+)\n"
     )  # fmt: skip
+
+
+@cache
+def _innermost() -> re.Pattern[bytes]:
+    return re.compile(_QUOTED + b"|(?P<flow>" + _FLOW + b")")
+
+
+@lru_cache(maxsize=4096)
+def _nests(text: bytes) -> bool:
+    """Whether braces and brackets in one another are all of the forms above. The innermost ones become empty ones, over and over
+    again; texts in quotes are stepped over whole.
+    """
+    for _ in range(_LEVELS):
+        reduced = _innermost().sub(lambda found: b"{}" if found["flow"] else found[0], text)
+        if reduced == text:
+            break
+        text = reduced
+    return text == b"{}" or (text.startswith(b"{} ") and text[2:].lstrip(b" ")[:1] in (b"", b"#"))
 
 
 #: What no line may hold, however it is written: line ends of YAML 1.1 that are none in 1.2, and marks of byte order.
 _ODD = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
 #: What nests deeper goes the careful way (rapidyaml writes no JSON of more than 64 levels), as does a document of more bytes.
 _DEEPEST, _LONGEST = 50, 64 << 20
-#: How deep braces and brackets nest on nearly all lines that have any, and on those that are worth another try.
-_FLAT, _NESTED = 1, 3
+#: How deep braces and brackets may nest on one line.
+_LEVELS = 8
 #: Bytes that JSON may have beside twice those of the YAML; where they are not enough, it is written once more.
 _ROOM = 256
 
@@ -136,21 +152,12 @@ def _is_plain(text: bytes) -> bool:
         text += b"\n"
     if not text.isascii() and _ODD.search(text):
         return False
-    bad = _fault(text, _FLAT)
-    if bad and (b"[" in bad or b"{" in bad):
-        bad = _fault(text, _NESTED)
-    return bad is None
-
-
-def _fault(text: bytes, levels: int) -> bytes | None:
-    """A line that is not of the forms above, b"" where the indentation is none, None for a text without a fault."""
     # The collections that are open, each as twice the column of its lines, and one more for a list: a list may stand as far left
     # as the key that it belongs to, and is inside of it all the same.
     open_ = [-1]
     top = -1
     waits = True  # whether the last line ended in a key that has its value below
-    bad: bytes
-    for indent, dash, key, value, block, fold, bad in _line(levels).findall(text):
+    for indent, dash, key, value, block, fold, nested, bad in _line().findall(text):
         if key or dash:
             at = 2 * len(indent)
             if dash:
@@ -162,20 +169,22 @@ def _fault(text: bytes, levels: int) -> bytes | None:
                 top = open_[-1]
             if at != top:
                 if not waits or len(open_) > _DEEPEST:
-                    return b""
+                    return False
                 open_.append(at)
                 top = at
             if dash:
                 waits = False
                 if not key:
-                    if not value or block or fold:
-                        return b""
+                    if not value or block or fold or (nested and not _nests(nested)):
+                        return False
                     continue
                 top = at + 2 * len(dash) - 1
                 open_.append(top)
             waits = not value
+            if nested and not _nests(nested):
+                return False
             if (block or fold) and 2 * len(block or fold) <= top:
-                return b""
+                return False
         elif value or bad:
-            return bad
-    return None if len(open_) > 1 else b""
+            return False
+    return len(open_) > 1
