@@ -1,4 +1,4 @@
-"""Whatever is wrong with an app file, at however many places, is told in one run: each mistake once, at its line; nothing else."""
+"""Whatever is wrong with an app file, at however many places, is told in one run: each once, at its line; nothing else."""
 
 import pytest
 from hypothesis import given, settings

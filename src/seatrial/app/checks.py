@@ -25,23 +25,24 @@ OF_APP: tuple[OfApp, ...] = (*fitting.OF_APP, *production.OF_APP, *clouds.OF_APP
 OF_SERVICE: tuple[OfService, ...] = (*fitting.OF_SERVICE, *production.OF_SERVICE, *clouds.OF_SERVICE, *idle.OF_SERVICE)
 OF_STORE: tuple[OfStore, ...] = (*fitting.OF_STORE, *production.OF_STORE, *clouds.OF_STORE, *idle.OF_STORE)
 
-#: What is wrong at one place: mark, message, hint, whether it is only odd.
+#: What is wrong at one place: mark, what it is about, hint, whether it is only odd.
 _Told = tuple[Mark, str, str, bool]
 
 
 def together(app: App, found: Document) -> list[Problem]:
     """Report what cannot work, in the file itself and in each environment. Returns what works and is hardly meant."""
-    told: dict[_Told, list[str]] = {}
+    told: dict[_Told, tuple[str, list[str]]] = {}
     for wrong in _of_file(_as_known(app, found.unknown)):
-        told.setdefault((found.value_at(wrong.path), wrong.message, wrong.hint, wrong.odd), [])
+        told.setdefault((found.value_at(wrong.path), wrong.message, wrong.hint, wrong.odd), (wrong.message, []))
     looked_at = [name for name in environments(app) if not _is_unknown(app, name, found.unknown)]
     for environment in looked_at:
         resolved = _resolved(app, environment, found.unknown)
         for wrong in _of_environment(resolved):
-            there = told.setdefault((_mark(resolved, found, wrong.path), wrong.message, wrong.hint, wrong.odd), [])
-            there += [environment] if wrong.here and environment not in there else []
+            key = (_mark(resolved, found, wrong.path), wrong.about or wrong.message, wrong.hint, wrong.odd)
+            _, there = told.get(key, ("", []))
+            told[key] = wrong.message, [*there, environment] if wrong.here and environment not in there else there
     odd = []
-    for (mark, message, hint, is_odd), there in told.items():
+    for (mark, _, hint, is_odd), (message, there) in told.items():
         words = f"in {_listed(there)} {message}" if there else message
         if is_odd:
             odd.append(Problem(found.file, mark.line, mark.column, words, hint))

@@ -84,7 +84,8 @@ def _hosts(app: ResolvedApp) -> Iterator[Wrong]:
         for place in known(_address(service)):
             if place in first:
                 message = f"`{name}` and `{first[place]}` are both exposed at {place[0]}{place[1] or '/'}"
-                yield Wrong(("services", name, "expose", "host"), message, "give one of them another host or `path`", here=True)
+                hint, about = "give one of them another host or `path`", f"{first[place]} {name}"
+                yield Wrong(("services", name, "expose", "host"), message, hint, here=True, about=about)
             first.setdefault(place, name)
 
 

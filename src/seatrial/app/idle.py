@@ -187,7 +187,7 @@ OF_APP: tuple[OfApp, ...] = (_settings, _issuer, _pinned, _one_host)
 
 def _exposed(app: ResolvedApp, name: str, service: Service) -> Iterator[Wrong]:
     if service.expose and app.platform.ingress == "none" and _rank(app, "ingress") == 1:
-        message = f"`{name}` is exposed at {service.expose.host}, and nothing lets the world in: `ingress` is none"
+        message = f"`{name}` is exposed, and nothing lets the world in: `ingress` is none"
         yield _odd("services", name, "expose", message=message, hint="name an `ingress`, or leave `expose` out")
 
 

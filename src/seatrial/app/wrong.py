@@ -12,13 +12,14 @@ from seatrial.app.resolve import ResolvedApp
 
 class Wrong(NamedTuple):
     """Something that cannot work, or (`odd`) that does and is hardly meant. `here` when it is only so in this environment:
-    then its name is put before the message."""
+    then its name is put before the message. `about` stays the same where the message names what an environment changes."""
 
     path: Path_
     message: str
     hint: str = ""
     here: bool = False
     odd: bool = False
+    about: str = ""
 
 
 #: A check of an app in one environment, of a service in it, of a store in it. Each speaks until it looks at something unknown.
