@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, said, whose
+from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, one_of, refs, said, whose
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World, event_count
@@ -54,6 +54,8 @@ MOUNT_WORDS = tuple(
     )
 )  # fmt: skip
 
+_VOLUME = re.compile(r'for volume "([^"]+)"')
+
 #: Kinds that make a Secret or ConfigMap, and where they say its name; the object's own name where they do not.
 MAKERS = {
     "ExternalSecret": "spec.target.name",
@@ -97,11 +99,14 @@ def mounted(world: World, pod: Obj) -> Iterator[Finding]:
     for event in reversed(world.events(pod, "FailedMount", "FailedAttachVolume")):
         message = str(event.get("message", ""))
         rule, parts = _told(message, MOUNT_WORDS, "mount-failed")
+        if rule == "mount-key-missing":
+            parts |= _of_volume(pod, message)
         if (rule, parts["name"]) in told or (rule == "mount-failed" and told):
             continue
         told.add((rule, parts["name"]))
-        words = _WORDS[rule].format(message=message, **parts)
-        yield _finding(world, pod, rule, parts, f"a pod of {whose(world, pod)} {words}", said(event, pod), "", event_count(event))
+        of = f" of {parts['kind']} {parts['name']}" if parts["name"] else ""
+        words = _WORDS[rule].format(message=message, of=of, **parts)
+        yield _finding(world, pod, rule, parts, f"{one_of(world, pod)} {words}", said(event, pod), "", event_count(event))
 
 
 _WORDS = {
@@ -110,11 +115,23 @@ _WORDS = {
     "config-root": "would run as root, which its securityContext forbids",
     "config-invalid": "cannot be made: {message}",
     "mount-object-missing": "mounts {kind} {name}, which does not exist",
-    "mount-key-missing": "mounts key {key}, which does not exist",
+    "mount-key-missing": "mounts key {key}{of}, which is not there",
     "mount-claim-missing": "mounts claim {name}, which does not exist",
     "mount-busy": "waits for a volume that another node still holds",
     "mount-failed": "waits for a volume: {message}",
 }
+
+
+def _of_volume(pod: Obj, message: str) -> dict[str, str]:
+    """What a volume is made of: the kubelet names the volume and the key, and not the object."""
+    named = _VOLUME.search(message)
+    volume: Obj = next((each for each in dig(pod, "spec.volumes", []) if named and each.get("name") == named[1]), {})
+    for source in (volume, *dig(volume, "projected.sources", [])):
+        for field, kind, key in (("configMap", "ConfigMap", "name"), ("secret", "Secret", "secretName")):
+            name = dig(source, f"{field}.{key}") or dig(source, f"{field}.name")
+            if name:
+                return {"kind": kind, "name": str(name)}
+    return {"kind": "", "name": ""}
 
 
 def _told(message: str, words: tuple[tuple[str, re.Pattern[str]], ...], otherwise: str) -> tuple[str, dict[str, str]]:

@@ -24,6 +24,8 @@ LOOP = 2
 MOMENT = 60.0
 #: Rules that say how a process ended and not why: the line of its log that says it best stands beside them.
 _UNTOLD = {"crash-exit", "crash-signal", "crash-migration", "crash-permission"}
+#: Rules that are about a path.
+_ON_DISK = {"crash-disk-full", "crash-read-only", "crash-permission"}
 #: So many lines of a log are looked at, and so many of its end are shown.
 LINES, END = 40, 5
 _KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
@@ -129,7 +131,7 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
         return (
             told[0],
             told[1],
-            [Fact(told[2], source), *(_disk(world, container, told[1]) if told[0] == "crash-disk-full" else ())],
+            [Fact(told[2], source), *(_disk(world, container, told[1]) if told[0] in _ON_DISK else ())],
         )
     if re.search(r"migrat", container.name, re.IGNORECASE) and code:
         return "crash-migration", "", []
@@ -175,7 +177,7 @@ def _verb(rule: str, about: str, how: str) -> str:
     words = _VERBS.get(rule)
     if words is None:
         return f"ends with {how}" + (f": {RULES[rule].title}" if rule != "crash-exit" else "")
-    parts = {"of": f" of {about}", "to": f" {about}", "at": f" at {about}", "as_": f" (user {about})"}
+    parts = {"of": f" of {about}", "to": f" to {about},", "at": f" at {about}", "as_": f" (user {about})"}
     return words.format(about=about or _UNNAMED.get(rule, how), **(parts if about else dict.fromkeys(parts, "")))
 
 

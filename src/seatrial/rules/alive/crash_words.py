@@ -80,7 +80,8 @@ _ADDRESS = r"(?P<where>\[?[\w.-]+\]?:\d{2,5})"
 WORDS = (
     _word("crash-wrong-architecture", r"exec format error"),
     _word("crash-heap", r"java\.lang\.OutOfMemoryError|JavaScript heap out of memory|\bMemoryError\b|fatal error: out of memory"),
-    _word("crash-read-only", r"(?:'|\"|: |open |mkdir )?(?P<what>/[\w./-]+)?.{0,20}(?:Read-only file ?system|\bEROFS\b|Errno 30)"),
+    _word("crash-read-only", r"(?:Read-only file ?system|\bEROFS\b|Errno 30)[^'\"]{0,40}['\"](?P<what>/[\w./-]+)"),
+    _word("crash-read-only", r"(?:(?P<what>/[\w./-]*\w)['\"]?.{0,20})?(?:Read-only file ?system|\bEROFS\b|Errno 30)"),
     _word("crash-disk-full", r"(?:No space left on device|\bENOSPC\b|Errno 28|disk quota exceeded|could not extend file)(?:.{0,40}?[' \"](?P<what>/[\w./-]+))?"),
     _word("crash-credentials", r"password authentication failed for user \"(?P<who>[^\"]+)|Access denied for user '(?P<user>[^']+)'|role \"(?P<role>[^\"]+)\" does not exist"),
     _word("crash-credentials", r"\bAuthentication failed|authentication (?:error|failure)|invalid credentials|\bWRONGPASS\b|\bNOAUTH\b|SASL auth\w+ (?:failed|error)|ACCESS_REFUSED|Login failed for user"),
@@ -111,7 +112,8 @@ WORDS = (
           r"|(?:\.(?:pem|crt|key|p12|jks)|certificate|\bcert\b|private key).{0,60}(?:no such file|not found|missing|failed to (?:load|read)|failed)"),
     _word("crash-config", r"(?P<what>/?[\w./-]+\.(?:ya?ml|json|conf|cfg|ini|toml|properties|env|xml)).{0,40}(?:no such file|not found|does not exist|cannot open)"),
     _word("crash-config", r"(?:no such file or directory|FileNotFoundError|cannot open|cannot find).{0,40}['\" ](?P<what>/?[\w./-]+\.(?:ya?ml|json|conf|cfg|ini|toml|properties|env|xml))"),
-    _word("crash-permission", r"(?:'|\"|: |open |mkdir )?(?P<what>/[\w./-]+)?.{0,20}(?:permission denied|\bEACCES\b|Errno 13|operation not permitted|\bEPERM\b)"),
+    _word("crash-permission", r"(?:permission denied|\bEACCES\b|Errno 13|\bEPERM\b)[^'\"]{0,40}['\"](?P<what>/[\w./-]+)"),
+    _word("crash-permission", r"(?:(?P<what>/[\w./-]*\w)['\"]?.{0,20})?(?:permission denied|\bEACCES\b|Errno 13|operation not permitted|\bEPERM\b)"),
     _word("crash-command-not-found", r"(?:exec|sh|bash|entrypoint[\w.]*):.{0,20}?(?P<what>[\w./-]+): (?:not found|No such file)|(?P<cmd>[\w./-]+): command not found"),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from seatrial.rules.alive.pods import condition, is_going, is_over, is_ready, refs, seconds_between, whose
+from seatrial.rules.alive.pods import condition, is_going, is_over, is_ready, one_of, refs, seconds_between
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of, ref_of
@@ -94,7 +94,7 @@ def unseen(world: World, pod: Obj) -> Iterator[Finding]:
     ]
     yield told(
         RULES["inert-scheduler"],
-        f"a pod of {whose(world, pod)} waits for scheduler {name}, which does not act",
+        f"{one_of(world, pod)} waits for scheduler {name}, which does not act",
         refs(world, pod),
         facts,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.rules.alive.pods import condition, is_going, refs, whose
+from seatrial.rules.alive.pods import condition, is_going, one_of, refs
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
@@ -67,7 +67,7 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
     yield Finding(
         rule.id,
         severity,
-        f"a pod of {whose(world, pod)} fits on no node: {why}",
+        f"{one_of(world, pod)} fits on no node: {why}",
         refs(world, pod),
         (*facts, *hope),
         rule.title,

@@ -131,3 +131,8 @@ def refs(world: World, pod: Obj) -> tuple[Ref, ...]:
 def whose(world: World, pod: Obj) -> str:
     root = world.root(pod)
     return f"{root['kind']} {name_of(root)}"
+
+
+def one_of(world: World, pod: Obj) -> str:
+    """`a pod of Deployment api`, as sentences name one of several; `Pod api` where nothing owns it."""
+    return whose(world, pod) if world.owner(pod) is None else f"a pod of {whose(world, pod)}"
