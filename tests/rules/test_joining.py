@@ -155,6 +155,15 @@ def test_two_words_mistyped_are_two_causes() -> None:
     assert len(told(world_of(text))) == 2
 
 
+def test_a_finding_whose_own_patch_mends_another_is_why_the_other_is() -> None:
+    """replicas: 2 beside an autoscaler of at least 3, under a budget that keeps 2: without the 2 the budget lets one go."""
+    text = SHOP.replace("spec:\n  selector: {matchLabels", "spec:\n  replicas: 2\n  selector: {matchLabels", 1)
+    text = text.replace("maxUnavailable: 1", "minAvailable: 2").replace("minReplicas: 2", "minReplicas: 3")
+    (cause,) = told(world_of(text))
+    assert cause.finding.rule == "replicas-beside-autoscaler" and cause.finding.fix == "Take replicas out of the workload."
+    assert [one.rule for one in cause.symptoms] == ["budget-against-minimum"]
+
+
 def test_an_edit_that_would_break_something_else_joins_nothing() -> None:
     """Another workload has the labels that are asked for, and keeps its pods."""
     other = SHOP.split("---")[0].replace("{name: api, namespace", "{name: web, namespace").replace("{app: api}", "{app: web}")

@@ -21,7 +21,7 @@ from seatrial.world.objects import Ref, ref_of
 from seatrial.world.world import World
 
 #: At most so many findings are asked for edits, and so many edits are tried; each on so many objects.
-ASKED, TRIED, AROUND = 200, 32, 200
+ASKED, TRIED, AROUND = 1000, 100, 200
 #: A world of so few objects is tried whole.
 WHOLE = 100
 
@@ -39,7 +39,7 @@ class Joint:
 def joined(world: World, findings: Sequence[Finding]) -> list[Joint]:
     """The findings of one world that share an edit; each is in at most one of them."""
     open_: dict[Key, list[Finding]] = {}
-    for one in findings:
+    for one in sorted(findings, key=_grave):
         if one.severity != "note":
             open_.setdefault(key_of(one), []).append(one)
     asked = [one for ones in open_.values() for one in ones if is_between(one.rule)][:ASKED]
@@ -47,14 +47,21 @@ def joined(world: World, findings: Sequence[Finding]) -> list[Joint]:
     for one in asked:
         for edit in dict.fromkeys(suggested(world, one)):
             edits.setdefault(edit, []).append(one)
+    edits |= _own_patches([one for ones in open_.values() for one in ones][:ASKED])
     told: list[Joint] = []
-    for edit, gone in sorted(_holding(world, edits), key=lambda pair: (not pair[0].operations, -len(pair[1]))):
+    for edit, gone in sorted(_holding(world, edits), key=_promise):
         left = [one for key in gone for one in open_.get(key, ())]
-        if len(left) > 1:
+        if len(left) > 1 and (edit.words or left[0] is edits[edit][0]):
             told.append(_joint(world, edit, left))
             for key in gone:
                 open_.pop(key, None)
     return told
+
+
+def _promise(pair: tuple[Edit, Sequence[Key]]) -> tuple[bool, int, bool]:
+    """What was tried before what was not, what mends most first, and what can be said in words before a finding's own patch."""
+    edit, gone = pair
+    return not edit.operations, -len(gone), not edit.words
 
 
 def agreed(
@@ -84,6 +91,22 @@ def agreed(
     return list(views.values()), agreed
 
 
+def _own_patches(findings: Sequence[Finding]) -> dict[Edit, list[Finding]]:
+    """The patches of findings whose object others are about as well, with those: the first may be why the others are."""
+    about: dict[Ref, list[Finding]] = {}
+    for one in findings:
+        for ref in one.refs:
+            about.setdefault(ref, []).append(one)
+    edits: dict[Edit, list[Finding]] = {}
+    for one in findings:
+        for part in one.patch or () if len(one.patch or ()) == 1 else ():
+            ref = Ref(**part["ref"])
+            others = [each for each in about.get(ref, ()) if each.rule != one.rule and len(one.refs) + len(each.refs) > 2]
+            if others:
+                edits[Edit(ref, "", "", json.dumps(part["operations"]))] = [one, *others]
+    return edits
+
+
 def _holding(world: World, edits: Mapping[Edit, Sequence[Finding]]) -> Iterator[tuple[Edit, list[Key]]]:
     """The edits that mend several findings, with these. The adding of what is missing is not tried, and needs no proof."""
     several = sorted((pair for pair in edits.items() if len(pair[1]) > 1), key=lambda pair: -len(pair[1]))
@@ -93,7 +116,9 @@ def _holding(world: World, edits: Mapping[Edit, Sequence[Finding]]) -> Iterator[
             yield edit, list(dict.fromkeys(map(key_of, findings)))
         elif tried < TRIED:
             tried += 1
-            yield edit, _gone(world, edit, findings)
+            gone = _gone(world, edit, findings)
+            own = key_of(findings[0])
+            yield edit, sorted(gone, key=lambda key: key != own) if not edit.words else gone
 
 
 def _gone(world: World, edit: Edit, findings: Iterable[Finding]) -> list[Key]:
@@ -148,10 +173,15 @@ def _keys(world: World) -> dict[tuple[str, tuple[Ref, ...], str], None]:
     return dict.fromkeys(keys)
 
 
+def _grave(finding: Finding) -> int:
+    return ("error", "warning", "note").index(finding.severity)
+
+
 def _joint(world: World, edit: Edit, findings: Sequence[Finding]) -> Joint:
-    """Told by the gravest finding, and of these by one about the object that is to be changed."""
-    grave = {"error": 0, "warning": 1, "note": 2}
-    head = min(findings, key=lambda one: (grave[one.severity], edit.ref not in one.refs[:1]))
+    """Told by the gravest finding, and of these by one about the object that is to be changed; a patch by its own finding."""
+    if not edit.words:
+        return Joint(findings[0], tuple(findings[1:]))
+    head = min(findings, key=lambda one: (_grave(one), edit.ref not in one.refs[:1]))
     others = tuple(one for one in findings if one is not head)
     if not edit.operations:
         return Joint(head, others)
