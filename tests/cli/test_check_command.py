@@ -101,6 +101,21 @@ def test_fix_mends_what_it_can_and_keeps_every_other_byte(folder: Path) -> None:
     assert "Nothing found" in result.stdout
 
 
+def test_fix_gives_fields_their_right_name_and_place(folder: Path) -> None:
+    wrong = WRONG.replace("replicas: 2", "replcias: 2   # two").replace(
+        "terminationGracePeriodSeconds: 5", "livenessProbe:  # alive\n        httpGet: {path: /, port: 80}"
+    )
+    (folder / "web.yaml").write_text(wrong)
+    told = check("web.yaml", "--rule", "unknown-field")
+    assert told.exit_code == 1
+    assert "Deployment web: `replcias` is no field of `spec`; did you mean `replicas`?  [unknown-field]" in told.stdout
+    assert "        6 |   replcias: 2   # two" in told.stdout
+    check("web.yaml", "--rule", "unknown-field", "--fix")
+    mended = (folder / "web.yaml").read_text()
+    assert "  replicas: 2   # two\n" in mended
+    assert mended.endswith("          livenessProbe:  # alive\n            httpGet: {path: /, port: 80}\n")
+
+
 def test_fix_leaves_what_is_made_by_an_app_file_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seatrial.yaml").write_text("app: a\nservices:\n  web: {image: 'nginx:1.27', port: 80}\n")

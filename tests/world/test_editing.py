@@ -89,6 +89,60 @@ def test_the_document_and_the_item_of_a_list_are_found() -> None:
     assert edited(text, 0, [{"op": "add", "path": "/x", "value": 1}], item=1) == text + "  x: 1\n"
 
 
+MISPLACED = """\
+spec:
+  # how many
+  replcias: 3   # three
+  template:
+    livenessProbe:   # alive
+      httpGet: {path: /}
+      # not at once
+      periodSeconds: 5
+    containers:
+    - name: a    # first
+      grace: 30  # seconds
+    - {name: b, grace: 60}
+"""
+MOVES = {
+    "a name alone changes": (
+        "/spec/replcias", "/spec/replicas", MISPLACED.replace("replcias", "replicas"),
+    ),
+    "a block goes deeper with its comments": (
+        "/spec/template/livenessProbe", "/spec/template/containers/0/livenessProbe",
+        MISPLACED.replace("""\
+    livenessProbe:   # alive
+      httpGet: {path: /}
+      # not at once
+      periodSeconds: 5
+""", "").replace("30  # seconds\n", """30  # seconds
+      livenessProbe:   # alive
+        httpGet: {path: /}
+        # not at once
+        periodSeconds: 5
+"""),
+    ),
+    "a line goes up": (
+        "/spec/template/containers/0/grace", "/spec/template/grace",
+        MISPLACED.replace("      grace: 30  # seconds\n", "") + "    grace: 30  # seconds\n",
+    ),
+    "out of braces": (
+        "/spec/template/containers/1/grace", "/spec/template/grace",
+        MISPLACED.replace("{name: b, grace: 60}", "{name: b}") + "    grace: 60\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_a_field_moves_with_its_comments(case: str) -> None:
+    source, path, after = MOVES[case]
+    assert edited(MISPLACED, 0, [{"op": "move", "from": source, "path": path}]) == after
+
+
+def test_nothing_moves_to_where_something_stands() -> None:
+    with pytest.raises(EditError, match="its place is taken"):
+        edited("a: 1\nb: 2\n", 0, [{"op": "move", "from": "/a", "path": "/b"}])
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
