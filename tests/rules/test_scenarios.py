@@ -34,6 +34,45 @@ TRACE = "All host(s) tried for db query failed (tried: prod-db:3333) - no availa
 CERTIFICATE = "ERROR: certificate /certs/certificate.pem has expired"
 EATS = Profile(memory=((0.0, 40 * MI), (1.0, 120 * MI)))
 NEVER = Profile(ready_after=1e9)
+#: What its image prints, as its source has it: one line in so many is an error, of two kinds.
+ERRORS = Profile(
+    lines=tuple(
+        (
+            seconds,
+            f'2025-06-18T13:49:{seconds % 60:02d}.000Z [ERROR] order-service - PostgreSQL query failed: syntax error at or near "SELCT" - RequestID: r{seconds}',
+        )
+        if seconds % 3 == 0
+        else (
+            seconds,
+            f"2025-06-18T13:49:{seconds % 60:02d}.000Z [INFO] user-service - Operation: cache_hit - Processing time: {seconds}ms",
+        )
+        for seconds in range(1, 290)
+    )
+)
+#: The kind of a custom resource, as its operator would have installed it.
+RULE = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "names": {
+            "kind": "PrometheusRule",
+            "listKind": "PrometheusRuleList",
+            "plural": "prometheusrules",
+            "singular": "prometheusrule",
+        },
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
 
 #: scenario -> what its containers do, the seconds it is left alone, the rule of the first cause, words of its title.
 PLAYED: dict[str, tuple[dict[str, Profile], float, str, str]] = {
@@ -51,6 +90,8 @@ PLAYED: dict[str, tuple[dict[str, Profile], float, str, str]] = {
     "pvc-misconfiguration": ({}, 60, "claim-class-missing", "standard-v2"),
     "evictions": ({}, 60, "evicted-preempted", "analytics-worker"),
     "ingress_port_path_change": ({}, 30, "ingress-service-missing", "backend-service"),
+    "multiple_errors_in_deployment": ({"*": ERRORS}, 300, "log-errors", "PostgreSQL query failed"),
+    "prometheus_rule_failure": ({}, 10, "alert-refused", "BadAlert"),
     "memory_pressure_evictions": ({}, 60, "unschedulable-affinity", ""),
 }  # fmt: skip
 
@@ -81,6 +122,9 @@ def played(name: str) -> World:
     )
     cluster.start()
     clock.run_for(1)
+    if name == "prometheus_rule_failure":
+        cluster.registry.create("customresourcedefinitions.apiextensions.k8s.io", dict(RULE))
+        clock.run_for(5)
     for obj in documents(name):
         kind = cluster.registry.resources.of_kind(obj["apiVersion"], obj["kind"])
         assert kind is not None, obj["kind"]

@@ -5,6 +5,7 @@ follows for a release is for `release.verdict`; joining findings that explain on
 """
 
 from seatrial.rules.alive import (
+    alerts,
     claims,
     config,
     crash,
@@ -27,6 +28,7 @@ from seatrial.rules.alive import (
 )
 
 __all__ = [
+    "alerts",
     "claims",
     "config",
     "crash",

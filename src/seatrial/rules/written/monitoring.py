@@ -51,6 +51,10 @@ RULES = (
          "Keep le: sum by (le) (rate(…_bucket[5m])).",
          _alert('histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{job="api"}[5m]))) > 1'),
          _alert('histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{job="api"}[5m]))) > 1')),
+    Rule("promql-many-to-many", "error", "pairs many series with many", "Prometheus refuses it whenever there are two series of a group (many-to-many matching not allowed): the rule has no result, and the alert never fires.",
+         "Aggregate the side of one by the labels that are matched: … / on (namespace) group_left () sum by (namespace) (…).",
+         _alert('container_memory_rss{container="api"} / on (namespace) group_left (pod) container_memory_rss{container="api"} > 0.9'),
+         _alert('container_memory_rss{container="api"} / on (namespace) group_left () sum by (namespace) (container_memory_rss{container="api"}) > 0.9')),
     Rule("promql-limit-zero", "warning", "divides by a limit that may be 0", "Containers without a limit have the limit 0: the quotient is infinite, and the alert always fires for them.",
          "Keep those with a limit: … / (container_spec_memory_limit_bytes > 0).",
          _alert('container_memory_working_set_bytes{container="api"} / container_spec_memory_limit_bytes{container="api"} > 0.9'),
@@ -101,7 +105,7 @@ _DURATION = re.compile(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(
 _RECORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
-@check("PrometheusRule", rules=RULES[:9])
+@check("PrometheusRule", rules=RULES[:10])
 def queries(world: World, obj: Obj) -> Iterator[Finding]:
     """The queries of alerts and recording rules."""
     for at, rule in _rules(obj):
@@ -122,7 +126,7 @@ def _name(rule: Obj) -> str:
     return f"alert {rule['alert']}" if "alert" in rule else f"record {rule.get('record', 'without a name')}"
 
 
-@check("PrometheusRule", rules=RULES[9:15])
+@check("PrometheusRule", rules=RULES[10:16])
 def alerts(world: World, obj: Obj) -> Iterator[Finding]:
     """Alerts as somebody will get them."""
     names = Counter(text(group, "name") for group in items(obj, "spec", "groups"))
@@ -196,7 +200,7 @@ def _rates(node: Any) -> bool:
     return type(node).__name__ == "Call" and str(node.func.name) in (*promql.RATES, "histogram_quantile")
 
 
-@check("ServiceMonitor", "PodMonitor", rules=RULES[15:])
+@check("ServiceMonitor", "PodMonitor", rules=RULES[16:])
 def monitors(world: World, obj: Obj) -> Iterator[Finding]:
     """A monitor by itself; whether its ports exist is for the rules of ports."""
     spec = mapping(obj, "spec")

@@ -159,6 +159,7 @@ def is_comparison(node: Any) -> bool:
 def _all(tree: Any, scoped: bool) -> Iterator[Slip]:
     yield from _rates(tree)
     yield from _ratios(tree)
+    yield from _pairs(tree)
     yield from _quantiles(tree)
     yield from _limits(tree)
     if scoped:
@@ -239,6 +240,25 @@ def _ratios(tree: Any) -> Iterator[Slip]:
             yield Slip(
                 "promql-ratio-unsummed", f"{metric(left)} with {', '.join(more)} over {metric(right)} without, series by series"
             )
+
+
+def _pairs(tree: Any) -> Iterator[Slip]:
+    """A grouping whose side of one series is as many as the other, being the same series: it is refused when it is evaluated."""
+    for node in every(tree):
+        modifier = getattr(node, "modifier", None)
+        if type(node).__name__ != "BinaryExpr" or modifier is None or str(modifier.card) not in _GROUPINGS:
+            continue
+        left, right = bare(node.lhs), bare(node.rhs)
+        one = type(left).__name__ == type(right).__name__ == "VectorSelector"
+        if one and metric(left) == metric(right) and matchers(left) == matchers(right):
+            yield Slip(
+                "promql-many-to-many",
+                f"{metric(left)} on both sides of {_GROUPINGS[str(modifier.card)]}, matched {modifier.matching}",
+            )
+
+
+#: How several series of one side are matched with one of the other.
+_GROUPINGS = {"VectorMatchCardinality.ManyToOne": "group_left", "VectorMatchCardinality.OneToMany": "group_right"}
 
 
 def _rated(node: Any) -> Any:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - objects on one line
-"""Objects that do nothing and say nothing, one example each."""
+"""Objects that do nothing and say nothing, rules of Prometheus that fail among them; one example each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,14 @@ _STATEFUL = thing(
 _HEADLESS = thing("v1", "Service", "db", "spec:\n  clusterIP: None\n  ports: [{port: 5432}]")
 _WORKER = thing("v1", "Node", "node-1", _NODE, namespace="", meta="labels: {disk: ssd}")
 
+_RSS = 'container_memory_rss{container="api"}'
+_ALERT = thing(
+    "monitoring.coreos.com/v1", "PrometheusRule", "api",
+    f"spec:\n  groups:\n    - name: api\n      rules:\n        - alert: Memory\n          expr: '{_RSS} / on (namespace) group_left () %s > 0.9'",
+)  # fmt: skip
+
 EXAMPLES = {
+    "alert-refused": Example(_ALERT % _RSS, _ALERT % f"sum by (namespace) ({_RSS})"),
     "inert-cronjob": Example(_cron("true"), _cron("false")),
     "inert-paused": Example(_deployment("true", 0), _deployment("false", 2)),
     "inert-daemonset": Example(stream(_WORKER, _set("sdd", 0)), stream(_WORKER, _set("ssd", 1))),
