@@ -35,6 +35,8 @@ def _is_filled(value: Any) -> bool:
 def of_shape(world: World, obj: Obj, shape: Shape, odd: Iterable[Misfit]) -> Iterator[Finding]:
     """Every place of an object that its type does not have, or has otherwise."""
     for misfit in odd:
+        if misfit.value is None and misfit.path[-1] == "creationTimestamp":
+            continue  # what Go's encoder has written, wherever there is metadata
         if misfit.unknown:
             yield _unknown(world, obj, shape, misfit)
         elif not _is_filled(misfit.value):
@@ -50,7 +52,11 @@ def _unknown(world: World, obj: Obj, root: Shape, misfit: Misfit) -> Finding:
     severity: Severity | None = "warning" if target(world) > NEWEST else None  # it may have come since
     details = {"instead": join(place.path)} if place.path else {}
     says = f"{key}: {_shown(obj, misfit.path, misfit.value)}"
-    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, details=details)
+    fix = ""
+    if place.path:
+        to = f"`{place.path[-1]}`" if list(place.path[:-1]) == parent else f"`{join(place.path)}`"
+        fix = f"{'Call it' if list(place.path[:-1]) == parent else 'Move it to'} {to}."
+    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, details=details, fix=fix)
 
 
 _CALLED = {
