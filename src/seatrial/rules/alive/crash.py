@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from seatrial.rules.alive.crash_words import RULES, ending, of_log, of_start
 from seatrial.rules.alive.log_lines import shortened, telling
 from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, seconds_between, tail, whose
-from seatrial.rules.alive.probes import kill_facts, question, seconds_given, strange_port
+from seatrial.rules.alive.probes import enough, kill_facts, question, seconds_given, strange_port
 from seatrial.rules.finding import Fact, Finding, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World
@@ -93,6 +93,8 @@ def _crash(world: World, container: Container) -> Finding:
     own = Fact(f"{named(container)} ended {times}, with {how}", world.source(ref_of(container.pod), container.path))
     title = f"{named(container)} of {whose(world, container.pod)} {_verb(rule, about, how)}"
     wrong, fix = _probe(container, about, facts) if rule == "probe-kills" else ("", "")
+    if rule == "probe-kills" and not fix:
+        fix = enough(world, container, about)
     if wrong:
         title += f": {wrong}"
     if rule in _UNTOLD and (line := telling(tail(world, container, LINES)[0])):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -55,6 +56,8 @@ WORDS = tuple(
 )  # fmt: skip
 _FAILED = re.compile(r"^(Readiness|Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)
 _CONTAINER = re.compile(r"\{([^}]+)\}")
+#: So many times what a start took is enough for the next one, on a busier node.
+AMPLE = 2.0
 #: Seconds that any application gets before an answer is taken for its last word: servers answer 404 while they load.
 START = 10.0
 #: The part of a startup probe's own time after which an answer is taken for the last word.
@@ -146,7 +149,11 @@ def _asked(probe: Obj, port: int) -> str:
 
 
 def budget(probe: Obj, kind: str) -> str:
-    """The time a probe gives, with its arithmetic: `killed after 30 + 3 × 10 = 60 s`."""
+    """The time a probe gives at most, with its arithmetic: `killed after 30 + 3 × 10 = 60 s`.
+
+    A prober asks at each whole period, whenever the container began (pkg/kubelet/prober/worker.go): the last failure comes in the
+    last of these periods.
+    """
     delay, period, times = probe.get("initialDelaySeconds", 0), probe.get("periodSeconds", 10), probe.get("failureThreshold", 3)
     if kind == "readiness":
         return f"asked every {period} s from {delay} s on"
@@ -187,14 +194,30 @@ def kill_facts(world: World, container: Container, kind: str) -> list[Fact]:
     known = _usual_start(world, container)
     if known is not None and probe:
         given = seconds_given(probe)
-        verdict = "too late" if known > given else "in time"
+        verdict = "too late" if known > given else "too late, or just in time" if known > given - _period(probe) else "in time"
         facts.append(Fact(f"pods of this workload start in {known:.0f} s, killed after {given:.0f} s: {verdict}"))
     lived = seconds_between(container.ended.get("startedAt"), container.ended.get("finishedAt"))
     if lived is not None:
-        facts.append(Fact(f"its last run lasted {lived:.0f} s", where))
+        grace = probe.get("terminationGracePeriodSeconds", dig(container.pod, "spec.terminationGracePeriodSeconds", 30))
+        after = f", up to {grace} s of it after SIGTERM" if probe and lived > seconds_given(probe) else ""
+        facts.append(Fact(f"its last run lasted {lived:.0f} s{after}", where))
     if kind == "liveness" and not container.spec.get("startupProbe"):
         facts.append(Fact("it has no startupProbe: the liveness probe asks from the beginning", where))
     return facts
+
+
+def enough(world: World, container: Container, kind: str) -> str:
+    """What would give a container the time that it takes to start, in numbers; "" where nobody knows how long that is."""
+    known, probe = _usual_start(world, container), container.spec.get(f"{kind}Probe") or {}
+    if known is None or not probe or known <= seconds_given(probe) - _period(probe):
+        return ""
+    times = math.ceil(AMPLE * known / _period(probe))
+    given = f"failureThreshold: {times} and periodSeconds: {_period(probe):.0f} ({times * _period(probe):.0f} s)"
+    return f"It takes {known:.0f} s to start: give it a startupProbe with {given}."
+
+
+def _period(probe: Obj) -> float:
+    return float(probe.get("periodSeconds", 10))
 
 
 def _usual_start(world: World, container: Container) -> float | None:
