@@ -36,7 +36,8 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     if problems is not None:
         problems += [_broken(rule, failures) for rule, failures in failed.items()]
     findings = _sure(settled(findings), problems)
-    return [_doubted(one, alternatives) for one in findings] if alternatives else findings
+    pieces = world.facts.get("pieces", frozenset())
+    return [_doubted(one, alternatives, pieces) for one in findings] if alternatives or pieces else findings
 
 
 def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
@@ -48,29 +49,48 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
     )
 
 
-#: What another tool fills in before anything is applied: envsubst and Flux, Helm and its like, Konflate. Not the arguments of an
-#: analysis, which Argo fills in when it runs.
-_FILLED_IN = re.compile(r"\$\{[A-Za-z_][^{}\s]*\}|\{\{(?!-?\s*args\.).*?\}\}|\[\[.*?\]\]")
+#: What another tool or a person fills in before anything is applied: envsubst and Flux, Helm and its like, kustomize's variables,
+#: documentation. Not the arguments of an analysis, which Argo fills in when it runs.
+_FILLED_IN = re.compile(
+    r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\{\{(?!-?\s*args\.).*?\}\}"
+    r"|\[\[.*?\]\]|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
+)
+#: Where a number, or true or false, is wanted, a constant's name is such a thing too.
+_CONSTANT, _PLAIN = (
+    re.compile(r": [\"']?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
+    frozenset({"wrong-type", "replicas-invalid", "quota-amount"}),
+)
 #: Rules that are about such a thing being left where nobody fills it in.
 _LEFT = frozenset({"env-template-left"})
 
 
 def _sure(findings: list[Finding], problems: list[Problem] | None) -> list[Finding]:
-    """The findings without errors about values that another tool has yet to fill in, of which a note for each file stays."""
+    """The findings without errors about values that somebody has yet to fill in, of which a note for each file stays; what else
+    is wrong with such an object is none for sure.
+    """
     kept: list[Finding] = []
     unknown: dict[str, Problem] = {}
+    templates: set[Ref] = set()
     for one in findings:
         fact = one.evidence[0] if one.severity == "error" and one.evidence and one.rule not in _LEFT else None
         mark = _FILLED_IN.search(f"{fact.text}\n{one.title}") if fact else None
+        if mark is None and fact is not None and one.rule in _PLAIN:
+            mark = _CONSTANT.search(fact.text)
         if fact is None or mark is None:
             kept.append(one)
             continue
         file, _, line = fact.source.rpartition(":")
-        words = f"{mark[0][:60]} is for another tool to fill in: what hangs on it is not judged"
+        words = f"{mark[0].removeprefix(': ')[:60]} is yet to be filled in: what hangs on it is not judged"
+        templates.update(one.refs[:1])
         unknown.setdefault(file, Problem(file or fact.source, int(line) if line.isdigit() else 0, 0, words, severity="note"))
     if problems is not None:
         problems += unknown.values()
-    return kept
+    if not templates:
+        return kept
+    return [
+        replace(one, severity="warning") if one.severity == "error" and one.refs[:1] and one.refs[0] in templates else one
+        for one in kept
+    ]
 
 
 def _holds(when: Callable[[World, Obj], object], world: World, obj: Obj) -> bool:
@@ -90,9 +110,13 @@ def _alternatives(world: World) -> frozenset[Ref]:
     )
 
 
-def _doubted(finding: Finding, alternatives: frozenset[Ref]) -> Finding:
-    """An error between objects is none for sure where one of them is an alternative of another file's."""
-    doubtful = finding.severity == "error" and len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
+def _doubted(finding: Finding, alternatives: frozenset[Ref], pieces: frozenset[str]) -> Finding:
+    """An error between objects is none for sure where one of them is an alternative of another file's; nor is one in a piece of
+    something that could not be put together.
+    """
+    between = len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
+    piece = bool(finding.evidence) and finding.evidence[0].source.rpartition(":")[0] in pieces
+    doubtful = finding.severity == "error" and (between or piece)
     return replace(finding, severity="warning") if doubtful else finding
 
 

@@ -8,6 +8,7 @@ side, one is often the other's dependency.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -47,18 +48,18 @@ def staged(chart: Path, values: Mapping[str, Any]) -> Iterator[Staged]:
         return
     with tempfile.TemporaryDirectory(prefix="seatrial-chart-") as folder:
         found = Staged(Path(folder) / (chart.resolve().name or "chart"))
-        _stage(chart.resolve(), found.folder, values, found, "", 0)
+        _stage(chart, found.folder, values, found, "", 0)
         yield found
 
 
 def _stage(chart: Path, into: Path, values: Mapping[str, Any], found: Staged, inside: str, depth: int) -> None:
     """Links to everything of a chart, but a `charts/` and a list of dependencies of its own."""
     into.mkdir(parents=True)
-    for entry in chart.iterdir():
+    for entry in chart.resolve().iterdir():
         if entry.name not in (*_NAMING, *_LOCKS, "charts"):
             (into / entry.name).symlink_to(entry)
     (into / "charts").mkdir()
-    for entry in (chart / "charts").iterdir() if (chart / "charts").is_dir() else ():
+    for entry in (chart / "charts").resolve().iterdir() if (chart / "charts").is_dir() else ():
         (into / "charts" / entry.name).symlink_to(entry)
     given = {**_content(chart / "values.yaml"), **values}
     for one in _lacking(chart):
@@ -99,8 +100,12 @@ def _here(chart: Path, dependency: Mapping[str, Any]) -> Path | None:
     """The folder of a dependency, where it is on this machine: where `file://` leads, or beside the chart."""
     repository = str(dependency.get("repository", ""))
     local = repository.removeprefix("file://") if repository.startswith("file://") else f"../{dependency['name']}"
-    folder = (chart / local).resolve()
-    return folder if folder != chart and _content(folder / "Chart.yaml").get("name") == dependency["name"] else None
+    folder = Path(os.path.normpath(chart / local))
+    return (
+        folder
+        if folder.resolve() != chart.resolve() and _content(folder / "Chart.yaml").get("name") == dependency["name"]
+        else None
+    )
 
 
 def _is_off(dependency: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
@@ -122,7 +127,7 @@ def _any_version(file: Path, into: Path) -> None:
         content["dependencies"] = [{**one, "version": ">=0.0.0-0"} for one in named if isinstance(one, dict)]
         into.write_text(yaml.safe_dump(content))
     elif file.is_file():
-        into.symlink_to(file)
+        into.symlink_to(file.resolve())
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ kustomization, and one with a `seatrial.yaml` an app: what they render to is wha
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,10 +125,31 @@ def load_file(path: Path, gathering: Gathering, *, strict: bool, variant: str = 
 
 def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
     found = read(data, name, strict=strict)
-    gathering.problems += found.problems
+    gathering.problems += found.problems if strict else _calm(found.problems, data)
     for obj, written in found.objects:
         gathering.add(obj, written, variant)
     return len(found.objects)
+
+
+#: A line of a template that is no YAML whatever it is filled with.
+_CONTROL = re.compile(rb"^[ \t-]*(?:\{\{-? *(?:if|else|end|range|with|define|include|template|block|/\*)|\{%|<%)", re.MULTILINE)
+
+
+def _calm(problems: list[Problem], data: bytes) -> list[Problem]:
+    """What is wrong with a file that nobody gave: a template for another tool, and what is no manifest by its looks, are told
+    once, as left out.
+    """
+    errors = [one for one in problems if one.severity == "error"]
+    if not errors:
+        return problems
+    if b"apiVersion" not in data or b"kind" not in data:
+        words = f"no manifest by its looks: skipped ({errors[0].text})"
+    elif _CONTROL.search(data) or any(one.text.startswith("this is a template") for one in errors):
+        words = "a template, not YAML: skipped"
+    else:
+        return problems
+    others = [one for one in problems if one.severity != "error"]
+    return [*others, Problem(errors[0].file, errors[0].line, 0, words, severity="note")]
 
 
 def plain(tree: Tree, gathering: Gathering, folder: Path, without: set[Path]) -> None:

@@ -107,7 +107,7 @@ RULES = (
     Rule("analysis-count", "error", "measures several times without an interval", _REFUSED + " The same holds for an interval that is none.",
          "Set interval.",
          _analysis(_metric(more="count: 5, successCondition: 'result[0] <= 0.05'"), "[{name: pods}]"), _MEASURED),
-    Rule("analysis-limit", "error", "allows as many failures as it measures", _REFUSED + " It could never fail.",
+    Rule("analysis-limit", "warning", "allows as many failures as it measures", _REFUSED + " It could never fail.",
          "Let failureLimit be less than count.",
          _analysis(_metric(more="interval: 1m, count: 3, failureLimit: 3, successCondition: 'result[0] <= 0.05'"), "[{name: pods}]"), _MEASURED),
     Rule("analysis-no-condition", "warning", "measures without judging", "Every measurement counts as a success, whatever it is.",

@@ -149,6 +149,8 @@ def names_and_ports(world: World, pods: Pods) -> Iterator[Finding]:
     taken: dict[tuple[object, object], Container] = {}
     for each in pods.containers:
         name = text(each.spec, "name")
+        if not name and pods.custom:
+            continue  # its operator names it
         if not NAME.fullmatch(name):
             yield tell(world, "container-name-invalid", obj, (*each.path, "name"), f"name: {brief(name) or 'not set'}")
         elif counts[name] > 1:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import text
@@ -59,13 +59,18 @@ def image(world: World, container: Container) -> Iterator[Finding]:
     if policy == "Never":
         yield tell(world, "image-policy-never", obj, at_policy, "imagePullPolicy: Never", who=who, ops=[take(at_policy)])
     if not written:
+        if container.pods.custom:  # its operator brings one
+            return
         yield tell(world, "image-missing", obj, at, "image: not set", who=who)
         return
     if written == "auto" or written.startswith("ko://"):  # Istio's injector, or ko, puts the image in
         return
     found = REFERENCE.fullmatch(written)
     if found is None:
-        yield tell(world, "image-invalid", obj, at, f"image: {brief(written)}{_why(written)}", who=who, ops=_mended(container))
+        says = f"image: {brief(written)}{_why(written)}"
+        # somebody may fill it in before it is applied; and whoever forgets to is told
+        severity: Severity | None = "warning" if _why(written) == _LEFT else None
+        yield tell(world, "image-invalid", obj, at, says, who=who, severity=severity, ops=_mended(container))
     elif found["digest"]:
         if (found["tag"] or "") in MOVING:
             yield tell(world, "image-tag-and-digest", obj, at, f"image: {brief(written)}", who=who)
@@ -77,10 +82,13 @@ def image(world: World, container: Container) -> Iterator[Finding]:
             )
 
 
+_LEFT = ": a placeholder is left in it"
+
+
 def _why(written: str) -> str:
     """What makes a reference unreadable, where that is easily said."""
-    if any(mark in written for mark in ("{{", "${", "$(", "<", "}}")):
-        return ": a placeholder is left in it"
+    if re.search(r"[{}<>]|\$\(|\[\[|\b_*[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", written):
+        return _LEFT
     if written != written.strip() or " " in written:
         return ": it has a space"
     name, _, tag = written.rpartition(":")

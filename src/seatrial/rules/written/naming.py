@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.examples import container, manifest
 from seatrial.rules.written.pods import pods_of
 from seatrial.rules.written.reading import mapping, text
 from seatrial.rules.written.telling import Path, brief, put, tell
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, group_of
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -75,7 +75,9 @@ def names(world: World, obj: Obj) -> Iterator[Finding]:
     elif kind not in FREE:
         form, longest = FORMS.get(kind, (_SUBDOMAIN, 253))
         if not isinstance(name, str) or not form.fullmatch(name):
-            yield tell(world, "name-invalid", obj, ("metadata", "name"), f"name: {brief(name)}")
+            # tools keep settings that look like objects, and are none; only who knows the kind knows better
+            severity: Severity | None = "warning" if "." in group_of(obj) and not group_of(obj).endswith(".k8s.io") else None
+            yield tell(world, "name-invalid", obj, ("metadata", "name"), f"name: {brief(name)}", severity=severity)
         elif len(name) > longest:
             yield tell(world, "name-too-long", obj, ("metadata", "name"), f"{len(name)} characters, at most {longest}")
         elif kind in LONG_POD and len(name) > 52:

@@ -13,7 +13,7 @@ from functools import wraps
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.patching import Path
 from seatrial.rules.written.reading import EMPTY, has, items, mapping, text, value
-from seatrial.world.objects import Obj, labels_of
+from seatrial.world.objects import Obj, group_of, labels_of
 from seatrial.world.world import World
 
 #: Where a kind keeps its pod template ("" for the pod itself).
@@ -67,6 +67,11 @@ class Pods:
     @property
     def kind(self) -> str:
         return str(self.obj.get("kind", ""))
+
+    @property
+    def custom(self) -> bool:
+        """Whether an operator makes the pods, which may fill in what is left out."""
+        return "." in group_of(self.obj) and self.kind != "Rollout"
 
     @property
     def spec_path(self) -> Path:

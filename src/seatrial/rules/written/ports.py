@@ -84,6 +84,8 @@ def backends(world: World, obj: Obj) -> Iterator[Finding]:
         if text(service, "spec", "type") == "ExternalName":
             continue
         ports = world.graph.ports(reference.target)
+        if reference.port == "use-annotation":
+            continue  # AWS's load balancer controller: the backend is an annotation, and the Service is named for its own sake
         if fitting(ports, reference.port) is None:
             by_target = next((port for port in ports if port.target == reference.port), None)
             hint = f"; {reference.port} is the container's port, the Service's is {by_target.number}" if by_target else ""

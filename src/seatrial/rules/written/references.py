@@ -12,8 +12,10 @@ from difflib import get_close_matches
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import is_job, once, out, steps, tell_of
+from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, strings
+from seatrial.rules.written.selection import ABOUT_PODS, WITHOUT_PODS
 from seatrial.rules.written.telling import put
 from seatrial.world.graph import Reference
 from seatrial.world.objects import Obj, Ref, ref_of
@@ -158,7 +160,7 @@ def _rule(world: World, reference: Reference) -> str:
         return ""  # Kubernetes' own, such as extension-apiserver-authentication-reader
     if target.kind == "Secret" and target.name in once(world, _said_by_jobs):
         return ""
-    if _is_left_out(world, target):
+    if _is_left_out(world, target) or (target.kind == "Service" and _is_operated(world, target)):
         return ""
     if reference.relation == "subject" and target.namespace != reference.source.namespace and not _is_known(world, target):
         return ""  # an account of another namespace, which was not loaded
@@ -169,6 +171,21 @@ def _rule(world: World, reference: Reference) -> str:
     ):
         return ""
     return BY_RELATION.get((reference.relation, target.kind), "")
+
+
+def _is_operated(world: World, target: Ref) -> bool:
+    """Whether a Service may be an operator's: it is named after a custom resource of its namespace, `shop-es-http` for `shop`."""
+    spaces = (space for name, space in once(world, _custom) if target.name.startswith(f"{name}-"))
+    return any(may_be_same(space, target.namespace) for space in spaces)
+
+
+def _custom(world: World) -> list[tuple[str, str]]:
+    """The custom resources, as (name, namespace), whose operators make pods and Services."""
+    return [
+        (ref.name, ref.namespace)
+        for ref in world.refs()
+        if "." in ref.group and not ref.group.endswith(WITHOUT_PODS) and ref.kind not in ABOUT_PODS
+    ]
 
 
 def _is_left_out(world: World, target: Ref) -> bool:

@@ -10,7 +10,7 @@ from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import is_job, names, once, out, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, job, manifest, together
-from seatrial.rules.written.reading import items, mapping, text
+from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.world.graph import PodTemplate
 from seatrial.world.objects import Obj, Ref, annotations_of, labels_of, ref_of
 from seatrial.world.world import World
@@ -70,7 +70,7 @@ RULES = (
          "Give it the label that the Prometheus asks for (release: … with kube-prometheus-stack).",
          together(_PODS, _LABELLED, manifest("monitoring.coreos.com/v1", "ServiceMonitor", _MONITOR % "api"), manifest("monitoring.coreos.com/v1", "Prometheus", "spec: {serviceMonitorSelector: {matchLabels: {release: main}}, serviceMonitorNamespaceSelector: {}}")),
          together(_PODS, _LABELLED, manifest("monitoring.coreos.com/v1", "ServiceMonitor", _MONITOR % "api"), manifest("monitoring.coreos.com/v1", "Prometheus", "spec: {serviceMonitorSelector: {}, serviceMonitorNamespaceSelector: {}}"))),
-    Rule("selectors-overlap", "error", "selects the pods of another workload", "Two controllers hold the same pods for theirs: each deletes what the other makes, or adopts it.",
+    Rule("selectors-overlap", "warning", "selects the pods of another workload", "An autoscaler of one counts the pods of both, and so does whoever selects as it does; pods whose owner is gone are adopted by either, and deleted as one too many.",
          "Give each workload a label of its own in selector and template.",
          together(_PODS, _PODS.replace("name: api\n  namespace", "name: web\n  namespace")),
          together(_PODS, _PODS.replace("name: api\n  namespace", "name: web\n  namespace").replace("app: api", "app: web"))),
@@ -162,12 +162,14 @@ def services(world: World, obj: Obj) -> Iterator[Finding]:
     chosen = _chosen(world, obj)
     if not chosen:
         if _has_workloads(world, ref) and not _made_elsewhere(world, obj):
+            if any(_labels_itself(world, each, selector) for each in _here(world, ref)) or _is_for_a_stage(world, ref, selector):
+                return
             near = _nearest(world, ref, selector)
             words = f"selector: {_pairs(selector)}" + (
                 f"; pods of {near.ref.kind} {near.ref.name} have {_pairs(near.labels)}" if near else ""
             )
             also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
-            severity: Severity | None = None if near else "warning"
+            severity: Severity | None = None if near and _is_meant(world, ref, selector, near) else "warning"
             yield tell_of(world, "service-selects-no-pods", obj, "spec.selector", words, also=also, severity=severity)
         return
     jobs = [template for template in chosen if is_job(template) and not _is_test(world, template)]
@@ -202,12 +204,71 @@ def _pairs(labels: dict[str, str]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in labels.items()) or "none"
 
 
+def _here(world: World, ref: Ref) -> list[PodTemplate]:
+    """The workloads that a Service could be for."""
+    return [each for each in world.graph.templates if may_be_same(each.ref.namespace, ref.namespace) and not is_job(each)]
+
+
+def _is_meant(world: World, ref: Ref, selector: dict[str, str], near: PodTemplate) -> bool:
+    """Whether a Service can be for no other workload than the nearest: one of its name, or one that nobody serves and that fits
+    but for one label. Else what it is for may be switched off.
+    """
+    if near.ref.name == ref.name:
+        return True
+    wrong = [key for key, value in selector.items() if near.labels.get(key) != value]
+    served = any(one.relation == "selects" and one.source.kind == "Service" for one in world.graph.into(near.ref))
+    return len(wrong) <= 1 and not served
+
+
+def _is_for_a_stage(world: World, ref: Ref, selector: dict[str, str]) -> bool:
+    """Whether a Service is for the pods of one stage of a Rollout (its canary, its preview, an experiment), which are labelled so."""
+    for rollout in world.of("Rollout"):
+        if may_be_same(ref_of(rollout).namespace, ref.namespace):
+            pods = labels_of(mapping(rollout, "spec", "template"))
+            canary, both = mapping(rollout, "spec", "strategy", "canary"), mapping(rollout, "spec", "strategy", "blueGreen")
+            stages = [mapping(canary, f"{stage}Metadata") for stage in ("canary", "stable")]
+            stages += [mapping(both, f"{stage}Metadata") for stage in ("preview", "active")]
+            for step in items(canary, "steps"):
+                stages += [mapping(each, "metadata") for each in items(step, "experiment", "templates")]
+            if any(selector.items() <= {**pods, **mapping(stage, "labels")}.items() for stage in stages if stage):
+                return True
+    return False
+
+
+def _labels_itself(world: World, template: PodTemplate, selector: dict[str, str]) -> bool:
+    """Whether a workload fits but for labels that it has not, and may give to its pods: a database says so which is primary."""
+    wrong = [key for key, value in selector.items() if template.labels.get(key) != value]
+    if not wrong or len(wrong) == len(selector) or any(key in template.labels for key in wrong):
+        return False
+    account = str(template.spec.get("serviceAccountName") or template.spec.get("serviceAccount") or "default")
+    spaces = once(world, _labellers).get(account, ())
+    return any(may_be_same(space, template.ref.namespace) for space in spaces)
+
+
+def _labellers(world: World) -> dict[str, set[str]]:
+    """The service accounts that may change pods: name -> their namespaces."""
+    able = {ref_of(role) for kind in ("Role", "ClusterRole") for role in world.of(kind) if _changes_pods(role)}
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        for binding in world.of(kind):
+            if any(reference.target in able for reference in out(world, binding, "role")):
+                for subject in items(binding, "subjects"):
+                    found[text(subject, "name")].add(text(subject, "namespace") or ref_of(binding).namespace)
+    return found
+
+
+def _changes_pods(role: Obj) -> bool:
+    return any(
+        {"pods", "*"} & set(strings(rule, "resources")) and {"patch", "update", "*"} & set(strings(rule, "verbs"))
+        for rule in items(role, "rules")
+    )
+
+
 def _nearest(world: World, ref: Ref, selector: dict[str, str]) -> PodTemplate | None:
     """The workload that was probably meant: it shares a label with the selector, or its name with the Service."""
-    here = [each for each in world.graph.templates if may_be_same(each.ref.namespace, ref.namespace) and not is_job(each)]
     scored = [
         (sum(1 for key, value in selector.items() if each.labels.get(key) == value) + 2 * (each.ref.name == ref.name), each)
-        for each in here
+        for each in _here(world, ref)
     ]
     best = max(scored, key=lambda pair: pair[0], default=(0, None))
     return best[1] if best[0] else None

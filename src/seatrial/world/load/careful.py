@@ -214,7 +214,7 @@ def _told(error: yaml.MarkedYAMLError, text: bytes, file: str, line: int) -> Pro
         return Problem(file, line + row, at + 1, "a tab; YAML is indented with spaces", "replace the tab with spaces")
     words = error.problem or "this cannot be read"
     context = f" ({error.context})" if error.context else ""
-    if b"{{" in shown:
+    if any(mark in shown for mark in (b"{{", b"{%", b"<%")):
         return Problem(
             file, line + row, column + 1, f"this is a template, not YAML: {words}", "give its chart instead of its file"
         )

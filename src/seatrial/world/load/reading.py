@@ -25,6 +25,29 @@ from seatrial.world.paths import Steps
 _METADATA = {"name": str, "generateName": str, "namespace": str, "labels": dict, "annotations": dict, "ownerReferences": list}
 
 
+#: The API groups of Kubernetes itself that have objects with names, by their names or what those end with.
+_OWN = frozenset({"apps", "batch", "autoscaling", "policy", "extensions"})
+_OWN_ENDING = tuple(
+    f"{one}.k8s.io"
+    for one in [
+        "rbac.authorization",
+        "networking",
+        "storage",
+        "scheduling",
+        "coordination",
+        "discovery",
+        "node",
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "certificates",
+        "flowcontrol.apiserver",
+        "resource",
+        "events",
+    ]
+)
+
+
 @dataclass(slots=True)
 class Read:
     """What a file held: objects with where they are written, and problems. `others` counts documents that are no objects."""
@@ -105,12 +128,13 @@ def _whole(text: bytes, chunk: Chunk, file: str) -> list[Any]:
 def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, steps: Steps = ()) -> None:
     """What a document holds: an object, a list of them, or something else."""
     written = Written(file, text, chunk.start, chunk.end, chunk.line, steps, 0 if steps else _above(text, chunk))
-    if not isinstance(data, dict) or "kind" not in data or "apiVersion" not in data:
+    settings = isinstance(data, dict) and "metadata" not in data and _is_settings(data.get("apiVersion"), data.get("kind"))
+    if not isinstance(data, dict) or "kind" not in data or "apiVersion" not in data or settings:
         found.others += 1
         if strict:
             place = written()
             what = "has no kind" if isinstance(data, dict) and "kind" not in data else "has no apiVersion"
-            what = what if isinstance(data, dict) else f"is a {_called(data)}"
+            what = "has no metadata" if settings else what if isinstance(data, dict) else f"is a {_called(data)}"
             words = f"this is no Kubernetes object: it {what}"
             found.problems.append(Problem(file, place.line, place.column, words, severity="warning"))
         return
@@ -125,6 +149,14 @@ def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, stric
         found.problems.append(Problem(file, place.line, place.column, wrong[1]))
         return
     found.objects.append((data, written))
+
+
+def _is_settings(version: Any, kind: Any) -> bool:
+    """Whether a version is none of Kubernetes' own API: tools write their settings as if they were objects (kind, kubeadm,
+    skaffold, a kubeconfig), without metadata.
+    """
+    group, slash, _ = version.partition("/") if isinstance(version, str) else ("", "", "")
+    return kind == "Config" or (bool(slash) and group not in _OWN and not group.endswith(_OWN_ENDING))
 
 
 def _typed(one: Any, listed: Obj) -> Any:
