@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from seatrial.rules.explaining import explains
+from seatrial.rules.explaining import may_explain
 from seatrial.rules.finding import Finding
 from seatrial.rules.joining import Joint
 from seatrial.world.objects import Obj, Ref, dig, namespace_of, ref_of
@@ -114,7 +114,7 @@ def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] 
             by_ref.setdefault(ref, []).append(one)
     above: dict[int, Finding] = {}
     for one in deep:
-        deeper = _explained(world, one, by_ref, reasons) if depth(one) else None
+        deeper = _explained(world, one, by_ref, reasons)
         if deeper is not None:
             above[id(one)] = deeper
     symptoms: dict[int, list[Finding]] = {}
@@ -124,14 +124,14 @@ def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] 
     kept = {id(one): one for one in merged}
     reached = {id(one): one for one in above.values() if id(one) not in kept}  # of what is behind, what explains something
     roots = [*reached.values(), *(one for one in merged if id(one) not in above)]
-    found = [_came_true(Cause(one, tuple(symptoms.get(id(one), ()))), id(one) in reached) for one in roots]
+    found = [_came_true(Cause(one, tuple(symptoms.get(id(one), ())))) for one in roots]
     return _ranked(found, (world,))
 
 
-def _came_true(cause: Cause, is_written: bool) -> Cause:
-    """A warning about what is written, whose fault shows, is as grave as what it does."""
+def _came_true(cause: Cause) -> Cause:
+    """A warning that has come true is as grave as what came of it."""
     worst = min((one.severity for one in cause.symptoms), key=_SEVERITY.__getitem__, default=cause.finding.severity)
-    if not is_written or _SEVERITY[worst] >= _SEVERITY[cause.finding.severity]:
+    if _SEVERITY[worst] >= _SEVERITY[cause.finding.severity]:
         return cause
     return replace(cause, finding=replace(cause.finding, severity=worst))
 
@@ -180,7 +180,7 @@ def _explained(
     for _ in range(STEPS):
         for ref in rim:
             for one in reasons.get(ref, ()):
-                if explains(one, finding) and not _apart(finding, one):
+                if may_explain(one.rule, finding.rule) and not _apart(finding, one):
                     return one
         near = [
             one

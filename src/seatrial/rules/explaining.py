@@ -7,7 +7,6 @@ What a rule of what runs says with the same words about the same field is not sa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
@@ -18,7 +17,6 @@ from seatrial.world.world import World
 _NOT_READY = ("probe-*", "deadline-exceeded")
 _STOPPED = ("analysis-failed", "condition-failed", "deadline-exceeded")
 _WAITS = ("config-object-missing", "mount-object-missing", "refused*")
-_CALLS = ("crash-dependency", "probe-not-passing", "probe-fails", "job-failed", "traffic-*", "isolation-*")
 
 #: Rule of what is written -> the rules of what runs (`*` stands for anything) that it may explain.
 EXPLAINS: dict[str, tuple[str, ...]] = {
@@ -38,10 +36,9 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "read-only-root-writes": ("crash-read-only", "crash-permission"),
     "port-privileged": ("crash-permission", "crash-exit"),
     "run-as-contradiction": ("config-root", "crash-permission"),
-    # who may talk to whom
-    **dict.fromkeys(("call-blocked-leaving", "call-blocked-arriving", "dns-blocked", "proxy-blocked", "call-nobody",
-                     "call-port-unknown"), _CALLS),
-    "ingress-blocked": ("ingress-*",), "policy-port-closed": ("traffic-*", "isolation-port"),
+    # who may talk to whom: of calls the rules of what runs say it themselves
+    "policy-peer-nobody": ("isolation-*", "traffic-*"), "policy-namespace-label": ("isolation-*", "traffic-*"),
+    "ingress-blocked": ("ingress-*", "isolation-*"), "policy-port-closed": ("traffic-*", "isolation-port"),
     # what was to be made
     "missing-external-key": ("config-key-missing", "mount-key-missing"),
     "external-secret-key": ("config-key-missing", "mount-key-missing", "config-object-missing", "mount-object-missing"),
@@ -67,18 +64,6 @@ STEPS, REACHED = 3, 400
 def may_explain(written: str, seen: str) -> bool:
     """Whether a rule of what is written may be the reason for one of what runs."""
     return any(fnmatchcase(seen, rule) for rule in EXPLAINS.get(written, ()))
-
-
-def explains(written: Finding, seen: Finding) -> bool:
-    """Whether a finding about what is written is a reason for one about what runs, of which it is known that the first's object
-    is one that the second's depends on. Two calls of one workload are told apart by the host that did not answer.
-    """
-    if not may_explain(written.rule, seen.rule):
-        return False
-    about = seen.details.get("about")
-    if seen.rule != "crash-dependency" or not isinstance(about, str) or not about:
-        return True
-    return any(ref.name in about for ref in written.refs[1:]) or re.split("[.:/]", about)[0] in written.title
 
 
 def behind(world: World, seen: Iterable[Finding]) -> list[Finding]:
