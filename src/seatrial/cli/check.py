@@ -72,11 +72,11 @@ def command(paths: Sequence[str], output: str, fail_on: str, fix: bool, diff: bo
 
 
 def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool, verbose: bool, options: dict[str, Any]) -> int:
+    gc.disable()  # the process ends with the answer; looking for garbage among all objects takes a fifth of its time
     import seatrial.rules.written  # noqa: F401 - enters the rules into their table
     from seatrial.views.colour import coloured
     from seatrial.views.report import show
 
-    gc.disable()  # the process ends with the answer; looking for garbage among all objects takes a fifth of its time
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise click.UsageError(f"there is no {missing[0]!r}")
@@ -97,20 +97,27 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
 
 
 def _loaded(paths: Sequence[str], options: dict[str, Any]) -> Loaded:
-    from seatrial.release.sources import SourceError, layered
     from seatrial.sources import load
 
-    try:
-        values, _ = layered(options["values_files"], (), options["sets"])
-    except SourceError as error:
-        raise click.UsageError(str(error)) from None
     return load(
         paths,
-        values=values or None,
+        values=_values(options["values_files"], options["sets"]),
         release=options["release_name"],
         namespace=options["namespace"],
         environments=options["environments"],
     )
+
+
+def _values(files: Sequence[Path], sets: Sequence[str]) -> dict[str, Any] | None:
+    """The values for charts that the command line gives, None where it gives none."""
+    if not files and not sets:
+        return None
+    from seatrial.release.sources import SourceError, layered
+
+    try:
+        return layered(files, (), sets)[0] or None
+    except SourceError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tuple[Report, Decisions]:
@@ -189,11 +196,11 @@ def _where(finding: Finding, variants: Sequence[str], of: int) -> Finding:
 
 
 def _entries(file: Path | None) -> tuple[Any, ...]:
+    if file is None and not Path(IGNORE_FILE).is_file():
+        return ()
     from seatrial.release.sources import SourceError, read
     from seatrial.rules.ignoring import entries_of
 
-    if file is None and not Path(IGNORE_FILE).is_file():
-        return ()
     path = file or Path(IGNORE_FILE)
     try:
         entries = entries_of(read(path) or None, str(path))

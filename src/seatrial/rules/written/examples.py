@@ -6,7 +6,7 @@ The examples are shown in the rules' pages and run as their tests; a container's
 from __future__ import annotations
 
 import re
-from textwrap import dedent, indent
+import textwrap
 
 IMAGE = "image: registry.example/api:1.4.2"
 
@@ -17,6 +17,15 @@ _MANY = re.compile(r"<(\d+) characters>")
 def spelled(text: str) -> str:
     """An example with the many characters that its `<1100000 characters>` stand for."""
     return _MANY.sub(lambda found: "x" * int(found[1]), text)
+
+
+def dedent(text: str) -> str:
+    """As textwrap has it; nearly all examples are of one line, and all of them are made whenever the rules are imported."""
+    return textwrap.dedent(text) if "\n" in text else text.strip()
+
+
+def indent(text: str, by: str) -> str:
+    return textwrap.indent(text, by) if "\n" in text else by + text if text else ""
 
 
 def lines(text: str, by: int) -> str:
