@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -307,6 +308,47 @@ def test_a_kustomization_that_cannot_be_built_is_told_and_its_files_are_read(tmp
     loaded = load([tree(tmp_path, files)])
     assert [Path(one.file).parent.name for one in loaded.problems] == ["dev", "production"]
     assert "web" in names(loaded, "production")
+
+
+def test_a_kustomization_whose_generator_has_no_input_here_is_read_file_by_file_with_a_warning(tmp_path):
+    base = "resources: [web.yaml]\nsecretGenerator: [{name: keys, envs: [keys.env]}]\n"
+    loaded = load([tree(tmp_path, {"base/kustomization.yaml": base, "base/web.yaml": DEPLOYMENT})])
+    (problem,) = loaded.problems
+    assert problem.severity == "warning" and problem.text.endswith("base/keys.env is not here")
+    assert names(loaded) == {"web"}
+    assert [Path(file).name for file in loaded.world.facts["pieces"]] == ["web.yaml"]
+
+
+def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+    asked = []
+
+    def refused(command, **_):
+        asked.append(command[-1])
+        return CompletedProcess(command, 1, b"", b"error: accumulating resources: exit status 128")
+
+    monkeypatch.setattr("seatrial.sources.kustomizations.subprocess.run", refused)
+    base = "resources: [web.yaml, 'https://code.example/shop//base?ref=v1']\n"
+    files = {"base/kustomization.yaml": base, "base/web.yaml": DEPLOYMENT}
+    overlays = {f"{name}/kustomization.yaml": "resources: [../base]\n" for name in ("dev", "production")}
+    loaded = load([tree(tmp_path, files | overlays)])
+    assert len(asked) == 1
+    assert [one.severity for one in loaded.problems] == ["warning", "warning"]
+    assert all("code.example" in one.text for one in loaded.problems)
+
+
+SETTINGS = "kind: Cluster\napiVersion: tool.example/v1\nnodes: [{role: worker}]\n"
+
+
+def test_what_is_no_manifest_is_left_out_of_a_folder_with_a_note(tmp_path):
+    files = {
+        "web.yaml": SERVICE.format("web"),
+        "settings.yaml": SETTINGS,
+        "template.yaml": "apiVersion: v1\nkind: Service\n{{- if .Values.on }}\nmetadata: {name: {{ .Values.x }}}\n{{- end }}\n",
+        "pages.yml": "icons: !!python/name:icons.all\n",
+    }
+    loaded = load([tree(tmp_path, files)])
+    assert names(loaded) == {"web"}
+    assert {(Path(one.file).name, one.severity) for one in loaded.problems} == {("template.yaml", "note"), ("pages.yml", "note")}
 
 
 def test_an_app_file_is_a_world_for_each_environment_with_the_lines_of_the_app_file():

@@ -7,6 +7,8 @@ bases, and the last file that writes the field counts.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 
 from seatrial.sources.files import KUSTOMIZATIONS, content, load_file
 from seatrial.sources.loaded import Gathering, Input
-from seatrial.world.load import Written, careful, read
+from seatrial.world.load import Problem, Written, careful, read
 from seatrial.world.objects import Obj
 from seatrial.world.paths import at
 from seatrial.world.place import Place
@@ -43,7 +45,7 @@ def load_kustomizations(folders: Sequence[Path], gathering: Gathering, *, only: 
     them.
     """
     found = {folder.resolve(): one for folder in folders if (one := _read(folder, gathering)) is not None}
-    taken = {below for one in found.values() for below in one.folders}
+    taken = {below.resolve() for one in found.values() for below in one.folders}
     roots = [one for path, one in found.items() if path not in taken and one.data.get("kind") != "Component"]
     names = _names(roots)
     for root in roots:
@@ -63,7 +65,7 @@ def _read(folder: Path, gathering: Gathering) -> Kustomization | None:
     folders: list[Path] = []
     files: list[Path] = []
     for path in _taken(folder, parsed):
-        (folders if path.is_dir() else files).append(path.resolve() if path.is_dir() else path)
+        (folders if path.is_dir() else files).append(path)
     return Kustomization(folder, file, parsed, tuple(folders), tuple(files))
 
 
@@ -76,7 +78,7 @@ def _taken(folder: Path, data: Mapping[str, Any]) -> list[Path]:
             path = one.get("path") if isinstance(one, dict) else one
             if isinstance(path, str) and "\n" not in path and "://" not in path:
                 named.append(path)
-    return [path for name in named if (path := folder / name).exists()]
+    return [path for name in named if (path := Path(os.path.normpath(folder / name))).exists()]
 
 
 def _names(roots: Iterable[Kustomization]) -> dict[Path, str]:
@@ -91,9 +93,10 @@ def _names(roots: Iterable[Kustomization]) -> dict[Path, str]:
 
 def _build(root: Kustomization, all_: Mapping[Path, Kustomization], gathering: Gathering, variant: str) -> None:
     pieces = list(dict.fromkeys(_pieces(root, all_, set())))
-    built = _kustomize(root, gathering)
+    built = _kustomize(root, _away(root, all_), gathering)
     if built is None:  # what can be read without building is better than nothing
         objects = sum(load_file(path, gathering, strict=False, variant=variant) for path, patch in pieces if not patch)
+        gathering.pieces.update(str(path) for path, _ in pieces)
     else:
         raw = [(obj, written) for path, _ in pieces for obj, written in _objects(path, gathering)]
         found = read(built, str(root.file), strict=False)
@@ -109,11 +112,12 @@ def _pieces(root: Kustomization, all_: Mapping[Path, Kustomization], seen: set[P
         return
     seen.add(root.folder.resolve())
     for folder in root.folders:
-        below = all_.get(folder) or _read(folder, Gathering())
+        below = all_.get(folder.resolve()) or _read(folder, Gathering())
         if below is not None:
             yield from _pieces(below, all_, seen)
     named = root.data.get("resources")
-    resources = {str(root.folder / one) for one in named if isinstance(one, str)} if isinstance(named, list) else set()
+    listed = named if isinstance(named, list) else []
+    resources = {os.path.normpath(root.folder / one) for one in listed if isinstance(one, str)}
     for path in root.files:
         if path.suffix in (".yaml", ".yml", ".json"):
             yield path, str(path) not in resources
@@ -124,26 +128,81 @@ def _objects(path: Path, gathering: Gathering) -> list[tuple[Obj, Written]]:
     return read(data, str(path), strict=False).objects if data is not None else []
 
 
-def _kustomize(root: Kustomization, gathering: Gathering) -> bytes | None:
+def _kustomize(root: Kustomization, away: set[str], gathering: Gathering) -> bytes | None:
+    """What a kustomization builds to, or None and why not. `away`: the hosts that it takes something from."""
     program = shutil.which("kustomize") or shutil.which("kubectl")
     if program is None:
         hint = "install kubectl; until then its files are read one by one, without patches"
         gathering.problem(str(root.file), "a kustomization is built by kubectl, and there is none", hint)
         return None
+    if away & gathering.unreachable:
+        gathering.problems.append(_unbuilt(root, f"{sorted(away & gathering.unreachable)[0]} does not answer"))
+        return None
     verb = ["build"] if Path(program).stem == "kustomize" else ["kustomize"]
     command = [program, *verb, "--load-restrictor", "LoadRestrictionsNone", str(root.folder)]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        gathering.unreachable |= away
+        gathering.problems.append(_unbuilt(root, f"kubectl did not end within {PATIENCE} s"))
+        return None
+    except OSError as error:
         gathering.problem(str(root.file), f"this kustomization cannot be built: {error}")
         return None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["kubectl said nothing"]
-        words = said[-1].removeprefix("error: ").removeprefix("Error: ")
-        hint = "its files are read one by one, without patches"
-        gathering.problem(str(root.file), f"this kustomization cannot be built: {words}", hint, line=1)
+        said = done.stderr.decode(errors="replace").strip()
+        if away and _NETWORK.search(said):
+            gathering.unreachable |= away
+            gathering.problems.append(_unbuilt(root, f"{_named(away)} cannot be fetched from here"))
+        elif (lacking := _LACKING.search(said)) is not None and lacking["generator"]:
+            gathering.problems.append(_unbuilt(root, f"{os.path.relpath(lacking['file'])} is not here"))
+        else:
+            words = (said.splitlines() or ["kubectl said nothing"])[-1].removeprefix("error: ").removeprefix("Error: ")
+            words = f"{os.path.relpath(lacking['file'])} is not here" if lacking else words
+            gathering.problem(str(root.file), f"this kustomization cannot be built: {words}", _PIECES, line=1)
         return None
     return done.stdout
+
+
+_PIECES = "its files are read one by one, without patches"
+#: What kustomize says of an address that it cannot fetch: git's exit code, or the network's own words.
+_NETWORK = re.compile(
+    r"exit status 128|git fetch|git clone|dial tcp|no such host|lookup |timeout|unable to access|HTTP Error|status code"
+)
+#: A file that is not there; the input of a generator is often kept out of the repository on purpose.
+_LACKING = re.compile(
+    r"(?P<generator>loading KV pairs: .*)?(?:open|evalsymlink failure on) '?(?P<file>/[^\s':]+)'?[^:]*:", re.DOTALL
+)
+#: The address of a base that is elsewhere: https://…, git::…, github.com/….
+_ADDRESS = re.compile(
+    r"^(?:git::)?(?:https?|ssh|git)://(?:[^@/]+@)?([^/:]+)|^(?:[\w.-]+@)([\w.-]+):|^(github\.com|gitlab\.com|bitbucket\.org)[/:]"
+)
+
+
+def _away(root: Kustomization, all_: Mapping[Path, Kustomization]) -> set[str]:
+    """The hosts of the bases and components that are elsewhere, of a kustomization and of those that it takes in."""
+    hosts: set[str] = set()
+    seen: set[Path] = set()
+    stack = [root]
+    while stack:
+        one = stack.pop()
+        if one.folder.resolve() in seen:
+            continue
+        seen.add(one.folder.resolve())
+        stack += [below for folder in one.folders if (below := all_.get(folder.resolve()) or _read(folder, Gathering()))]
+        listed = [one.data.get(key) for key in _TAKEN]
+        named = [each for given in listed if isinstance(given, list) for each in given if isinstance(each, str)]
+        hosts |= {next(filter(None, match.groups())) for match in map(_ADDRESS.match, named) if match}
+    return hosts
+
+
+def _named(hosts: set[str]) -> str:
+    return f"what it takes from {' and '.join(sorted(hosts))}"
+
+
+def _unbuilt(root: Kustomization, why: str) -> Problem:
+    """A kustomization that is whole where it is used, and not here: its own files are read."""
+    return Problem(str(root.file), 1, 0, f"this kustomization is not built: {why}", _PIECES, "warning")
 
 
 def _place(obj: Obj, raw: Sequence[tuple[Obj, Written]], root: Kustomization) -> Pieces:

@@ -47,7 +47,8 @@ class Loaded:
 @dataclass(slots=True)
 class Gathering:
     """Objects on their way into worlds, by variant. `without`: charts that others depend on, and whose objects are not here;
-    the worlds have their names as `facts["without"]`.
+    the worlds have their names as `facts["without"]`. `pieces`: files of what could not be put together (`facts["pieces"]`);
+    `unreachable`: hosts that did not answer, and are not asked again.
     """
 
     namespace: str = ""
@@ -56,6 +57,8 @@ class Gathering:
     problems: list[Problem] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
     without: set[str] = field(default_factory=set)
+    pieces: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
 
     def add(self, obj: Obj, written: Locate, variant: str = "") -> None:
         (self.variants.setdefault(variant, []) if variant else self.common).append((obj, written))
@@ -72,8 +75,9 @@ class Gathering:
 
     def _world(self, variant: str, found: Loaded) -> World:
         world = World()
-        if self.without:
-            world.facts["without"] = frozenset(self.without)
+        for fact, names in (("without", self.without), ("pieces", self.pieces)):
+            if names:
+                world.facts[fact] = frozenset(names)
         own = self.variants.get(variant, [])
         for objects in (self.common, own):
             seen: set[Ref] = set()
