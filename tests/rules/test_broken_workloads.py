@@ -40,7 +40,7 @@ FAULTS: dict[str, Broken] = {
     # calls, as the caller's log tells of them
     "a policy lets only others in": Broken(
         deployment("counter", COUNTER) + OVEN + policy("oven", "oven", "ingress: [{from: [{podSelector: {matchLabels: {app: delivery}}}]}]") + deployment("delivery"),
-        "call-blocked-arriving", ("oven",), {"counter": repeats(NO_ANSWER)}),
+        "traffic-policy", ("oven",), {"counter": repeats(NO_ANSWER)}),
     "a policy lets only others in, and the call is in no setting": Broken(
         deployment("counter") + OVEN + policy("oven", "oven", "ingress: [{from: [{podSelector: {matchLabels: {app: delivery}}}]}]") + deployment("delivery"),
         "traffic-policy", ("NetworkPolicy oven", "app=delivery", "the caller has app=counter"), {"counter": repeats(NO_ANSWER)}),
@@ -66,9 +66,9 @@ FAULTS: dict[str, Broken] = {
         deployment("counter") + deployment("oven", HTTP) + service("oven", app="ovens"), "service-selects-nothing", ("app=ovens", "app is oven"),
         {"counter": repeats("oven:80: Connection refused")}),
     "policies let nobody call a Service": Broken(
-        deployment("counter") + OVEN + policy("oven", "oven", "ingress: [{from: [{podSelector: {matchLabels: {app: conter}}}]}]"), "isolation-lets-nobody-in", ("app=conter",)),
+        deployment("counter") + OVEN + policy("oven", "oven", "ingress: [{from: [{podSelector: {matchLabels: {app: conter}}}]}]"), "policy-peer-nobody", ("app: conter",)),
     "a policy opens the Service's port, and its pods listen on another": Broken(
-        deployment("counter") + OVEN + policy("oven", "oven", "ingress: [{ports: [{port: 80}]}]"), "isolation-port", ("8080", "80 only")),
+        deployment("counter") + OVEN + policy("oven", "oven", "ingress: [{ports: [{port: 80}]}]"), "policy-port-closed", ("ports: 80", "listen on 8080")),
     # rights and errors that only a log tells
     "a role lacks a verb": Broken(WATCHED + ROLE + bound("taster"), "log-forbidden", ("list pods", "get on pods", "Add verb list"), {"watch": repeats(DENIED, every=10)}),
     "a role is bound to an account that is not there": Broken(WATCHED + ROLE + bound("tester"), "log-forbidden", ("binds ServiceAccount tester",), {"watch": repeats(DENIED, every=10)}),
@@ -122,6 +122,18 @@ FAULTS: dict[str, Broken] = {
     "a DaemonSet finds no node": Broken(
         thing("apps/v1", "DaemonSet", "mouse", "spec: {selector: {matchLabels: {app: mouse}}, template: {metadata: {labels: {app: mouse}}, spec: {nodeSelector: {cheese: some}, containers: [{name: mouse, image: 'registry.example/mouse:1'}]}}}"),
         "inert-daemonset", ("cheese=some",)),
+    "a webhook must be asked, and nobody is there": Broken(
+        thing(
+            "admissionregistration.k8s.io/v1",
+            "ValidatingWebhookConfiguration",
+            "hygiene",
+            "webhooks: [{name: hygiene.example.com, admissionReviewVersions: [v1], sideEffects: None, failurePolicy: Fail, clientConfig: {service: {name: hygiene, namespace: bakery}}, rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}]",
+            namespace="",
+        )
+        + deployment("oven"),
+        "inert-webhook",
+        ("Service hygiene in namespace bakery does not exist",),
+    ),
     "a ConfigMap has nearly the name": Broken(
         deployment("oven", "envFrom: [{configMapRef: {name: recipe}}]") + thing("v1", "ConfigMap", "recipes", "data: {rye: sour}"), "config-object-missing", ("ConfigMap recipe,", "ConfigMaps of bakery: recipes")),
 }  # fmt: skip

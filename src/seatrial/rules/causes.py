@@ -26,7 +26,7 @@ DEPTH = {
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
     "service": 8, "ingress": 9,
-    "traffic": 1, "traffic-fails": 3, "log-forbidden": 0, "log-errors": 5, "isolation": 0, "init": 4,
+    "traffic": 1, "traffic-fails": 3, "log-forbidden": 0, "log-errors": 5, "isolation": 0, "init": 4, "inert-webhook": 0,
     # what is written wrong follows from nothing
     "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "ingress-service-missing": 0,
     "ingress-port-missing": 0, "ingress-policy": 1, "ingress-class-missing": 0, "ingress-certificate-missing": 0,

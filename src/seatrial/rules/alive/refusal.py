@@ -74,6 +74,8 @@ def refused(world: World, obj: Obj) -> Iterator[Finding]:
         facts += more
         severity = "warning" if room else "error"
     refs = (ref_of(root), ref_of(obj)) if root is not obj else (ref_of(obj),)
+    if rule_id == "refused-webhook-down":
+        refs += tuple(ref_of(each) for each in world.of(*CONFIGURATIONS) if parts["what"] in map(_hook, each.get("webhooks") or ()))
     title = f"{short(root)} gets no pods: {_WORDS.get(rule_id, '{words}').format(words=words, **parts)}"
     details = {"count": count, **{key: value for key, value in parts.items() if value}}
     yield Finding(rule_id, severity, title, refs, tuple(facts), rule.title, rule.fix, details=details)
@@ -87,6 +89,14 @@ _WORDS = {
     "refused-priority-class": "priority class {what} does not exist",
     "refused-webhook-down": "webhook {what} does not answer",
 }
+
+
+#: Where webhooks are written down.
+CONFIGURATIONS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+
+
+def _hook(webhook: Obj) -> str:
+    return str(webhook.get("name"))
 
 
 def _refusal(world: World, obj: Obj) -> tuple[Fact | None, int]:

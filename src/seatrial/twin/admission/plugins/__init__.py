@@ -21,6 +21,7 @@ from seatrial.twin.admission.plugins import (
     quota,
     service_accounts,
     tolerations,
+    webhooks,
 )
 from seatrial.world.objects import Obj
 
@@ -51,6 +52,7 @@ VALIDATING: tuple[Plugin, ...] = (
     pod_security.check,
     priorities.check,
     classes.resize,
+    webhooks.check,
     quota.check,
 )
 
