@@ -1,4 +1,6 @@
-"""What the examples render to has no error in any environment: a false alarm would show here first."""
+"""What is well made has no error: a false alarm would show here first. What the examples render to, in any environment, and
+things that look wrong and are right.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -21,3 +23,128 @@ def test_an_example_has_no_error_in_any_environment(file):
     errors = [f"{finding.title} ({finding.evidence[0].text})" for finding in findings(world) if finding.severity == "error"]
     assert len(world) > 5
     assert not errors
+
+
+def workload(kind="Deployment", name="db", labels="{app: db}", account="db", more=""):
+    return f"""
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  selector: {{matchLabels: {labels}}}
+  template:
+    metadata: {{labels: {labels}}}
+    spec:
+      serviceAccountName: {account}
+      containers: [{{name: {name}, image: "registry.example/db:1"}}]
+{more}"""
+
+
+def service(name, selector):
+    return f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec: {{selector: {selector}, ports: [{{port: 5432}}]}}
+"""
+
+
+LABELLER = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: db, namespace: shop}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get, patch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: db, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: db}
+subjects: [{kind: ServiceAccount, name: db, namespace: shop}]
+"""
+STAGES = """
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "registry.example/web:1"}]}
+  strategy:
+    canary:
+      canaryMetadata: {labels: {stage: canary}}
+      steps:
+      - experiment: {templates: [{name: try, specRef: canary, metadata: {labels: {app: web-try}}}]}
+"""
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: %s, port: %s}}}]}}]}
+"""
+SEARCH = "apiVersion: search.example/v1\nkind: Search\nmetadata: {name: catalog, namespace: shop}\nspec: {nodes: 3}\n"
+SERVERLESS = """
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello, namespace: shop}
+spec: {template: {spec: {containers: [{image: "registry.example/hello:1", ports: [{containerPort: 8080}]}]}}}
+"""
+#: what is right -> (the rule that is not to speak, or is not to speak of an error; the manifests; what stays of it)
+RIGHT = {
+    "a database that says by a label which pod is primary": (
+        "service-selects-no-pods",
+        [workload("StatefulSet"), LABELLER, service("db-primary", "{app: db, role: primary}")],
+        [],
+    ),
+    "the pods of a stage of a Rollout": ("service-selects-no-pods", [STAGES, service("try", "{app: web-try}")], []),
+    "the canary's pods": ("service-selects-no-pods", [STAGES, service("canary", "{app: web, stage: canary}")], []),
+    "a part that is switched off, beside another": (
+        "service-selects-no-pods",
+        [workload(), service("db", "{app: db}"), service("web", "{app: web, part: shop}")],
+        ["warning"],
+    ),
+    "a Service of an operator": (
+        "missing-service",
+        [SEARCH, service("db", "{app: db}"), INGRESS % ("catalog-es-http", "{number: 9200}")],
+        [],
+    ),
+    "a backend that is an annotation of AWS's controller": (
+        "backend-port-unknown",
+        [workload(), service("db", "{app: db}"), INGRESS % ("db", "{name: use-annotation}")],
+        [],
+    ),
+    "a container that its operator names": ("container-name-invalid", [SERVERLESS], []),
+    "shards that share a selector": (
+        "selectors-overlap",
+        [workload("StatefulSet", "one"), workload("StatefulSet", "two")],
+        ["warning"],
+    ),
+    "an image that somebody has yet to name": (
+        "image-invalid",
+        [workload().replace("registry.example/db:1", "${REGISTRY}/db:1")],
+        ["warning"],
+    ),
+    "a name that a tool fills in": ("name-invalid", [workload(name="'${NAME}'")], []),
+    "settings of a tool that look like an object": ("name-invalid", [SEARCH.replace("catalog", "all/catalogs")], ["warning"]),
+}
+
+
+@pytest.mark.parametrize("what", RIGHT)
+def test_what_looks_wrong_and_is_right_is_no_error(what):
+    rule, manifests, stays = RIGHT[what]
+    world = World(document for text in manifests for document in yaml.load_all(text, yaml.CSafeLoader) if document)
+    assert [finding.severity for finding in findings(world) if finding.rule == rule] == stays
+
+
+def test_what_is_yet_to_be_filled_in_is_a_note_for_its_file():
+    problems = []
+    findings(World([yaml.load(workload(name="'${NAME}'"), yaml.CSafeLoader)]), problems=problems)
+    assert [(one.severity, one.text) for one in problems] == [
+        ("note", "${NAME} is yet to be filled in: what hangs on it is not judged")
+    ]
+
+
+def test_a_label_that_nobody_can_give_is_an_error_all_the_same():
+    manifests = [workload("StatefulSet"), service("db-primary", "{app: db, role: primary}")]
+    world = World(document for text in manifests for document in yaml.load_all(text, yaml.CSafeLoader) if document)
+    assert [finding.severity for finding in findings(world) if finding.rule == "service-selects-no-pods"] == ["error"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import once, out, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
@@ -292,12 +293,10 @@ def governed(world: World, obj: Obj) -> Iterator[Finding]:
 
 @check("*", rules=RULES[8:9])
 def kinds(world: World, obj: Obj) -> Iterator[Finding]:
-    """Custom resources against the CustomResourceDefinitions of the world, and what the cluster serves where somebody asked it.
-
-    `facts["served"]` holds (apiVersion, kind) of everything that the target serves.
+    """Custom resources against the CustomResourceDefinitions of the world. What a cluster serves, the preflight of a release
+    asks it.
     """
     version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
-    served = world.facts.get("served")
     group, slash, name = version.partition("/")
     known = once(world, _definitions).get(group) if slash else None
     definition = known.get(kind) if known else None
@@ -313,8 +312,11 @@ def kinds(world: World, obj: Obj) -> Iterator[Finding]:
                 f"apiVersion: {version}; {group} is served as {', '.join(versions)}",
                 also=also,
             )
-    elif served is not None and (version, kind) not in served and "." in group and not group.endswith(".k8s.io"):
-        yield tell_of(world, "custom-kind-missing", obj, "apiVersion", f"apiVersion: {version}, kind: {kind}")
+    elif known:  # the group is defined here, so this kind should be too; or its definition is elsewhere
+        near = get_close_matches(kind, known, n=1, cutoff=0.8)
+        words = f"kind: {kind}; {group} has {', '.join(sorted(known)[:6])}" + (f"; {near[0]} was meant?" if near else "")
+        severity: Severity = "warning" if near else "note"
+        yield tell_of(world, "custom-kind-missing", obj, "kind", words, severity=severity)
 
 
 def _definitions(world: World) -> dict[str, dict[str, tuple[Ref, list[str]]]]:
