@@ -71,10 +71,10 @@ def test_the_line_is_shown_and_the_severity_that_fails_can_be_chosen(folder: Pat
 
 
 def test_a_broken_file_is_told_and_the_others_are_checked(folder: Path) -> None:
-    (folder / "broken.yaml").write_text("kind: Pod\n  name: [\n")
+    (folder / "broken.yaml").write_text("apiVersion: v1\nkind: Pod\n  name: [\n")
     result = check(".", "-o", "json")
     assert "privilege-escalation" in rules(result)
-    assert json.loads(result.stdout)["unread"][0]["source"].startswith("broken.yaml:2")
+    assert json.loads(result.stdout)["unread"][0]["source"].startswith("broken.yaml:3")
     assert check(".", "--rule", "privilege-escalation").exit_code == 2
 
 

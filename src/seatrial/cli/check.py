@@ -143,7 +143,7 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     objects = len({obj_ref for world in loaded.worlds.values() for obj_ref in world.refs()})
     files = len({place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))})
     unread = tuple(dict.fromkeys(problems))
-    of = ", ".join(paths)
+    of = ", ".join("standard input" if path == "-" else path for path in paths)
     return Report(
         of, tuple(written(*told, worlds=loaded.worlds.values())), tuple(ignored.values()), unread, objects, files
     ), decisions

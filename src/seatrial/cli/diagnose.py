@@ -73,7 +73,7 @@ def command(
         raise click.UsageError("of files and folders there is no cluster: leave out --context, --kubeconfig, -A and --yes")
     with reported():
         if paths:
-            loaded, said = _saved(paths), ", ".join(paths)
+            loaded, said = _saved(paths), ", ".join("standard input" if path == "-" else path for path in paths)
             report = _report(loaded, said)
             _show(report, output)
             if fix:
@@ -82,6 +82,9 @@ def command(
             report = asyncio.run(_live(namespaces, everywhere, context, kubeconfig, output, fix, yes))
     if not report.objects and not report.unread:
         click.echo(f"There is no Kubernetes object in {report.of}.", err=True)
+    elif paths and not any("status" in obj for obj in loaded.world):
+        words = f"Nothing in {report.of} has a status: this was never in a cluster. What is wrong with what is written"
+        click.echo(f"{words}: seatrial check {shlex.join(paths)}", err=True)
     if fail_on != "never" and report.fails(fail_on):
         sys.exit(1)
     sys.exit(2 if any(problem.severity == "error" for problem in report.unread) else 0)
