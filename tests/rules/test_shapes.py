@@ -259,6 +259,10 @@ def test_nothing_of_a_secret_is_shown() -> None:
         (lambda obj: obj["metadata"].update(uid="1") or obj["spec"].update(progressDeadlineSeconds=0), "a server let it in"),
         (lambda obj: obj["metadata"].update(creationTimestamp=None), "a null says nothing"),
         (lambda obj: obj["spec"].update(replicas=3.0), "3.0 is sent as 3"),
+        (
+            lambda obj: obj.update(apiVersion="v1", kind="Secret", data={"key": None}) or obj.pop("spec"),
+            "no bytes are empty ones",
+        ),
     ],
 )
 def test_what_is_no_mistake_is_not_told(change: Callable[[Obj], object], why: str) -> None:
@@ -362,6 +366,7 @@ def widget(**spec: object) -> list[tuple[str, str]]:
 
 def test_a_custom_resource_is_held_against_its_definition() -> None:
     assert widget(size=3, colour="blue", port="http", extra={"any": ["thing"]}) == []
+    assert widget(size=3, port=3520439718) == [], "a quantity in bytes: any whole number"
     assert widget(sise=3) == [("unknown-field", "`sise` is no field of `spec`; did you mean `size`?")]
     assert widget(size="3") == [("wrong-type", "`spec.size` must be a whole number, not a text")]
     assert widget(size=0) == [("value-refused", "`spec.size` is refused: should be greater than or equal to 1")]

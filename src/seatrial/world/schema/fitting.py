@@ -66,6 +66,8 @@ def why_not(value: Any, shape: Shape) -> str:
 def _holds(value: Any, shape: Shape) -> bool:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
         value = int(value)  # `1.0` in YAML is 1 in the JSON that is sent
+    if shape.custom and shape.type == INT_OR_STRING:
+        return isinstance(value, (int, str)) and not isinstance(value, bool)
     return not why_not(value, shape)
 
 
@@ -151,7 +153,7 @@ def _is_dict(value: Any) -> bool:
 def _scalar(shape: Shape) -> Fit:
     plain = _PLAIN.get(shape.type)
     if plain is not None:
-        return plain
+        return plain if not shape.custom else lambda value: type(value) is str or type(value) is int
     good: set[Any] = set()  # what was found good before; texts and whole numbers, of which a world has few
 
     def fit(value: Any) -> bool:

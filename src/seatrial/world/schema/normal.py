@@ -130,7 +130,8 @@ def _map(value: Any, type_: Shape) -> Any:
     if element is None or not isinstance(value, dict):
         return value
     form = _NORMAL[element.kind]
-    return {key: zero(element) if value[key] is None else form(value[key], element) for key in sorted(value)}
+    empty = "" if element.type == "bytes" else zero(element)  # no bytes are stored as none, and read as empty
+    return {key: empty if value[key] is None else form(value[key], element) for key in sorted(value)}
 
 
 def _scalar(value: Any, type_: Shape) -> Any:

@@ -14,6 +14,9 @@ from seatrial.world.schema.table import ANY, INT_OR_STRING, META, STRING, Field,
 
 _SCALARS = {"string": "string", "boolean": "bool", "integer": "int64", "number": "double"}
 
+#: In a definition any whole number may stand in its place, which Go's own type has no room for.
+_INT_OR_STRING = Shape("scalar", INT_OR_STRING, go=shape(INT_OR_STRING).go, custom=True)
+
 
 def structural(schema: Obj | None) -> Shape:
     """The shape of a kind whose version has this `openAPIV3Schema`; without one, objects keep all they hold."""
@@ -37,7 +40,7 @@ def _of(schema: Any) -> Shape:
     if not isinstance(schema, dict):
         return ANY
     if schema.get("x-kubernetes-int-or-string"):
-        return shape(INT_OR_STRING)
+        return _INT_OR_STRING
     match schema.get("type"):
         case "object":
             return _object(schema)
