@@ -74,7 +74,9 @@ class Spread:
 #: Texts that some parser takes for something else than a text.
 _WORDS = {"", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".nan", ".inf"}
 #: Plain texts: begin with a letter, slash or underscore; go on without anything YAML gives a meaning to.
-_PLAIN = re.compile(r"(?:-{0,2}[A-Za-z_/]|\./|\$\()(?:[A-Za-z0-9_./@%+(){}$,;=*|&<>!?'\"^~-]|:(?=[^\s:])| (?=[^\s#:]))*")
+_PLAIN = re.compile(
+    r"(?:-{0,2}[A-Za-z_/]|(?:\.\.?/)+|\$\()(?:[A-Za-z0-9_./@%+(){}\[\]$,;=*|&<>!?'\"^~-]|:(?=[^\s:])| (?=[^\s#:]))*"
+)
 #: Quantities, percentages, durations and addresses: `128Mi`, `25%`, `30s`, `10.0.0.0/8`. No unit here is one that a parser reads
 #: as part of a number.
 _MEASURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[KMGTP]i|%|ms|[smhdw])|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?")

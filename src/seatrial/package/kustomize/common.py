@@ -6,6 +6,7 @@ what does not fit stays where it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,17 +53,24 @@ def _without(holder: Obj, pairs: Mapping[str, str]) -> None:
         del holder["labels"]
 
 
-def take_version(worlds: Worlds) -> list[Obj]:
-    """The patch that gives the version to whatever has the name of a service or store."""
-    objects = [obj for world in worlds.values() for obj in world.values()]
-    named = [obj for obj in objects if NAME in labels_of(obj)]
-    versions = {labels_of(obj).get(VERSION) for obj in named}
-    if len(versions) != 1 or None in versions or any(VERSION in labels_of(obj) and NAME not in labels_of(obj) for obj in objects):
-        return []
-    for obj in named:
-        del obj["metadata"]["labels"][VERSION]
-    operation = {"op": "add", "path": "/metadata/labels/app.kubernetes.io~1version", "value": versions.pop()}
-    return [{"target": {"labelSelector": NAME}, "operations": [operation]}]
+def take_versions(worlds: Worlds) -> list[Obj]:
+    """The patches that give the label of the version: to services a word for it, to stores and others the app's own."""
+    objects = [obj for world in worlds.values() for obj in world.values() if NAME in labels_of(obj)]
+    owners: dict[str, set[str]] = {}
+    for obj in objects:
+        owners.setdefault(labels_of(obj)[NAME], set()).add(labels_of(obj).get(VERSION, ""))
+    found = []
+    for version in dict.fromkeys(
+        version for versions in owners.values() for version in versions if version and len(versions) == 1
+    ):
+        own = [owner for owner, versions in owners.items() if versions == {version}]
+        for obj in objects:
+            if labels_of(obj)[NAME] in own:
+                del obj["metadata"]["labels"][VERSION]
+        operation = {"op": "add", "path": "/metadata/labels/app.kubernetes.io~1version", "value": version}
+        selector = f"{NAME} in ({', '.join(own)})" if len(own) > 1 else f"{NAME}={own[0]}"
+        found.append({"target": {"labelSelector": selector}, "operations": [operation]})
+    return found
 
 
 def containers(part: Any) -> Iterator[Obj]:
@@ -104,9 +112,18 @@ def _repository(image: str) -> str:
     return f"{head}{slash}{last.partition(':')[0]}"
 
 
-def with_images(part: Any, entries: Sequence[Obj]) -> None:
+def with_images(merge: Obj, operations: Sequence[Obj], entries: Sequence[Obj]) -> None:
     """Give images their tags back, in a patch: no transformer sees it any more."""
-    for item in containers(part):
-        for entry in entries:
-            if item["image"] == entry["name"]:
-                item["image"] += f":{entry['newTag']}" if "newTag" in entry else f"@{entry['digest']}"
+    tags = {entry["name"]: f":{entry['newTag']}" if "newTag" in entry else f"@{entry['digest']}" for entry in entries}
+    found = list(containers([merge, *operations]))
+    for operation in operations:
+        at = _CONTAINER.search(operation["path"])
+        if at and "value" in operation:  # a whole container, or its image alone
+            found.append(operation["value"] if not at[1] else operation)
+    for item in found:
+        key = "image" if "image" in item else "value"
+        if isinstance(item.get(key), str):
+            item[key] += tags.get(item[key], "")
+
+
+_CONTAINER = re.compile(r"/(?:containers|initContainers)/[0-9]+(/image)?$")

@@ -77,6 +77,9 @@ def _versions(worlds: Worlds) -> Iterator[Filling]:
             labels_of(obj).get(VERSION) == fact.values[environment] for environment in scope for obj in own[environment].values()
         ):
             filling.targets.setdefault(scope, []).insert(0, Target("", (name,), [f"metadata.labels.[{VERSION}]"], ("", 0)))
+            for objects in there.values():
+                for obj in objects.values():
+                    obj["metadata"]["labels"][VERSION] = fact.word
         yield filling
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seatrial.package.kustomize.keys import written_name
 from seatrial.package.paths import NAME, Key
 from seatrial.world.objects import Obj, labels_of
 
@@ -24,6 +25,8 @@ Cut = tuple[str, int]
 #: One piece of one text: environment, object, path, cut.
 Piece = tuple[str, Key, Path, Cut]
 
+#: Texts that are longer are not said twice.
+LONG = 60
 DELIMITERS = ('"', " / ", "/", "_", ".", " ", ",", "=")
 #: The keys that items of lists are known by, in Prometheus' rules and elsewhere.
 _NAMED = ("alert", "record", "name")
@@ -55,8 +58,8 @@ class Target:
         if self.of:
             select["labelSelector"] = f"{NAME} in ({', '.join(self.of)})" if len(self.of) > 1 else f"{NAME}={self.of[0]}"
         delimiter, index = self.cut
-        options = {"options": {"delimiter": delimiter, "index": index}} if delimiter else {}
-        return {"select": select, "fieldPaths": self.paths, **options}
+        options: Obj = {"delimiter": delimiter, "index": index} if delimiter else {}
+        return {"select": select, "fieldPaths": self.paths, **({"options": options} if options else {})}
 
 
 def texts(part: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -110,7 +113,7 @@ class Filling:
         obj = self.worlds[environment][key]
         owner = labels_of(obj).get(NAME, "")
         alone = [((owner,), "")] if owner else []
-        for of, name in alone if self.of else (((), ""), *alone, ((), key[2])):
+        for of, name in alone if self.of else (((), ""), *alone, ((), written_name(self.worlds, key))):
             for pattern in _patterns(obj, path):
                 target = Target(key[1], of, [_written(pattern)], cut, name)
                 if found := self._reached(scope, target, pattern):
@@ -123,7 +126,7 @@ class Filling:
         reached: list[Piece] = []
         for environment in scope:
             for key, obj in self.worlds[environment].items():
-                if target.kind not in (key[1], obj["kind"]) or target.name not in ("", key[2]):
+                if target.kind not in (key[1], obj["kind"]) or target.name not in ("", written_name(self.worlds, key)):
                     continue
                 if target.of and labels_of(obj).get(NAME) not in target.of:
                     continue

@@ -31,3 +31,9 @@ def _key(obj: Obj) -> Key:
     if obj["kind"] == "Job" and labels_of(obj).get("app.kubernetes.io/component") == "migration":
         name = _CHECKSUM.sub("", name)
     return group_of(obj), obj["kind"], "" if obj["kind"] == "Namespace" else name
+
+
+def written_name(worlds: Mapping[str, Mapping[Key, Obj]], key: Key) -> str:
+    """The name by which the tree has an object: a migration's is without its checksum where environments have several."""
+    names = {name_of(world[key]) for world in worlds.values() if key in world}
+    return names.pop() if len(names) == 1 else key[2]

@@ -1,14 +1,15 @@
 """What must be laid over one form of an object to get another, as Kustomize understands it.
 
-Maps become a strategic merge patch; so do the items of lists whose merge key Kubernetes knows, unless one is added, for
-Kustomize would put it first.  All other lists become JSON patch operations (RFC 6902), which say where.  The operations are
-applied first: their indices are those of the first form.
+Maps become a strategic merge patch; so do the items of lists whose merge key Kubernetes knows, but those that are added, or
+changed behind one that is not, which Kustomize would put first.  They and all other lists become JSON patch operations
+(RFC 6902), which say where.  The operations are applied first: their indices are those of the first form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any
 
 from seatrial.world.objects import Obj, group_of
@@ -17,6 +18,9 @@ from seatrial.world.objects import Obj, group_of
 MERGE_KEYS = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name", "volumeMounts": "mountPath"}
 #: Groups whose kinds Kustomize has the schema of; the lists of all others it replaces whole.
 BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
+
+#: What the items of other lists are known by.
+_NAMES = ("alert", "record", "name")
 
 Step = str | int
 
@@ -89,19 +93,27 @@ def _entries(key: str, base: Any, other: Any, at: tuple[Step, ...], operations: 
     if not all(isinstance(item, dict) and by in item for item in (*base, *other)):
         return None
     names, wanted = [item[by] for item in base], [item[by] for item in other]
-    if len(set(names)) < len(names) or [name for name in names if name in wanted] != wanted:
+    if len({*names}) < len(names) or len({*wanted}) < len(wanted):
+        return None
+    if [name for name in names if name in wanted] != [name for name in wanted if name in names]:
         return None
     there = {item[by]: item for item in other}
-    changed = [base[names.index(name)] != there[name] for name in wanted]
-    if changed != sorted(changed, reverse=True):  # what a merge changes, it puts first
-        return None
+    changed = [item != there[item[by]] for item in base if item[by] in there]
+    first = changed == sorted(changed, reverse=True)  # what a merge changes, it puts first
     entries: list[Obj] = []
     for index, item in enumerate(base):
-        name = item[by]
+        name, place = item[by], (*at, index)
         if name not in there:
             entries.append({"$patch": "delete", by: name})
-        elif inner := _map(item, there[name], (*at, index), True, operations):
+        elif not first:
+            _any(item, there[name], place, operations)
+        elif inner := _map(item, there[name], place, True, operations):
             entries.append({by: name, **inner})
+    now = list(names)
+    for before, name in zip([None, *wanted], wanted, strict=False):
+        if name not in names:  # a merge would put it first
+            now.insert(now.index(before) + 1 if before else 0, name)
+            operations.append({"op": "add", "path": pointer((*at, now.index(name))), "value": there[name]})
     return entries
 
 
@@ -117,23 +129,34 @@ def _any(base: Any, other: Any, at: tuple[Step, ...], operations: list[Obj]) -> 
             else:
                 operations.append({"op": "add", "path": pointer((*at, key)), "value": value})
     elif isinstance(base, list) and isinstance(other, list) and any(isinstance(item, dict) for item in (*base, *other)):
-        _list(base, other, at, operations)
+        found: list[Obj] = []
+        _list(base, other, at, found)
+        whole = {"op": "replace", "path": pointer(at), "value": other}
+        operations += found if len(found) == 1 or len(repr(found)) < len(repr([whole])) else [whole]
     else:
         operations.append({"op": "replace", "path": pointer(at), "value": other})
 
 
 def _list(base: list[Any], other: list[Any], at: tuple[Step, ...], operations: list[Obj]) -> None:
-    """Items that are equal at the beginning and the end stay; those between change in place, go, or come."""
-    if len(base) == len(other):
-        for index, (one, two) in enumerate(zip(base, other, strict=True)):
-            _any(one, two, (*at, index), operations)
-        return
-    short = min(len(base), len(other))
-    head = next((index for index in range(short) if base[index] != other[index]), short)
-    tail = next((index for index in range(short - head) if base[-1 - index] != other[-1 - index]), short - head)
-    operations += [{"op": "remove", "path": pointer((*at, index))} for index in reversed(range(head, len(base) - tail))]
-    for index in range(head, len(other) - tail):
-        operations.append({"op": "add", "path": pointer((*at, index)), "value": other[index]})
+    """Items that are the same, or are called the same, stay and change in place; then others go, and at last others come."""
+    names, wanted = [_called(item) for item in base], [_called(item) for item in other]
+    gone: list[int] = []
+    come: list[int] = []
+    for what, low, high, to, end in SequenceMatcher(None, names, wanted, autojunk=False).get_opcodes():
+        if what == "equal" or high - low == end - to:
+            for index, becomes in zip(range(low, high), range(to, end), strict=True):
+                _any(base[index], other[becomes], (*at, index), operations)
+        else:
+            gone += range(low, high)
+            come += range(to, end)
+    operations += [{"op": "remove", "path": pointer((*at, index))} for index in reversed(gone)]
+    operations += [{"op": "add", "path": pointer((*at, index)), "value": other[index]} for index in come]
+
+
+def _called(item: Any) -> str:
+    """What an item of a list is known by: its name or alert, else all of it."""
+    named = [str(item[key]) for key in _NAMES if isinstance(item.get(key), str)] if isinstance(item, dict) else []
+    return " ".join(named) or repr(item)
 
 
 def pointer(path: Sequence[Step]) -> str:

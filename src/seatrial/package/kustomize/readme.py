@@ -20,6 +20,8 @@ def about(folder: str) -> str:
     kind, _, name = folder.partition("/")
     if kind == "overlays":
         return f"What {name} alone has, and what it changes."
+    if folder.startswith("transformers/jobs"):
+        return "What the jobs of a service have because the service has it, copied to them at the end."
     if kind == "transformers":
         return "What is filled into the objects that the environments in its name share, and others lack."
     return "What the environments in its name share, and others lack."
