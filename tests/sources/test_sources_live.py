@@ -89,3 +89,49 @@ def test_who_may_not_even_list_pods_is_refused() -> None:
     """Else a namespace of which nothing is seen would be a namespace that is well."""
     with pytest.raises(Refused, match="secrets is forbidden"):
         asyncio.run(live(Scripted(), ["other"]))  # type: ignore[arg-type]
+
+
+class Logging(Scripted):
+    """A cluster of three pods of one workload, of which one is not ready; it notes whose log was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def request(self, method: str, path: str, **_: Any) -> httpx2.Response:
+        known = {
+            "/apis": {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}]},
+            "/apis/apps/v1": {
+                "resources": [{"name": "statefulsets", "kind": "StatefulSet", "namespaced": True, "verbs": ["list"]}]
+            },
+            "/apis/apps/v1/namespaces/shop/statefulsets": {
+                "items": [{"metadata": {"name": "web", "namespace": "shop", "uid": "s-1"}}]
+            },
+        }
+        if path in known:
+            return httpx2.Response(200, json=known[path])
+        if not path.endswith("/pods"):
+            return await super().request(method, path)
+        owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "s-1", "controller": True}
+        pods = [
+            {
+                "metadata": {"name": f"web-{number}", "namespace": "shop", "uid": f"p-{number}", "ownerReferences": [owner]},
+                "spec": {"containers": [{"name": "web"}]},
+                "status": {
+                    "containerStatuses": [{"name": "web", "ready": number < 2, "restartCount": 0, "state": {"running": {}}}]
+                },
+            }
+            for number in range(3)
+        ]
+        return httpx2.Response(200, json={"items": pods})
+
+    async def get(self, path: str, **_: Any) -> httpx2.Response:
+        self.asked.append(path.split("/")[-2])
+        return httpx2.Response(200, text="ERROR no more room\n")
+
+
+def test_logs_are_read_of_what_is_not_ready_and_of_one_pod_of_a_workload_that_seems_well():
+    cluster = Logging()
+    loaded = asyncio.run(live(cluster, ["shop"]))  # type: ignore[arg-type]
+    assert cluster.asked == ["web-2", "web-0"]
+    assert {key.pod.name for key in loaded.world.logs} == {"web-0", "web-2"}

@@ -168,7 +168,7 @@ def _troubled(pod: Obj) -> Iterable[LogKey]:
 
 def _running(pod: Obj) -> Iterable[LogKey]:
     for container in (pod.get("status") or {}).get("containerStatuses") or ():
-        if (container.get("state") or {}).get("running"):
+        if "running" in (container.get("state") or {}):
             yield LogKey(ref_of(pod), container["name"])
 
 

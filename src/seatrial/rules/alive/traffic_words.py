@@ -42,7 +42,7 @@ _SAYINGS: tuple[tuple[How | None, re.Pattern[str]], ...] = tuple(
         ("name", rf"could not translate host name \"{_HOST}\""),
         ("name", rf"UnknownHost(?:Exception)?:? {_HOST}"),
         ("name", rf"can't (?:resolve|find) '?{_HOST}'?(?::|$)"),
-        ("name", rf"(?:failed to|cannot|could not|unable to) resolve (?:host(?:name)? |address )?['\"]?{_HOST}(?::{_PORT})?"),
+        ("name", rf"(?:failed to|cannot|could not|unable to) resolve (?:host(?:name)? )?(?:address )?['\"‘]?{_HOST}(?::{_PORT})?"),
         ("name", rf"host not found in upstream \"{_HOST}(?::{_PORT})?"),
         ("name", rf"(?:host=|//|address )'?{_HOST}'?(?:[:,] ?(?:port=)?{_PORT})?.{{0,200}}(?:Name or service not known|nodename nor servname|Temporary failure in name resolution|NXDOMAIN)"),
         ("name", r"Name or service not known|Temporary failure in name resolution|Could not resolve hostname"),
