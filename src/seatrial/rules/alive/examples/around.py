@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from seatrial.rules.alive.examples.shapes import Example, event, pod, runs, stream, thing
 
-_PORTS = "ports:\n  - {name: http, containerPort: 8080}"
+_PORTS = "ports:\n  - {name: http, containerPort: 8080}\nreadinessProbe:\n  httpGet: {path: /ready, port: http}"
 
 
 def _service(selector: str = "{app: api}", target: str = "http", port: int = 80) -> str:

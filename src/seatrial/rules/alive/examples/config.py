@@ -59,7 +59,7 @@ EXAMPLES = {
     ),
     "mount-key-missing": Example(
         stream(
-            _not_mounted(_MOUNT, _VOLUME % ", items: [{key: api.yaml, path: api.yaml}]", 'MountVolume.SetUp failed for volume "config" : references non-existent config key: api.yaml'),
+            _not_mounted(_MOUNT, _VOLUME % ", items: [{key: api.yaml, path: api.yaml}]", 'MountVolume.SetUp failed for volume "config" : configmap references non-existent config key: api.yaml'),
             _CONFIG_MAP,
         ),
         _up(_MOUNT, _CONFIG_MAP, spec=_VOLUME % ", items: [{key: LOG_LEVEL, path: level}]"),

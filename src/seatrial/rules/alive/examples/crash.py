@@ -70,6 +70,10 @@ def _probed(container: str, state: str, *, ready: bool = False) -> str:
 
 _MIGRATION = "initContainers:\n  - name: migrate\n    image: " + IMAGE + "\n    command: [alembic, upgrade, head]"
 _HOST = "hostNetwork: true"
+_UPLOADS = "---\n" + thing(
+    "v1", "PersistentVolumeClaim", "uploads",
+    "spec:\n  accessModes: [ReadWriteOnce]\n  volumeName: pvc-6d0c2b1a\n  resources: {requests: {storage: 5Gi}}\nstatus: {phase: Bound, capacity: {storage: 5Gi}}",
+)  # fmt: skip
 _DATA = "volumeMounts:\n  - {name: data, mountPath: /data}"
 _VOLUME = "volumes:\n  - name: data\n    persistentVolumeClaim: {claimName: orders}"
 _CLAIM = thing(
@@ -98,8 +102,8 @@ EXAMPLES = {
         log="exec /app/server: exec format error",
     ),
     "crash-permission": Example(
-        pod("securityContext: {runAsUser: 10001}\nvolumeMounts:\n  - {name: data, mountPath: /data}", loops(1), spec="volumes:\n  - name: data\n    persistentVolumeClaim: {claimName: uploads}"),
-        _up("securityContext: {runAsUser: 10001}\nvolumeMounts:\n  - {name: data, mountPath: /data}", spec="securityContext: {fsGroup: 10001}\nvolumes:\n  - name: data\n    persistentVolumeClaim: {claimName: uploads}"),
+        pod("securityContext: {runAsUser: 10001}\nvolumeMounts:\n  - {name: data, mountPath: /data}", loops(1), spec="volumes:\n  - name: data\n    persistentVolumeClaim: {claimName: uploads}") + _UPLOADS,
+        _up("securityContext: {runAsUser: 10001}\nvolumeMounts:\n  - {name: data, mountPath: /data}", spec="securityContext: {fsGroup: 10001}\nvolumes:\n  - name: data\n    persistentVolumeClaim: {claimName: uploads}") + _UPLOADS,
         log='  File "/app/store.py", line 12, in <module>\n    os.makedirs("/data/uploads")\nPermissionError: [Errno 13] Permission denied: \'/data/uploads\'',
     ),
     "crash-read-only": Example(

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from seatrial.rules.alive.examples.shapes import Example, ago, pod, quoted, runs, stream, thing
 
-_NOT_HELPFUL = "no new claims to deallocate, preemption: 0/{n} nodes are available: {n} Preemption is not helpful for scheduling."
+_PREEMPTION = "no new claims to deallocate, preemption: 0/{n} nodes are available: {n} {victims}."
+_NOT_HELPFUL = "Preemption is not helpful for scheduling"
 _NOBODY = {"autoscaler": ""}
 
 
@@ -21,8 +22,8 @@ def _node(name: str = "node-1", cpu: str = "4", labels: str = "{kubernetes.io/ar
     )
 
 
-def _waits(container: str, words: str, *documents: str, nodes: int = 1, spec: str = "") -> str:
-    message = quoted(f"0/{nodes} nodes are available: {words}. {_NOT_HELPFUL.format(n=nodes)}")
+def _waits(container: str, words: str, *documents: str, nodes: int = 1, spec: str = "", victims: str = _NOT_HELPFUL) -> str:
+    message = quoted(f"0/{nodes} nodes are available: {words}. {_PREEMPTION.format(n=nodes, victims=victims)}")
     condition = (
         f'- {{type: PodScheduled, status: "False", reason: Unschedulable, lastTransitionTime: {ago(180)}, message: {message}}}'
     )
@@ -38,6 +39,10 @@ _TAINTED = "spec:\n  taints:\n    - {key: dedicated, value: batch, effect: NoSch
 _TOLERATES = "tolerations:\n  - {key: dedicated, value: batch, effect: NoSchedule}"
 _SPREAD = "topologySpreadConstraints:\n  - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: %s, labelSelector: {matchLabels: {app: api}}}"
 _ZONED = "{topology.kubernetes.io/zone: a}"
+_HOST_PORT = "ports:\n  - {containerPort: 8080, hostPort: 80}"
+_EDGE = pod(
+    f"image: registry.example/edge:2.1.0\n{_HOST_PORT}", runs(), ready=True, name="edge-9k4tz", meta="labels: {app: edge}"
+)
 _CLAIMED = "volumes:\n  - name: data\n    persistentVolumeClaim: {claimName: data}"
 
 _BOUND = thing(
@@ -64,13 +69,13 @@ EXAMPLES = {
         facts=_NOBODY,
     ),
     "unschedulable-spread": Example(
-        _waits("", "1 node(s) didn't match pod topology spread constraints", _node(labels=_ZONED), spec=_SPREAD % "DoNotSchedule"),
-        _up("", _node(labels=_ZONED), spec=_SPREAD % "ScheduleAnyway"),
+        _waits("", "1 node(s) didn't match pod topology spread constraints (missing required label)", _node(), spec=_SPREAD % "DoNotSchedule"),
+        _up("", _node(labels=_ZONED), spec=_SPREAD % "DoNotSchedule"),
         facts=_NOBODY,
     ),
     "unschedulable-port": Example(
-        _waits("ports:\n  - {containerPort: 8080, hostPort: 80}", "1 node(s) didn't have free ports for the requested pod ports", _node()),
-        _up("ports:\n  - {containerPort: 8080}", _node()),
+        stream(_EDGE, _waits(_HOST_PORT, "1 node(s) didn't have free ports for the requested pod ports", _node(), victims="No preemption victims found for incoming pod")),
+        stream(_EDGE, _up("ports:\n  - {containerPort: 8080}", _node())),
         facts=_NOBODY,
     ),
     "unschedulable-volume": Example(

@@ -63,6 +63,17 @@ _HOOK = thing(
     "webhooks:\n  - name: signed.images.example\n    failurePolicy: Fail\n    clientConfig: {service: {name: images, namespace: policy, path: /validate}}", namespace="",
 )  # fmt: skip
 
+_DEFAULTS = thing("v1", "LimitRange", "team", 'spec:\n  limits:\n    - {type: Container, default: {cpu: "1"}}')
+_REQUESTS = _asks(', resources: {requests: {cpu: "%d"}}')
+_POOL = thing(
+    "v1",
+    "Namespace",
+    "shop",
+    "status: {phase: Active}",
+    namespace="",
+    meta="annotations: {scheduler.alpha.kubernetes.io/node-selector: pool=shop}",
+)
+
 EXAMPLES = {
     "refused-quota": Example(
         _wrong(_FORBIDDEN + "exceeded quota: team, requested: limits.cpu=1, used: limits.cpu=4, limited: limits.cpu=4", _quota("4"), pod=_ONE_CPU),
@@ -96,11 +107,11 @@ EXAMPLES = {
         _right(_HOOK),
     ),
     "refused-invalid": Example(
-        _wrong('Pod "api-7d4b9c6f5-l8w2n" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1', pod=_asks(', resources: {limits: {cpu: "1"}, requests: {cpu: "2"}}')),
-        _right(pod=_asks(', resources: {limits: {cpu: "2"}, requests: {cpu: "1"}}')),
+        _wrong('Pod "api-7d4b9c6f5-l8w2n" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1', _DEFAULTS, pod=_REQUESTS % 2),
+        _right(_DEFAULTS, pod=_REQUESTS % 1),
     ),
     "refused": Example(
-        _wrong(_FORBIDDEN + 'node selector conflict: the namespace wants "pool=shop"', pod=_asks("", ", nodeSelector: {pool: batch}")),
-        _right(pod=_asks("", ", nodeSelector: {pool: shop}")),
+        _wrong(_FORBIDDEN + "pod node label selector conflicts with its namespace node label selector", _POOL, pod=_asks("", ", nodeSelector: {pool: batch}")),
+        _right(_POOL, pod=_asks("", ", nodeSelector: {pool: shop}")),
     ),
 }  # fmt: skip
