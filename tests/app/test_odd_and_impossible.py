@@ -136,12 +136,12 @@ ESO = "secrets: external-secrets"
         (
             {"api": "config: {JAVA_TOOL_OPTIONS: -Xmx4g}"},
             "-Xmx4g",
-            "in dev, production and staging `JAVA_TOOL_OPTIONS` allows a heap of 4g",
+            "in production and staging `JAVA_TOOL_OPTIONS` allows a heap of 4g",
         ),
         (
             {"api": "config: {NODE_OPTIONS: --max-old-space-size=4096}"},
             "--max-old",
-            "in dev, production and staging `NODE_OPTIONS` allows",
+            "in production and staging `NODE_OPTIONS` allows",
         ),
         ({"api": "writable: [/usr/]"}, "/usr/", "an empty folder over `/usr/` hides"),
         ({"api": "secrets: [A, A]"}, "A]", "`A` is listed twice"),

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from seatrial.app.document import Path_
-from seatrial.importing.compose_files import extended, one_offs, sharing
+from seatrial.importing.compose_files import built_for, extended, one_offs, sharing
+from seatrial.importing.compose_keys import NO_SUCH_KEY, READERS, WHY, limits
+from seatrial.importing.compose_values import filled, settings_of
 from seatrial.importing.draft import Draft, name
-from seatrial.importing.parts import (
-    FOREIGN,
-    Names,
-    Setting,
-    base,
-    binary,
-    put_call,
-    put_command,
-    put_settings,
-    put_size,
-    put_store,
-    store_of,
-    tag,
-)
+from seatrial.importing.hosts import Names
+from seatrial.importing.parts import put_call, put_command, put_settings, put_store
+from seatrial.importing.servers import FOREIGN, PLATFORM, base, store_of, tag
 from seatrial.importing.source import Node
 
+PUBLISHED = "It was published: `expose: shop.example.com` lets the world in, by a host name."
+LATEST = "Name a version: latest is another one tomorrow."
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
@@ -46,6 +39,7 @@ def draft_of(node: Node, folder: Path, app: str = "") -> Draft:
     draft.put(("version",), "0.1.0", comment="The tag of images that have none.")
     node = extended(node, draft)
     names = _names(node, draft)
+    shared = built_for(node)
     for old, service in node["services"].items():
         ours = names.ours.get(old, "")
         if not ours:
@@ -55,6 +49,7 @@ def draft_of(node: Node, folder: Path, app: str = "") -> Draft:
             _store(draft, ours, service, image)
         else:
             _service(draft, ours, service, here, folder, names)
+            _same_image(draft, ours, service, names.ours.get(shared.get(old, ""), ""))
     _once(draft, node, names)
     draft.put(("environments", "production"), {})
     for key, value in node.items():
@@ -99,6 +94,12 @@ def _names(node: Node, draft: Draft) -> Names:
                 f"`{old}` ({base(image)}): the app file knows postgres and redis; run it elsewhere, or apply it by itself",
             )
             continue
+        if base(image) in PLATFORM and not service["build"]:
+            names.left_out.add(old)
+            if base(image) == "traefik":
+                draft.put(("platform", "ingress"), "traefik", service.place)
+            draft.note(service.place, f"`{old}` ({base(image)}) is not of the app but of the cluster: {PLATFORM[base(image)]}")
+            continue
         ours = unique(name(old, "service"), set(names.ours.values()))
         names.ours[old] = ours
         if ours != old:
@@ -114,17 +115,22 @@ def unique(wanted: str, taken: set[str]) -> str:
     return found
 
 
-def filled(text: str) -> str:
-    """A text with the defaults of its `${NAME:-default}`; what has none is left out."""
-    text = re.sub(r"\$\{[A-Za-z_]\w*(?::?-([^{}]*)|:?[?+][^{}]*)?\}|(?<!\$)\$[A-Za-z_]\w*", lambda found: found[1] or "", text)
-    return text.replace("$$", "$")
+def _same_image(draft: Draft, ours: str, service: Node, first: str) -> None:
+    """What the image of a service starts: one that another service builds is that one's, with a command of its own."""
+    at: Path_ = ("services", ours)
+    if first and draft.get("services", first, "image"):
+        draft.put((*at, "image"), draft.get("services", first, "image"), service["build"].place)
+        draft.comments[(*at, "image")] = [f"The image of {first}, which starts something else here."]
+        draft.data["services"][ours].pop("build", None)
+    elif service["build"] and draft.get("services", ours, "run"):
+        message = f"`run` of `{ours}` starts it on this machine; the image that is built must start by itself (CMD)"
+        draft.note((service["command"] or service["entrypoint"]).place, message)
 
 
 def _store(draft: Draft, ours: str, service: Node, image: str) -> None:
     volumes = [part for part in service["volumes"].each() if "tmpfs" not in part["type"].text]
     kind = (store_of(image) or ("",))[0]
-    storage = "" if not volumes else "10Gi" if kind == "postgres" else "1Gi"
-    put_store(draft, ours, image, storage, _settings(service, Path()), service.place)
+    put_store(draft, ours, image, "", settings_of(service, Path()), service.place, kept=bool(volumes))
     if kind == "redis" and "requirepass" in " ".join([service["command"].text, *service["command"].words]):
         draft.put(("stores", ours, "password"), True, service["command"].place)
     for key in ("command", "entrypoint", "build"):
@@ -142,13 +148,13 @@ def _service(draft: Draft, ours: str, service: Node, here: Path, folder: Path, n
     _command(draft, ours, service)
     _ports(draft, ours, service)
     for key, value in service.items():
-        reader = _READERS.get(key)
+        reader = READERS.get(key)
         if reader:
             reader(draft, ours, value)
         elif key not in _READ and not key.startswith("x-"):
-            draft.note(value.place, f"`{key}` of `{ours}`: {_WHY.get(key, 'the app file has no such key')}")
-    _limits(draft, ours, service)
-    put_settings(draft, ours, _settings(service, here), names)
+            draft.note(value.place, f"`{key}` of `{ours}`: {WHY.get(key, NO_SUCH_KEY)}")
+    limits(draft, ours, service)
+    put_settings(draft, ours, settings_of(service, here), names)
     for key in ("depends_on", "links"):
         for called, place in _called(service[key]):
             put_call(draft, ours, called, names, place.place)
@@ -162,20 +168,6 @@ _READ = {
     *("image", "build", "command", "entrypoint", "ports", "expose", "environment", "env_file", "depends_on", "links"),
     *("cpus", "mem_limit", "mem_reservation"),
     *("container_name", "hostname", "init", "tty", "stdin_open", "pull_policy", "platform", "logging", "restart"),
-}
-
-_WHY = {
-    "networks": "who may reach whom comes from `calls`",
-    "privileged": "no service is privileged",
-    "cap_add": "services run without capabilities",
-    "network_mode": "every pod has its own network",
-    "profiles": "it is carried over whatever its profile",
-    "configs": "files are not carried over; put settings under `config`",
-    "labels": "labels are made from the app file",
-    "extra_hosts": "names come from the cluster's DNS",
-    "working_dir": "set it in the Dockerfile",
-    "ulimits": "the cluster's nodes set them",
-    "sysctls": "the cluster's nodes set them",
 }
 
 
@@ -205,11 +197,11 @@ def _image(draft: Draft, ours: str, service: Node, here: Path, folder: Path) -> 
             (*at, "image"), f"{draft.get('app')}-{ours}", service.place, "Put the registry before it, such as ghcr.io/acme/."
         )
     elif tag(image) or "@" in image or build or image != service["image"].text.rstrip(":"):
-        draft.put((*at, "image"), image, service["image"].place)
+        draft.put((*at, "image"), image, service["image"].place, LATEST if tag(image) == "latest" else "")
         if image != service["image"].text:
             draft.note(service["image"].place, f"`image` of `{ours}`: its variables have their defaults, or the file's `version`")
     else:
-        draft.put((*at, "image"), f"{image}:latest", service["image"].place, "Name a version: latest is another one tomorrow.")
+        draft.put((*at, "image"), f"{image}:latest", service["image"].place, LATEST)
 
 
 def _command(draft: Draft, ours: str, service: Node) -> None:
@@ -240,134 +232,7 @@ def _ports(draft: Draft, ours: str, service: Node) -> None:
             draft.note(node.place, f"a port of `{ours}` is not a number: a service has one port")
         elif draft.get(*map(str, at)) is None:
             published = ":" in spec or bool(node["published"])
-            words = "It was published: `expose: shop.example.com` lets the world in, by a host name." if published else ""
+            words = PUBLISHED if published else ""
             draft.put(at, int(number), node.place, words)
         elif draft.get(*map(str, at)) != int(number) and "-" not in spec.rpartition(":")[2]:
             draft.note(node.place, f"port {number} of `{ours}`: a service has one port")
-
-
-def _settings(service: Node, here: Path) -> Iterator[Setting]:
-    for node in (service["env_file"], *service["env_file"].each()):
-        path = here / filled(node.text or node["path"].text or ".")
-        if path.is_file() and path.stat().st_size < 1 << 18 and path.resolve().is_relative_to(here.resolve()):
-            yield from _env_file(path, node)
-    for name_, value in service["environment"].items():
-        yield Setting(name_, _value(value.text) if value else None, value.place)
-    for item in service["environment"].each():
-        name_, equals, text = item.text.partition("=")
-        yield Setting(name_, _value(text) if equals else None, item.place)
-
-
-def _env_file(path: Path, node: Node) -> Iterator[Setting]:
-    for line in path.read_text("utf-8", "replace").splitlines():
-        name_, equals, text = line.strip().removeprefix("export ").partition("=")
-        if equals and not line.lstrip().startswith("#"):
-            yield Setting(name_.strip(), text.strip().strip("'\""), node.place)
-
-
-def _value(text: str) -> str | None:
-    """A value with its defaults filled in; None where it is nothing but a variable of the shell."""
-    return None if text and not filled(text) else filled(text)
-
-
-# -- readers of single keys -------------------------------------------------------------------------------------------------
-
-
-def _healthcheck(draft: Draft, ours: str, node: Node) -> None:
-    test = " ".join([node["test"].text, *node["test"].words])
-    found = re.search(r"https?://[^\s/'\"|]+(/[^\s?'\"|;#]*)?", test)
-    if found:
-        draft.put(("services", ours, "health"), found[1] or "/", node.place)
-    elif test and test.upper() != "NONE":
-        draft.note(node["test"].place, f"`healthcheck` of `{ours}`: it is no HTTP request; the port is tried instead")
-    if found and node["start_period"].text:
-        path = found[1] or "/"
-        draft.put(("services", ours, "health"), {"live": path, "ready": path, "startup": node["start_period"].text}, node.place)
-
-
-def _volumes(draft: Draft, ours: str, node: Node) -> None:
-    for volume in node.each():
-        target = volume["target"].text or volume.text
-        if volume["type"].text == "tmpfs":
-            draft.add(("services", ours, "writable"), target, volume.place)
-        else:
-            where = target.split(":")[1] if target.count(":") and not volume["target"] else target
-            draft.note(
-                volume.place, f"volume {where} of `{ours}`: a service keeps nothing; use a store, or `writable` for what may go"
-            )
-
-
-def _tmpfs(draft: Draft, ours: str, node: Node) -> None:
-    for text in [node.text, *node.words]:
-        if text:
-            draft.add(("services", ours, "writable"), text.partition(":")[0], node.place)
-
-
-def _secrets(draft: Draft, ours: str, node: Node) -> None:
-    for item in node.each():
-        source = item.text or item["source"].text
-        if f"/run/secrets/{item['target'].text or source}" in _named_files(item, ours):
-            continue  # it goes by the variable that named the file
-        variable = re.sub(r"[^A-Za-z0-9_]", "_", source).upper()
-        draft.add(("services", ours, "secrets"), variable, item.place)
-        draft.note(
-            item.place, f"secret {source} of `{ours}`: it was the file /run/secrets/{source} and is the variable {variable} now"
-        )
-
-
-def _deploy(draft: Draft, ours: str, node: Node) -> None:
-    for key, value in node.items():
-        if key == "replicas" and value.text.isdecimal():
-            draft.put(("services", ours, "replicas"), int(value.text), value.place)
-        elif key == "resources":
-            sizes = [
-                {k: v for k, v in (("cpu", value[part]["cpus"].text), ("memory", binary(value[part]["memory"].text))) if v}
-                for part in ("reservations", "limits")
-            ]
-            put_size(draft, ours, sizes[0], sizes[1], value.place)
-        else:
-            draft.note(value.place, f"`deploy.{key}` of `{ours}`: the app file has no such key")
-
-
-def _named_files(item: Node, ours: str) -> list[str]:
-    """The files that variables of an item's service name."""
-    service = Node(item.document, item.document.data, (), item.offset).at(*item.path[:2])
-    return [setting.value or "" for setting in _settings(service, Path()) if setting.name.endswith("_FILE")]
-
-
-def _limits(draft: Draft, ours: str, service: Node) -> None:
-    """The size of a service, as files of version 2 say it."""
-    asked = {"memory": binary(service["mem_reservation"].text)}
-    most = {"memory": binary(service["mem_limit"].text), "cpu": service["cpus"].text}
-    found = [{key: value for key, value in part.items() if value} for part in (asked, most)]
-    if any(found):
-        put_size(draft, ours, found[0], found[1], (service["mem_limit"] or service["cpus"]).place)
-
-
-def _scale(draft: Draft, ours: str, node: Node) -> None:
-    if node.text.isdecimal() and int(node.text):
-        draft.put(("services", ours, "replicas"), int(node.text), node.place)
-
-
-def _grace(draft: Draft, ours: str, node: Node) -> None:
-    draft.put(("services", ours, "grace"), node.text, node.place)
-
-
-def _user(draft: Draft, ours: str, node: Node) -> None:
-    number = node.text.partition(":")[0]
-    if number.isdecimal() and int(number):
-        draft.put(("services", ours, "user"), int(number), node.place)
-    else:
-        draft.note(node.place, f"`user` of `{ours}`: a user's number is wanted, and never 0; 10001 is used")
-
-
-_READERS: dict[str, Callable[[Draft, str, Node], None]] = {
-    "healthcheck": _healthcheck,
-    "volumes": _volumes,
-    "tmpfs": _tmpfs,
-    "secrets": _secrets,
-    "deploy": _deploy,
-    "scale": _scale,
-    "stop_grace_period": _grace,
-    "user": _user,
-}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,16 +76,38 @@ def _mapped(value: Any) -> dict[str, Any]:
     return {name: text if equals else None for name, equals, text in pairs}
 
 
+_MIGRATES = re.compile(r"(?i)migrat|alembic|flyway|liquibase|prisma|schema|db[:_-](?:push|setup|upgrade)")
+
+
 def one_offs(node: Node) -> dict[str, list[str]]:
-    """Services that run once and end, and which services wait for each: those whose end is waited for, or that a profile starts
-    and nothing starts again."""
+    """Services that run once and end, and which services wait for each: those whose end is waited for, or that nothing starts
+    again and nobody asks anything. For one that brings a store up to date, all others wait."""
     found: dict[str, list[str]] = {}
     for name, service in node["services"].items():
         for called, how in service["depends_on"].items():
             if how["condition"].text == "service_completed_successfully":
                 found.setdefault(called, []).append(name)
-        if service["restart"].text == "no" and service["profiles"]:
-            found.setdefault(name, [])
+        once = service["restart"].text == "no" or service["restart"].text.startswith("on-failure")
+        asked = any(service[key].data for key in ("ports", "expose", "healthcheck"))
+        if once and not asked and (service["profiles"] or service["command"] or service["entrypoint"]):
+            words = " ".join([name, service["command"].text, *service["command"].words])
+            others = [other for other, _ in node["services"].items() if other != name] if _MIGRATES.search(words) else []
+            found.setdefault(name, others)
+    return found
+
+
+def built_for(node: Node) -> dict[str, str]:
+    """Services that are built as an earlier one is, and start something else of it: which one that is."""
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for name, service in node["services"].items():
+        build = service["build"]
+        how = str(build.data if isinstance(build.data, dict) else {"context": build.text})
+        if not build or service["image"]:
+            continue
+        if how in first and (service["command"] or service["entrypoint"]):
+            found[name] = first[how]
+        first.setdefault(how, name)
     return found
 
 

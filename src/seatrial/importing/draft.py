@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from seatrial.app import AppFileErrors, Problem, loads
+from seatrial.app import App, AppFileErrors, Problem, loads
 from seatrial.app.document import Mark, Path_, parse
 from seatrial.importing.source import Place
 
@@ -95,23 +95,51 @@ def settled(draft: Draft) -> str:
             break
         text = written(draft)
         try:
-            loads(text)
+            app = loads(text)
         except AppFileErrors as errors:
             if not _take_out(draft, text, errors.problems):
                 raise
         else:
+            _remark(draft, text, app.remarks)
+            _unreached(draft, app)
             return text
     hint = "an app is at least one image that is run: a service, a Deployment, a StatefulSet"
     raise AppFileErrors([Problem(draft.source, 0, 0, "nothing here could be a service of an app", hint)])
 
 
-def _take_out(draft: Draft, text: str, problems: list[Problem]) -> bool:
-    """Take out what the problems are about. False when they are about nothing that the draft holds."""
+def _remark(draft: Draft, text: str, remarks: Iterable[Problem]) -> None:
+    """Note what loads and is hardly meant."""
+    paths = _paths(text)
+    for remark in remarks:
+        place = draft.place(paths.get(Mark(remark.line, remark.column), ()))
+        draft.note(place, f"{remark.message}: {remark.hint}" if remark.hint else remark.message)
+
+
+def _unreached(draft: Draft, app: App) -> None:
+    """Note the services to which nothing gets through: what is called by who was not written down cannot be known."""
+    called = {call.name for service in app.services.values() for call in service.calls or ()}
+    told = {path[1] for path in draft.comments if path[-1] == "port"}  # those are said to have been published
+    reached = {name for name, service in app.services.items() if not service.port or service.expose} | called | told
+    silent = [name for name in app.services if name not in reached]
+    if silent and len(app.services) > 1:
+        names = ", ".join(f"`{name}`" for name in silent)
+        message = f"nothing says who calls {names}: `calls` of a service, or `expose`, opens the network"
+        draft.note(draft.place(("services", silent[0])), message)
+
+
+def _paths(text: str) -> dict[Mark, Path_]:
+    """What stands at each place of a text."""
     found = parse(text)
     paths: dict[Mark, Path_] = {}
     for path, mark in (*found.values.items(), *found.keys.items()):
         if len(path) >= len(paths.get(mark, ())):
             paths[mark] = path
+    return paths
+
+
+def _take_out(draft: Draft, text: str, problems: list[Problem]) -> bool:
+    """Take out what the problems are about. False when they are about nothing that the draft holds."""
+    paths = _paths(text)
     wrong = {path: problem for problem in problems if (path := paths.get(Mark(problem.line, problem.column), ()))}
     for path, problem in wrong.items():
         if path[0] != "app":

@@ -10,22 +10,19 @@ from pathlib import Path
 
 from seatrial.app import AppFileErrors, Problem
 from seatrial.app.document import Path_
-from seatrial.importing.compose import unique
+from seatrial.importing.compose import LATEST, PUBLISHED, unique
 from seatrial.importing.draft import Draft, name
+from seatrial.importing.hosts import Names
 from seatrial.importing.parts import (
-    FOREIGN,
-    Names,
     Setting,
-    base,
     put_command,
     put_settings,
     put_size,
     put_store,
-    store_of,
 )
+from seatrial.importing.servers import FOREIGN, PLATFORM, base, store_of, tag
 from seatrial.importing.source import ENDINGS, Node, Place, read
-
-WORKLOADS = ("Deployment", "StatefulSet", "Rollout")
+from seatrial.importing.surroundings import WORKLOADS, Objects, all_selecting, around, called, platform, selecting
 
 #: Kinds whose meaning is in other keys of the app file, so that nothing is lost with the object.
 ANEW = {
@@ -60,23 +57,6 @@ TREES = {
     "kustomization.yaml": ("a Kustomize tree", "kubectl kustomize {folder} > all.yaml && seatrial init all.yaml"),
     "kustomization.yml": ("a Kustomize tree", "kubectl kustomize {folder} > all.yaml && seatrial init all.yaml"),
 }
-
-
-class Objects:
-    """All objects of the source, by kind."""
-
-    def __init__(self, nodes: list[Node]) -> None:
-        self.nodes = nodes
-
-    def of(self, *kinds: str) -> Iterator[Node]:
-        return (node for node in self.nodes if node["kind"].text in kinds)
-
-    def named(self, kind: str, wanted: str) -> Node | None:
-        return next((node for node in self.of(kind) if called(node) == wanted), None)
-
-
-def called(node: Node) -> str:
-    return node.at("metadata", "name").text
 
 
 def gather(paths: list[Path], draft: Draft) -> Objects:
@@ -123,11 +103,12 @@ def draft_of(paths: list[Path], app: str = "") -> Draft:
         image = _main(workload)["image"].text
         if store_of(image):
             claim = workload.at("spec", "volumeClaimTemplates", 0, "spec", "resources", "requests", "storage")
-            put_store(draft, ours, image, claim.text, _settings(_main(workload), objects), workload.place)
+            kept = any(volume["persistentVolumeClaim"] for volume in _pod(workload)["volumes"].each())
+            put_store(draft, ours, image, claim.text, _settings(_main(workload), objects), workload.place, kept=kept)
         else:
             _service(draft, ours, workload, objects, names)
-    _around(draft, objects, names)
-    _platform(draft, objects)
+    around(draft, objects, names)
+    platform(draft, objects)
     for node in objects.nodes:
         kind = node["kind"].text
         if kind in ANEW:
@@ -153,7 +134,7 @@ def _names(objects: Objects, draft: Draft) -> Names:
     names = Names()
     for workload in objects.of(*WORKLOADS):
         old, image = called(workload), _main(workload)["image"].text
-        service = _selecting(workload, objects)
+        service = selecting(workload, objects)
         if base(image) in FOREIGN:
             names.left_out |= {old, called(service) if service else old}
             draft.note(
@@ -161,31 +142,41 @@ def _names(objects: Objects, draft: Draft) -> Names:
                 f"{old} ({base(image)}): the app file knows postgres and redis; go on applying it by itself",
             )
             continue
+        if base(image) in PLATFORM:
+            names.left_out |= {old, called(service) if service else old}
+            draft.note(
+                workload["kind"].place, f"{old} ({base(image)}) is not of the app but of the cluster: {PLATFORM[base(image)]}"
+            )
+            continue
         wanted = called(service) if service else old
         ours = unique(name(wanted, "service"), set(names.ours.values()))
         names.ours[old] = names.ours[wanted] = ours
+        _known_as(workload, ours, objects, names)
         if ours != old:
             draft.note(workload["kind"].place, f"{workload['kind'].text} {old} is called `{ours}` here, as callers know it")
     return names
 
 
-def _selecting(workload: Node, objects: Objects) -> Node | None:
-    """The Service that selects the workload's pods: one that is called like it, or one with a cluster address."""
-    labels = {key: value.text for key, value in workload.at("spec", "template", "metadata", "labels").items()}
-    found = []
-    for service in objects.of("Service"):
-        selector = {key: value.text for key, value in service.at("spec", "selector").items()}
-        if selector and selector.items() <= labels.items():
-            found.append(service)
-    own = called(workload)
-    return min(found, key=lambda one: (called(one) != own, one.at("spec", "clusterIP").text == "None"), default=None)
+def _known_as(workload: Node, ours: str, objects: Objects, names: Names) -> None:
+    """Every name and port at which callers know a workload: all Services that lead to it."""
+    numbers = {port["name"].text: port["containerPort"].text for port in _main(workload)["ports"].each()}
+    for service in all_selecting(workload, objects):
+        names.ours.setdefault(called(service), ours)
+        for port in service.at("spec", "ports").each():
+            there = port["targetPort"].text or port["port"].text
+            number = numbers.get(there, there)
+            if port["port"].text.isdecimal() and number.isdecimal() and port["port"].text != number:
+                names.ports.setdefault(called(service), {})[int(port["port"].text)] = int(number)
 
 
 def _service(draft: Draft, ours: str, workload: Node, objects: Objects, names: Names) -> None:
     at: Path_ = ("services", ours)
     main, spec = _main(workload), workload["spec"]
     draft.put(at, {}, workload["metadata"].place)
-    draft.put((*at, "image"), main["image"].text, main["image"].place)
+    image = main["image"].text
+    untagged = image and not tag(image) and "@" not in image
+    latest = LATEST if untagged or tag(image) == "latest" else ""
+    draft.put((*at, "image"), f"{image}:latest" if untagged else image, main["image"].place, latest)
     words = [*main["command"].words, *main["args"].words]
     put_command(draft, (*at, "run"), words, (main["command"] or main["args"]).place)
     _port(draft, ours, workload, objects)
@@ -206,9 +197,18 @@ def _port(draft: Draft, ours: str, workload: Node, objects: Objects) -> None:
             draft.put(("services", ours, "port"), int(number.text), number.place)
         elif draft.get("services", ours, "port") is not None:
             draft.note(node.place, f"port {number.text} of `{ours}`: a service has one port (and `metrics.port`)")
-    service = _selecting(workload, objects)
+    service = selecting(workload, objects)
     offered = service.at("spec", "ports", 0, "port") if service else None
-    if service and offered and offered.text != str(draft.get("services", ours, "port")):
+    there = (service.at("spec", "ports", 0, "targetPort") or offered) if service else None
+    if there and there.text.isdecimal() and draft.get("services", ours, "port") is None:  # ports of containers need not be named
+        draft.put(("services", ours, "port"), int(there.text), there.place)
+    for outer in all_selecting(workload, objects):
+        kind = outer.at("spec", "type").text
+        if kind in ("LoadBalancer", "NodePort") and draft.get("services", ours, "port"):
+            draft.comments.setdefault(("services", ours, "port"), [PUBLISHED])
+            hint = "`expose` lets the world in, by a host name"
+            draft.note(outer["kind"].place, f"Service {called(outer)} is a {kind}, which opens `{ours}` to the world: {hint}")
+    if service and offered and offered.text != str(draft.get("services", ours, "port") or offered.text):
         draft.note(offered.place, f"Service {called(service)}: callers reach it at the container's port now, not {offered.text}")
 
 
@@ -291,90 +291,3 @@ def _all_of(kind: str, wanted: str, source: Node, objects: Objects) -> Iterator[
             yield Setting(item["secretKey"].text, None, item.place, secret=True)
     if not found and not (kind == "Secret" and objects.named("ExternalSecret", wanted)):
         yield Setting(wanted, None, source.place)  # noted: it is not in these files
-
-
-# -- objects about services --------------------------------------------------------------------------------------------------
-
-
-def _around(draft: Draft, objects: Objects, names: Names) -> None:
-    for ingress in objects.of("Ingress"):
-        for rule in ingress.at("spec", "rules").each():
-            for path in rule.at("http", "paths").each():
-                _exposed(draft, names.ours.get(path.at("backend", "service", "name").text, ""), rule, path)
-    for hpa in objects.of("HorizontalPodAutoscaler"):
-        _scaled(draft, names.ours.get(hpa.at("spec", "scaleTargetRef", "name").text, ""), hpa)
-    for job in objects.of("CronJob"):
-        _job(draft, job)
-    for monitor in objects.of("ServiceMonitor", "PodMonitor"):
-        _monitored(draft, monitor, objects, names)
-
-
-def _monitored(draft: Draft, monitor: Node, objects: Objects, names: Names) -> None:
-    """The path of metrics of the workloads whose pods, or whose Service, a monitor selects."""
-    wanted = {key: value.text for key, value in monitor.at("spec", "selector", "matchLabels").items()}
-    end = monitor.at("spec", "endpoints", 0) or monitor.at("spec", "podMetricsEndpoints", 0)
-    for workload in objects.of(*WORKLOADS):
-        service = _selecting(workload, objects) if monitor["kind"].text == "ServiceMonitor" else None
-        labels = (service or workload.at("spec", "template")).at("metadata", "labels")
-        ours = names.ours.get(called(workload), "")
-        if wanted and ours in draft.data.get("services", {}) and wanted.items() <= {k: v.text for k, v in labels.items()}.items():
-            draft.put(("services", ours, "metrics"), end["path"].text or "/metrics", end.place)
-
-
-def _exposed(draft: Draft, ours: str, rule: Node, path: Node) -> None:
-    if not draft.get("services", ours) or not rule["host"].text:
-        draft.note(path.place, "Ingress: a rule without a host, or to what is no service here")
-    elif draft.get("services", ours, "expose"):
-        draft.note(path.place, f"Ingress: `{ours}` is exposed at one host and path")
-    else:
-        prefix = path["path"].text or "/"
-        found = rule["host"].text if prefix == "/" else {"host": rule["host"].text, "path": prefix}
-        draft.put(("services", ours, "expose"), found, rule["host"].place)
-
-
-def _scaled(draft: Draft, ours: str, hpa: Node) -> None:
-    if not draft.get("services", ours):
-        draft.note(hpa["kind"].place, f"HorizontalPodAutoscaler {called(hpa)}: what it scales is no service here")
-        return
-    scale: dict[str, object] = {}
-    for key, source in (("min", "minReplicas"), ("max", "maxReplicas")):
-        if hpa["spec"][source].text.isdecimal():
-            scale[key] = int(hpa["spec"][source].text)
-    for metric in hpa.at("spec", "metrics").each():
-        what, share = metric["resource"]["name"].text, metric.at("resource", "target", "averageUtilization").text
-        if what in ("cpu", "memory") and share:
-            scale[what] = f"{share}%"
-        else:
-            draft.note(metric.place, f"a metric of `{ours}` that is not a share of CPU or memory: see `scale.on`")
-    draft.data["services"][ours].pop("replicas", None)
-    draft.put(("services", ours, "scale"), scale, hpa["spec"].place)
-
-
-def _job(draft: Draft, job: Node) -> None:
-    """A CronJob becomes a job of the service that has its image."""
-    container = job.at("spec", "jobTemplate", "spec", "template", "spec", "containers", 0)
-    image = container["image"].text
-    services = draft.data.get("services", {})
-    ours = next((key for key, part in services.items() if base(part.get("image", "")) == base(image)), "")
-    words = [*container["command"].words, *container["args"].words]
-    if not ours or not words:
-        draft.note(job["kind"].place, f"CronJob {called(job)}: it runs in no service's image, or says no command")
-        return
-    at: Path_ = ("services", ours, "jobs", name(called(job), "job"))
-    if put_command(draft, (*at, "run"), words, container.place):
-        run = draft.get(*map(str, at), "run")
-        draft.put(at, {"schedule": job.at("spec", "schedule").text, "run": run}, job["kind"].place)
-
-
-def _platform(draft: Draft, objects: Objects) -> None:
-    """What the objects say about the cluster they were written for."""
-    spaces = {node.at("metadata", "namespace").text for node in objects.of(*WORKLOADS)} - {"", "default"}
-    draft.put(("environments", "production"), {"namespace": spaces.pop()} if len(spaces) == 1 else {})
-    classes = {node.at("spec", "ingressClassName").text for node in objects.of("Ingress")}
-    platform = {
-        "ingress": "traefik" if "traefik" in classes else "nginx",
-        "secrets": "external-secrets" if any(objects.of("ExternalSecret")) else "kubernetes",
-    }
-    if any(objects.of("ServiceMonitor", "PodMonitor")):
-        platform["monitoring"] = "prometheus-operator"
-    draft.put(("platform",), platform)

@@ -7,25 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from seatrial.app.document import Path_
 from seatrial.importing.draft import Draft
 from seatrial.importing.hidden import holds_secret, is_secret
+from seatrial.importing.hosts import Names, as_now, hosts
+from seatrial.importing.servers import KEPT, base, store_of, tag
 from seatrial.importing.source import Place
 from seatrial.world import quantity
-
-#: The last part of an image's name -> the store it is, and the version where the tag says none.
-STORES = {
-    **dict.fromkeys(("postgres", "postgresql", "postgis", "timescaledb", "pgvector"), ("postgres", "16")),
-    **dict.fromkeys(("redis", "valkey", "redis-stack", "redis-stack-server"), ("redis", "7")),
-}
-
-#: Servers with data of their own that the app file has no store for.
-FOREIGN = (
-    *("mysql", "mariadb", "mongo", "mongodb", "rabbitmq", "kafka", "cp-kafka", "zookeeper", "cp-zookeeper", "elasticsearch"),
-    *("opensearch", "cassandra", "minio", "couchdb", "neo4j", "clickhouse-server", "influxdb", "nats", "vault", "consul"),
-)
 
 #: Variables of the official images, which the store's own keys replace.
 STORE_KEYS = {
@@ -44,45 +34,24 @@ class Setting:
     secret: bool = False
 
 
-@dataclass(slots=True)
-class Names:
-    """What services and stores were called, and what they are called in the app file."""
-
-    ours: dict[str, str] = field(default_factory=dict)  # old name -> new one
-    left_out: set[str] = field(default_factory=set)
-
-
-def base(image: str) -> str:
-    """The last part of an image's name, without tag and digest."""
-    return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0]
-
-
-def tag(image: str) -> str:
-    return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[2]
-
-
-def store_of(image: str) -> tuple[str, str] | None:
-    """The kind of store an image is, and its major version."""
-    found = STORES.get(base(image))
-    if not found:
-        return None
-    major = re.search(r"(?:^|pg)([0-9]+)", tag(image))
-    return found[0], major[1] if major else found[1]
-
-
-def put_store(draft: Draft, name: str, image: str, storage: str, settings: Iterable[Setting], place: Place) -> None:
-    """A store in place of a container with a database's image. Values of its passwords go nowhere."""
+def put_store(
+    draft: Draft, name: str, image: str, storage: str, settings: Iterable[Setting], place: Place, kept: bool = False
+) -> None:
+    """A store in place of a container with a database's image. Values of its passwords go nowhere. `kept` says that it has a
+    volume of nobody knows which size."""
     kind, version = store_of(image) or ("", "")
     at: Path_ = ("stores", name)
     draft.put((*at, kind), int(version), place)
+    draft.places.setdefault(at, place)
     if not re.search(r"[0-9]", tag(image)):
         draft.note(place, f"`{name}`: the image says no version; {version} is assumed")
-    if kind == "postgres":
-        draft.put((*at, "storage"), storage or "10Gi", place)
-        if not storage:
-            draft.comments.setdefault(at, []).append("10Gi is a guess: nobody said how large it gets")
-    elif storage:
-        draft.put((*at, "storage"), storage, place)
+    if base(image) in KEPT:
+        draft.put((*at, "image"), image, place)
+    guess = "10Gi" if kind == "postgres" else "1Gi"
+    if storage or kept or kind == "postgres":
+        draft.put((*at, "storage"), storage or guess, place)
+    if not storage and (kept or kind == "postgres"):
+        draft.comments.setdefault(at, []).append(f"{guess} is a guess: nobody said how large it gets")
     for setting in settings:
         key = STORE_KEYS.get(setting.name)
         if key and kind == "postgres" and setting.value:
@@ -100,9 +69,10 @@ def put_settings(draft: Draft, name: str, settings: Iterable[Setting], names: Na
     """Variables: values to `config`, names to `secrets`, and a call for each that says where a service or store is."""
     at = ("services", name)
     for setting in settings:
-        for called in _hosts(setting, names):
+        named = hosts(setting.name, setting.value, names)
+        for called in named:
             put_call(draft, name, called, names, setting.place)
-        for lost in _hosts(setting, Names({name: name for name in names.left_out})):
+        for lost in hosts(setting.name, setting.value, Names({lost: lost for lost in names.left_out})):
             draft.note(setting.place, f"{setting.name} of `{name}` names `{lost}`, which is not carried over")
         if setting.name.endswith("_FILE") and (setting.value or "").startswith("/run/secrets/"):
             variable = setting.name.removesuffix("_FILE")
@@ -112,35 +82,43 @@ def put_settings(draft: Draft, name: str, settings: Iterable[Setting], names: Na
             if draft.get(*at, "port") is None:
                 draft.put((*at, "port"), int(setting.value or 0), setting.place)
         elif setting.secret or is_secret(setting.name, setting.value or ""):
-            draft.add((*at, "secrets"), setting.name, setting.place)
-            for called in _hosts(setting, names):
-                given = f"{names.ours[called].upper().replace('-', '_')}_URL"
-                if given != setting.name and names.ours[called] != name:
-                    message = f"it is a secret to be given now; {given} says where `{names.ours[called]}` is, without one"
-                    draft.note(setting.place, f"{setting.name} of `{name}`: {message}")
+            _put_secret(draft, name, setting, named, names)
         elif "$(" in (setting.value or ""):
             draft.note(setting.place, f"{setting.name} of `{name}` is made of other variables, which `config` cannot do")
         elif setting.value is None:
             draft.note(setting.place, f"{setting.name} of `{name}` has no value here; put it under `config` or `secrets`")
         else:
-            draft.put((*at, "config", setting.name), setting.value, setting.place)
+            _put_config(draft, name, setting, named, names)
 
 
-_HOST = re.compile(r"(?:^|//|@|[\s,])([A-Za-z0-9][A-Za-z0-9_.-]*)(?=(:[0-9]+)?(?:[/,\s]|$))")
-_ADDRESS = re.compile(r"(?i)host|addr|url|uri|server|endpoint|broker|service|dsn|upstream")
+def _put_secret(draft: Draft, name: str, setting: Setting, named: list[str], names: Names) -> None:
+    draft.add(("services", name, "secrets"), setting.name, setting.place)
+    for called in named:
+        given = url_variable(names.ours[called])
+        if given != setting.name and names.ours[called] != name:
+            message = f"it is a secret to be given now; {given} says where `{names.ours[called]}` is, without one"
+            draft.note(setting.place, f"{setting.name} of `{name}`: {message}")
 
 
-def _hosts(setting: Setting, names: Names) -> list[str]:
-    """The services that a variable names: in a URL, with a port, or alone in a variable that is called like an address."""
-    value = (setting.value or "")[:2000]
-    plain = "//" in value or bool(_ADDRESS.search(setting.name))
-    found = []
-    for host, port in _HOST.findall(value):
-        first = host.split(".", 1)[0]
-        known = host if host in names.ours else first
-        if known in names.ours and (plain or port) and (known == host or ".svc" in host or host.count(".") == 1):
-            found.append(known)
-    return found
+def _put_config(draft: Draft, name: str, setting: Setting, named: list[str], names: Names) -> None:
+    """A value with the hosts and ports of now. What a call gives by itself is not said again."""
+    before = setting.value or ""
+    value = as_now(setting.name, before, names)
+    calls = [names.ours[called] for called in named if names.ours[called] != name]
+    if setting.name in map(url_variable, calls):
+        path = re.sub(r"^[a-z]+://[^/]*", "", value).rstrip("/")
+        if path:
+            message = f'it comes from calling `{calls[0]}`, without the path "{path}" it had here'
+            draft.note(setting.place, f"{setting.name} of `{name}`: {message}")
+        return
+    if value != before:
+        draft.note(setting.place, f'{setting.name} of `{name}` was "{before}" and is "{value}" now')
+    draft.put(("services", name, "config", setting.name), value, setting.place)
+
+
+def url_variable(name: str) -> str:
+    """The variable that says where a service or store is to who calls it."""
+    return f"{name.upper().replace('-', '_')}_URL"
 
 
 def put_call(draft: Draft, name: str, called: str, names: Names, place: Place) -> None:
@@ -155,6 +133,9 @@ def put_call(draft: Draft, name: str, called: str, names: Names, place: Place) -
 def put_command(draft: Draft, path: Path_, words: list[str], place: Place) -> bool:
     """A command, unless a secret stands in it."""
     what = ".".join(map(str, path))
+    if words and words[0].startswith("-"):
+        draft.note(place, f"{what}: these are options of what the image starts; write its program before them")
+        return False
     if holds_secret(words):
         draft.note(place, f"{what}: the command seems to hold a secret; give it as a variable under `secrets`")
         return False
