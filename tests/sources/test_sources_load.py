@@ -230,6 +230,17 @@ def test_a_chart_that_brings_values_to_try_it_with_is_read_with_those(tmp_path):
     assert secret["stringData"] == {"password": "a", "host": "mine", "port": "5432"}
 
 
+def test_a_demand_that_names_a_value_by_its_keys_alone_is_met(tmp_path):
+    template = '{{ if not .Values.db.host }}{{ fail "set a db.host, please" }}{{ end }}\n' + SERVICE.format(
+        "{{ .Values.db.host }}"
+    )
+    given = demanding(tmp_path, template, {"chart/values.yaml": "replicas: 1\nname: web\nports: []\ndb: {host: ''}\n"})
+    loaded = load([given])
+    (problem,) = loaded.problems
+    assert "demands db.host" in problem.text and problem.severity == "note"
+    assert "placeholder" in names(loaded)
+
+
 def test_a_demand_that_no_placeholder_meets_is_told_as_it_was(tmp_path):
     template = '{{ if ne .Values.kind "a" }}{{ fail "db.kind is not known: see .Values.kind" }}{{ end }}\n'
     (problem,) = load([demanding(tmp_path, template)]).problems

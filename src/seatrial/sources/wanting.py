@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seatrial.world.load import careful
+
 #: More missing values than this are no oversight.
 MOST = 40
 #: Where a template fails that demands something, and what it says.
@@ -19,6 +21,7 @@ _DEMAND = re.compile(r"execution error at \([\w.-]+/(?P<file>[\w./-]+?):(?P<row>
 _REQUIRED = re.compile(r"required\s+(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\([^)]*\))\s+\(?\s*\$?\.Values\.(?P<path>[\w.]+)")
 _PIPED = re.compile(r"\$?\.Values\.(?P<path>[\w.]+)[^{}]*\|\s*required\b")
 _VALUE = re.compile(r"(?<![\w.])\.Values\.(?P<path>[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)")
+_KEYS = re.compile(r"(?<![\w./-])[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*(?![\w/-])")
 
 Steps = tuple[str, ...]
 
@@ -29,11 +32,26 @@ def demanded(chart: Path, words: str) -> Steps:
     if not found or not chart.is_dir():
         return ()
     named = _in_template(chart / found["file"], int(found["row"]), int(found["column"])) or _VALUE.search(found["words"])
-    if not named:
-        return ()
-    steps = tuple(named["path"].rstrip(".").split("."))
     inner = re.match(r"charts/([\w-]+)/", found["file"])
-    return (inner[1], *steps) if inner else steps
+    steps = tuple(named["path"].rstrip(".").split(".")) if named else _named(chart / inner[0] if inner else chart, found["words"])
+    return (inner[1], *steps) if inner and steps else steps
+
+
+def _named(chart: Path, words: str) -> Steps:
+    """The value that is named by its keys alone, without `.Values.`: one that the chart has, and has nothing for."""
+    try:
+        found, _ = careful.load((chart / "values.yaml").read_bytes(), "values.yaml", 1)
+    except OSError:
+        return ()
+    own = found[0] if found else None
+    for word in _KEYS.findall(words):
+        *above, last = word.split(".")
+        at = own if isinstance(own, dict) and [*above, last][0] in own else None
+        for step in above:
+            at = (at.get(step) or {}) if isinstance(at, dict) else None
+        if isinstance(at, dict) and not at.get(last) and at.get(last) is not False:
+            return (*above, last)
+    return ()
 
 
 def _in_template(file: Path, row: int, column: int) -> re.Match[str] | None:
