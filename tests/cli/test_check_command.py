@@ -108,7 +108,8 @@ def test_fix_gives_fields_their_right_name_and_place(folder: Path) -> None:
     (folder / "web.yaml").write_text(wrong)
     told = check("web.yaml", "--rule", "unknown-field")
     assert told.exit_code == 1
-    assert "Deployment web: `replcias` is no field of `spec`; did you mean `replicas`?  [unknown-field]" in told.stdout
+    words = " ".join(told.stdout.split())
+    assert "Deployment web: `replcias` is no field of `spec`; did you mean `replicas`? [unknown-field]" in words
     assert "        6 |   replcias: 2   # two" in told.stdout
     check("web.yaml", "--rule", "unknown-field", "--fix")
     mended = (folder / "web.yaml").read_text()

@@ -138,6 +138,10 @@ def _completed(world: World, template: PodTemplate) -> Obj:
     return pod
 
 
+def _is_amounts(given: object) -> bool:
+    return isinstance(given, dict) and all(amount(value) is not None for value in given.values())
+
+
 def _ranges(world: World) -> dict[str, list[Obj]]:
     """The limit ranges by namespace, those that have the types that the reckoning relies on."""
     bounds = ("default", "defaultRequest", "min", "max", "maxLimitRequestRatio")
@@ -145,7 +149,7 @@ def _ranges(world: World) -> dict[str, list[Obj]]:
         space: [
             each
             for each in ranges
-            if all(isinstance(limit.get(bound, {}), dict) for limit in items(each, "spec", "limits") for bound in bounds)
+            if all(_is_amounts(limit.get(bound, {})) for limit in items(each, "spec", "limits") for bound in bounds)
         ]
         for space, ranges in _by_namespace(world, "LimitRange").items()
     }
