@@ -58,7 +58,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "two-autoscalers": ("hpa-*",), "hpa-target-api": ("hpa-*",), "hpa-target-kind": ("hpa-*",),
 }  # fmt: skip
 #: So many steps from an object with a finding to the objects that may explain it, and so many objects at most.
-STEPS, REACHED = 3, 400
+STEPS, REACHED = 3, 3000
 
 
 def may_explain(written: str, seen: str) -> bool:

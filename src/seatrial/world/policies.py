@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
-from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
+from seatrial.world.objects import Obj, labels_of, name_of
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
@@ -37,9 +37,8 @@ def isolating(world: World, end: End, direction: Direction) -> list[Obj]:
         return []
     return [
         policy
-        for policy in world.of("NetworkPolicy")
-        if namespace_of(policy) == end.namespace
-        and direction in _directions(_map(policy.get("spec")))
+        for policy in world.inside("NetworkPolicy", end.namespace)
+        if direction in _directions(_map(policy.get("spec")))
         and _selects(_map(policy.get("spec")).get("podSelector"), end.labels)
     ]
 

@@ -45,6 +45,7 @@ class World:
         self._owned: dict[str, dict[Ref, Obj]] = defaultdict(dict)  # by the owner's uid
         self._events: dict[str, dict[Ref, Obj]] = defaultdict(dict)  # by the uid, or the name, of what they are about
         self._labels: dict[tuple[str, str, str, str], dict[Ref, Obj]] | None = None
+        self._inside: dict[str, dict[str, list[Obj]]] | None = None  # by kind and namespace
         self._graph: Graph | None = None
         self.sources: dict[Ref, str] = dict(sources or {})
         self._places: dict[Ref, Locate] = {}
@@ -85,7 +86,7 @@ class World:
             self._owned[owner.get("uid", "")][ref] = obj
         if ref.kind == "Event":
             self._events[_about(obj)][ref] = obj
-        self._labels = self._graph = None
+        self._labels = self._graph = self._inside = None
         return ref
 
     def drop(self, ref: Ref) -> None:
@@ -94,7 +95,7 @@ class World:
             self._forget(ref)
             self.sources.pop(ref, None)
             self._places.pop(ref, None)
-            self._labels = self._graph = None
+            self._labels = self._graph = self._inside = None
 
     def _forget(self, ref: Ref) -> None:
         obj = self._objects.pop(ref)
@@ -138,6 +139,16 @@ class World:
         """The objects of some kinds."""
         for kind in kinds:
             yield from tuple(self._kinds[kind].values())
+
+    def inside(self, kind: str, namespace: str) -> list[Obj]:
+        """The objects of a kind in one namespace, for whoever asks for each of many."""
+        if self._inside is None:
+            self._inside = {}
+        if kind not in self._inside:
+            spaces = self._inside[kind] = {}
+            for ref, obj in self._kinds[kind].items():
+                spaces.setdefault(ref.namespace, []).append(obj)
+        return self._inside[kind].get(namespace, [])
 
     def owned(self, obj: Obj, kind: str = "") -> list[Obj]:
         """What an object owns (of one kind, if it is given), by their owner references."""

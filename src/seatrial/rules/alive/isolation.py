@@ -81,7 +81,8 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
     own = (
         {ref_of(pod) for pod in pods} if dig(service, "spec.clusterIP") != "None" else set()
     )  # members of a set call one another
-    others = [pod for pod in world.of("Pod") if not is_over(pod) and ref_of(pod) not in own]
+    # a policy that lets in others than those of its namespace is open (see above)
+    others = [pod for pod in world.inside("Pod", namespace_of(service)) if not is_over(pod) and ref_of(pod) not in own]
     callers = {(namespace_of(pod), *sorted(labels_of(pod).items())): pod for pod in others}
     ports = _targets(service, end.named_ports)
     ends = [End(namespace_of(pod), labels_of(pod)) for pod in callers.values()]
