@@ -25,15 +25,17 @@ from seatrial.twin.kubelet.simulated import SimulatedRuntime
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import LogKey, World
 
-#: Seconds after which the twin is looked at.
-LEFT_ALONE = 100
+#: Seconds after which the twin is looked at: most show at once, what has a deadline when that is over.
+LEFT_ALONE, LATE = 100, 400
 NOT_PLAYED = {
     "mount-claim-missing", "mount-busy", "mount-failed", "config-invalid", "unschedulable", "unschedulable-volume",
     "refused", "refused-webhook", "refused-webhook-down", "config-root",
     "crash-disk-full", "crash-credentials", "claim-no-default",
     "ingress-no-class",
 }  # fmt: skip
+WITH_DEADLINE = ("job-failed", "job-deadline", "deadline-exceeded", "hpa-target-missing", "hpa-no-request", "budget-allows-none")
 TOPICS = (
+    *WITH_DEADLINE,
     "crash-",
     "image-",
     "config-",
@@ -134,7 +136,7 @@ def profile(example: Example) -> Profile:
     return doing if status.get("ready") or dig(status, "state.waiting") else replace(doing, ready_after=1e9)
 
 
-def played(text: str, doing: Profile) -> World:
+def played(text: str, doing: Profile, seconds: float = LEFT_ALONE) -> World:
     clock = VirtualClock()
     ours = ("registry.example/api", "registry.example/API")
     runtime = SimulatedRuntime(clock, lambda image, _spec: doing if image.startswith(ours) else None)
@@ -147,7 +149,7 @@ def played(text: str, doing: Profile) -> World:
         if cluster.registry.find(kind.id, namespace_of(obj), name_of(obj)) is None:
             cluster.registry.create(kind.id, obj)
         clock.run_for(0.5)
-    clock.run_for(LEFT_ALONE)
+    clock.run_for(seconds)
     kinds = [resource for resource in cluster.registry.resources if "list" in resource.verbs]
     world = World(obj for resource in kinds for obj in cluster.registry.list(resource.id))
     world.facts |= {"now": clock.now(), "autoscaler": ""}
@@ -173,7 +175,8 @@ def told(world: World, rule: str) -> set[str]:
 @pytest.mark.parametrize("rule", PLAYED)
 def test_the_rule_speaks_of_what_a_kubelet_and_controllers_write(rule: str) -> None:
     example = EXAMPLES[rule]
-    written, seen = told(world_of(example, example.wrong), rule), told(played(example.wrong, profile(example)), rule)
+    seconds = LATE if rule in WITH_DEADLINE else LEFT_ALONE
+    written, seen = told(world_of(example, example.wrong), rule), told(played(example.wrong, profile(example), seconds), rule)
     assert seen
     assert rule in NOT_ALIKE or written == seen, "the example says what a cluster does not"
-    assert not told(played(example.right, Profile()), rule)
+    assert not told(played(example.right, Profile(), seconds), rule)

@@ -7,8 +7,10 @@ from seatrial.rules.alive.examples.shapes import (
     IMAGE,
     UP,
     Example,
+    block,
     ended,
     event,
+    lines,
     loops,
     pod,
     runs,
@@ -32,9 +34,10 @@ _LIVENESS = "livenessProbe:\n  httpGet: {path: /healthz, port: 8080}\n  initialD
 _STARTUP = "\nstartupProbe:\n  httpGet: {path: /healthz, port: 8080}\n  periodSeconds: 5\n  failureThreshold: 24"
 
 
-def _deployment(ready: int) -> str:
+def _deployment(ready: int, container: str) -> str:
     status = f"status: {{replicas: 2, updatedReplicas: 1, readyReplicas: {ready}, availableReplicas: {ready}}}"
-    spec = "spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template: {metadata: {labels: {app: api}}}"
+    spec = "spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n    spec:\n      containers:\n        - name: api"
+    spec = lines(spec, block(f"image: {IMAGE}\n{container}", 10)).rstrip()
     return thing("apps/v1", "Deployment", "api", f"{spec}\n{status}", meta="uid: d-1", age=86400)
 
 
@@ -63,7 +66,7 @@ def _started_in(seconds: int) -> str:
 
 def _probed(container: str, state: str, *, ready: bool = False) -> str:
     return stream(
-        _deployment(1 + ready), _set(_OLD, "r-1", 1), _set(_NEW, "r-2", 1), _started_in(41),
+        _deployment(1 + ready, container), _set(_OLD, "r-1", 1), _set(_NEW, "r-2", 1), _started_in(41),
         pod(container, state, ready=ready, meta="labels: {app: api}, " + _OWNED % ("ReplicaSet", _NEW, "r-2")),
     )  # fmt: skip
 

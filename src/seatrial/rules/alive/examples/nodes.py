@@ -66,7 +66,7 @@ def _job(spec: str, seconds: float) -> str:
         "batch/v1",
         "Job",
         "reindex",
-        f"spec:\n  completions: 1\n{spec}  template: {{spec: {{restartPolicy: Never}}}}\nstatus: {{active: 1, startTime: {ago(seconds)}}}",
+        f"spec:\n  completions: 1\n{spec}  template: {{spec: {{restartPolicy: Never, containers: [{{name: reindex, image: registry.example/reindex:1.4.2}}]}}}}\nstatus: {{active: 1, startTime: {ago(seconds)}}}",
         age=seconds,
     )
 

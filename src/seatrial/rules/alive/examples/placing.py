@@ -49,13 +49,13 @@ _BOUND = thing(
     "v1",
     "PersistentVolumeClaim",
     "data",
-    "spec:\n  accessModes: [ReadWriteOnce]\n  storageClassName: standard\n  volumeName: pvc-6d0c2b1a\nstatus: {phase: Bound}",
+    "spec:\n  accessModes: [ReadWriteOnce]\n  resources: {requests: {storage: 20Gi}}\n  storageClassName: standard\n  volumeName: pvc-6d0c2b1a\nstatus: {phase: Bound}",
 )
 _UNBOUND = thing(
     "v1",
     "PersistentVolumeClaim",
     "data",
-    "spec:\n  accessModes: [ReadWriteOnce]\n  storageClassName: standard\nstatus: {phase: Pending}",
+    "spec:\n  accessModes: [ReadWriteOnce]\n  resources: {requests: {storage: 20Gi}}\n  storageClassName: standard\nstatus: {phase: Pending}",
 )
 
 EXAMPLES = {

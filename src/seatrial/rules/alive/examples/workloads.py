@@ -5,20 +5,21 @@ from __future__ import annotations
 
 from seatrial.rules.alive.examples.shapes import Example, ago, end, pod, quoted, stream, thing
 
-_SPEC = "spec:\n  replicas: 2\n  progressDeadlineSeconds: 300\n  selector: {matchLabels: {app: api}}\n  template: {metadata: {labels: {app: api}}}"
+_SPEC = "spec:\n  replicas: 2\n  progressDeadlineSeconds: 300\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n    spec:\n      containers:\n        - name: api\n          image: registry.example/api:1.4.2\n          readinessProbe: {httpGet: {path: /ready, port: 8080}}"
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> str:
     return f'- {{type: {kind}, status: "{status}", reason: {reason}, message: {quoted(message)}, lastTransitionTime: {ago(120)}}}'
 
 
-def _deployment(ready: int, *conditions: str) -> str:
+def _deployment(ready: int, *conditions: str, requests: str = "{cpu: 500m}") -> str:
     said = "\n    ".join(conditions)
+    asked = f"\n          resources: {{requests: {requests}}}" if requests else ""
     return thing(
         "apps/v1",
         "Deployment",
         "api",
-        f"{_SPEC}\nstatus:\n  replicas: 2\n  updatedReplicas: 2\n  readyReplicas: {ready}\n  conditions:\n    {said}",
+        f"{_SPEC}{asked}\nstatus:\n  replicas: 2\n  updatedReplicas: 2\n  readyReplicas: {ready}\n  conditions:\n    {said}",
         meta="uid: d-1",
     )
 
@@ -34,7 +35,7 @@ def _job(spec: str, status: str) -> str:
         "batch/v1",
         "Job",
         "migrate",
-        f"spec:\n  {spec}\n  template: {{spec: {{restartPolicy: Never}}}}\nstatus:\n  startTime: {ago(200)}\n{status}",
+        f"spec:\n  {spec}\n  template: {{spec: {{restartPolicy: Never, containers: [{{name: api, image: registry.example/api:1.4.2}}]}}}}\nstatus:\n  startTime: {ago(200)}\n{status}",
         meta="uid: j-1",
     )
 
@@ -146,7 +147,7 @@ EXAMPLES = {
         _database(_condition("Ready", "True", "Succeeded", "stored artifact for digest '1.4.2@sha256:3b1b3ac9'")),
     ),
     "hpa-no-metrics": Example(stream(_WELL, _hpa("cpu", _ABLE, _BLIND)), stream(_WELL, _hpa("cpu", _ABLE, _ACTIVE, _WITHIN, now=_measured(40)))),
-    "hpa-no-request": Example(stream(_WELL, _hpa("cpu", _ABLE, _UNSET)), stream(_WELL, _hpa("cpu", _ABLE, _ACTIVE, _WITHIN, now=_measured(40)))),
+    "hpa-no-request": Example(stream(_deployment(2, _DONE, requests=""), _hpa("cpu", _ABLE, _UNSET)), stream(_WELL, _hpa("cpu", _ABLE, _ACTIVE, _WITHIN, now=_measured(40)))),
     "hpa-target-missing": Example(_hpa("cpu", _GONE), stream(_WELL, _hpa("cpu", _ABLE, _ACTIVE, _WITHIN, now=_measured(40)))),
     "hpa-at-maximum": Example(
         stream(_WELL, _hpa("cpu", _ABLE, _ACTIVE, _FULL, most=2, now=_measured(180))),
