@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _FINAL = ("failed to create typed patch object", "failed to create manager for existing fields")
 #: What does not go away by asking again: no such host, certificates that do not fit, no TLS at the other end.
 _NEVER = ("Name or service not known", "nodename nor servname", "certificate", "CERTIFICATE", "WRONG_VERSION_NUMBER")
+#: What to ask oneself of a cluster that is not reached.
+_ASK = ". Does it run? Is a VPN missing?"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
@@ -157,7 +160,7 @@ class Api:
         try:
             answer = await self.client.http.request(method, path, **sent)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            told = ClusterError(f"{doing}: {_where(self.client)} is not reached: {_why(error)}. Does it run? Is a VPN missing?")
+            told = ClusterError(f"{doing}: {_where(self.client)} is not reached: {_why(error)}")
             if any(words in str(error) for words in _NEVER):
                 raise told from None
             raise _NotNowError(told, PAUSE, untouched=True) from None
@@ -355,7 +358,12 @@ def _status(answer: Any) -> Mapping[str, Any]:
     try:
         said = answer.json()
     except ValueError:
-        return {"message": answer.text[:300]}
+        text = answer.text.strip()
+        if text[:1] == "<":  # a proxy's page, a log-in, another server
+            return {
+                "message": f"a web page is the answer (HTTP {answer.status_code}): does something else than a cluster answer here?"
+            }
+        return {"message": text[:300]}
     return said if isinstance(said, dict) else {}
 
 
@@ -373,12 +381,23 @@ def _of_command(error: Exception) -> str:
     return f"the command of the kubeconfig printed no credentials: {words[:400]}"
 
 
+def _of_tls(error: ssl.SSLError) -> str:
+    """What went wrong with certificates, or that there is no TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): see certificate-authority of the kubeconfig's cluster"
+    if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "it does not speak TLS there: is the address right, and does it begin with https?"
+    return f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"
+
+
 def _why(error: Exception) -> str:
     below: BaseException | None = error
     while below is not None:  # the library says that all attempts failed; each attempt says why
         if isinstance(below, BaseExceptionGroup):
             below = below.exceptions[0]
+        if isinstance(below, ssl.SSLError):
+            return _of_tls(below)
         if isinstance(below, OSError) and below.strerror and "All connection attempts" not in str(below):
-            return os.strerror(below.errno) if below.errno and below.errno > 0 else below.strerror
+            return os.strerror(below.errno) + _ASK if below.errno and below.errno > 0 else below.strerror + _ASK
         below = below.__cause__ or below.__context__
     return str(error) or type(error).__name__
