@@ -89,6 +89,48 @@ kind: Service
 metadata: {name: hello, namespace: shop}
 spec: {template: {spec: {containers: [{image: "registry.example/hello:1", ports: [{containerPort: 8080}]}]}}}
 """
+CONTROLLER = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: search}
+rules:
+- {apiGroups: [search.example], resources: [searches], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch]}
+"""
+CLIENT = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: shop}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: sql, image: "postgres:17.2", command: [psql, -f, /sql/all], securityContext: {readOnlyRootFilesystem: true}}
+"""
+NULLS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: searches.search.example}
+spec:
+  group: search.example
+  scope: Namespaced
+  names: {kind: Search, plural: searches}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec: {type: object, properties: {affinity: {type: object}, tags: {type: object, additionalProperties: {type: string}}}}
+---
+apiVersion: search.example/v1
+kind: Search
+metadata: {name: catalog, namespace: shop}
+spec: {affinity: null, tags: {a: null}}
+"""
 #: what is right -> (the rule that is not to speak, or is not to speak of an error; the manifests; what stays of it)
 RIGHT = {
     "a database that says by a label which pod is primary": (
@@ -125,6 +167,9 @@ RIGHT = {
         ["warning"],
     ),
     "a name that a tool fills in": ("name-invalid", [workload(name="'${NAME}'")], []),
+    "a controller that reads the Secrets its resources name": ("rbac-secrets", [CONTROLLER], ["note"]),
+    "a client in a job, of a database's image": ("read-only-root-writes", [CLIENT], []),
+    "a null in a custom resource, which counts as absent": ("value-refused", [NULLS], []),
     "settings of a tool that look like an object": ("name-invalid", [SEARCH.replace("catalog", "all/catalogs")], ["warning"]),
 }
 

@@ -137,7 +137,9 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
         core = bool(groups & {"", "*"})
         named = bool(strings(rule, "resourceNames"))
         if core and "secrets" in resources and verbs & _READ and not named:
-            yield tell(world, "rbac-secrets", obj, at, f"secrets: {', '.join(sorted(verbs & _READ))}")
+            severity: Severity | None = "note" if _is_controllers(obj) else None
+            words = f"secrets: {', '.join(sorted(verbs & _READ))}"
+            yield tell(world, "rbac-secrets", obj, at, words, severity=severity)
         more = verbs & {"escalate", "bind", "impersonate"}
         if more and not named:
             yield tell(world, "rbac-escalation", obj, at, f"verbs: {', '.join(sorted(more))}")
@@ -151,6 +153,12 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "rbac-webhooks", obj, at, f"resources: {', '.join(sorted(hooks))}")
         if core and "pods" in resources and verbs & {"create", "*"}:
             yield tell(world, "rbac-create-pods", obj, at, "resources: pods, verbs: create")
+
+
+def _is_controllers(role: Obj) -> bool:
+    """Whether a role is that of a controller of custom resources, most of which are given their passwords in Secrets by name."""
+    groups = (group for rule in items(role, "rules") for group in strings(rule, "apiGroups"))
+    return any("." in group and not group.endswith(".k8s.io") for group in groups)
 
 
 @check("Role", "ClusterRole", rules=RULES[7:11] + RULES[15:])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
-from seatrial.rules.written.pods import Container, check_containers, mounts
+from seatrial.rules.written.pods import ENDING, Container, check_containers, mounts
 from seatrial.rules.written.reading import amount, items, mapping, strings, text
 from seatrial.rules.written.telling import Path, brief, tell
 from seatrial.world.world import World
@@ -239,6 +239,8 @@ def writes(world: World, container: Container) -> Iterator[Finding]:
     for writer in WRITERS:
         if not writer.image.search(container.image):
             continue
+        if container.pods.kind in ENDING:
+            return  # a job with a server's image runs its client
         missing = [alternatives[0] for alternatives in writer.places if not any(_covered(path, open_to) for path in alternatives)]
         if missing and not (open_to and _own_config(container)):
             severity = writer.severity if not open_to else "warning"

@@ -23,7 +23,9 @@ from seatrial.world.objects import Obj, clone
 
 
 def default(value: Any, schema: Obj) -> None:
-    """Fill in place what the schema has defaults for; a null where null is not allowed counts as absent."""
+    """Fill in place what the schema has defaults for; a null where null is not allowed counts as absent, and is taken out where
+    there is no default (apiextensions-apiserver's PruneNonNullableNullsWithoutDefaults).
+    """
     if isinstance(value, dict):
         _default_object(value, schema)
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
@@ -39,6 +41,10 @@ def _default_object(value: Obj, schema: Obj) -> None:
         if name in value:
             default(value[name], inner)
     others = schema.get("additionalProperties")
+    for name in [name for name, item in value.items() if item is None]:
+        known = properties.get(name, others)
+        if isinstance(known, dict) and not known.get("nullable") and "default" not in known:
+            del value[name]
     if isinstance(others, dict):
         for name, item in value.items():
             if name not in properties:

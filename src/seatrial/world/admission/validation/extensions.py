@@ -117,7 +117,8 @@ def _part(schema: Obj, field: str, is_root: bool, causes: Causes) -> None:
         causes.required(f"{field}.type", "must not be empty for specified object fields")
     if kind == "array" and schema.get("items") is None:
         causes.required(f"{field}.items", "must be specified")
-    if schema.get("additionalProperties") not in (None, False) and schema.get("properties"):
+    others = schema.get("additionalProperties")
+    if others is not None and others is not True and schema.get("properties"):
         causes.forbidden(f"{field}.additionalProperties", "additionalProperties and properties are mutual exclusive")
     if schema.get("uniqueItems"):
         why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
