@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.release.asking import asked_of
+from tests.release.asking import asked_of, returned_to
 
-from seatrial.release.examples import EXAMPLES, Side
+from seatrial.release.examples import EXAMPLES, RETURNS, Side
 from seatrial.release.preflight import check
 from seatrial.release.rules import TOPICS
 from seatrial.rules import pages
@@ -36,10 +36,10 @@ def written() -> dict[str, str]:
 
 def asked(rule: Rule) -> str:
     """What a release brings and a cluster has when a rule of the preflight speaks; what it says; and what is right."""
-    example = EXAMPLES.get(rule.id)
+    example = EXAMPLES.get(rule.id) or RETURNS.get(rule.id)
     if example is None:
         return ""
-    (told,) = check(asked_of(example.wrong))[1]
+    (told,) = returned_to(example.wrong) if rule.id in RETURNS else check(asked_of(example.wrong))[1]
     said = f"## How it reads\n\n```\n{pages.said(told)}\n```\n"
     return "\n".join([said, _side("Wrong", example.wrong), _side("Right", example.right)])
 

@@ -1,4 +1,4 @@
-"""The target of a release that an example of a preflight's rule describes."""
+"""What an example of a release's rule describes: the target of a preflight, and what a return finds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from tests.release.harbour import objects, target
 
 from seatrial.cluster.records import Record
 from seatrial.release.examples import NOW, Side
+from seatrial.release.needs import Need, since
+from seatrial.release.needs import check as found_before
 from seatrial.release.plan import Plan
 from seatrial.release.preflight import Target
 from seatrial.release.preflight.permissions import needed
 from seatrial.release.preflight.target import NODES
+from seatrial.rules.finding import Finding
+from seatrial.world.objects import ref_of
 
 
 def asked_of(side: Side) -> Target:
@@ -32,6 +36,24 @@ def asked_of(side: Side) -> Target:
         found = replace(found, denied={(one.verb, one.resource): one.why for one in wanted})
     lists = {key: listed for key, listed in found.lists.items() if listed or key != NODES}  # without nodes it is not about them
     return replace(found, lists=lists, plan=_planned(found.plan, asked))
+
+
+def returned_to(side: Side) -> list[Finding]:
+    """What is found before a return from revision 3 to revision 1."""
+    asked = dict(side.asked)
+    first, last = _record(1, asked.get("status", "superseded"), side.wanted), _record(3, "deployed", side.live)
+    there = {ref_of(obj): obj for obj in objects(side.cluster)}
+    need = Need(first, tuple(objects(side.wanted)), there, images=frozenset(asked["images"]))
+    return [*found_before(need), *since([first, _record(2, "superseded", side.wanted), last], first)]
+
+
+def _record(revision: int, status: str, manifest: str) -> Record:
+    data = {
+        "manifest": manifest,
+        "hooks": [],
+        "info": {"status": status, "description": "Upgrade failed"},
+    }
+    return Record("shop", "shop", revision, status, {}, {}, data)
 
 
 def _planned(plan: Plan, asked: dict[str, Any]) -> Plan:

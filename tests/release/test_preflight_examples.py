@@ -1,9 +1,10 @@
-"""Each example of a preflight's rule: it speaks of what is wrong in it, and the release that is right is let go."""
+"""Each example of a release's rule: it speaks of what is wrong in it, and the release, or the return, that is right is let go."""
 
 import pytest
-from tests.release.asking import asked_of
+from tests.release.asking import asked_of, returned_to
 
-from seatrial.release.examples import EXAMPLES
+from seatrial.release import needs
+from seatrial.release.examples import EXAMPLES, RETURNS
 from seatrial.release.findings import RULES
 from seatrial.release.preflight import check
 
@@ -26,3 +27,15 @@ def test_what_is_wrong_is_told_and_nothing_else(rule):
 @pytest.mark.parametrize("rule", EXAMPLES)
 def test_what_is_right_is_let_go(rule):
     assert [one.title for one in check(asked_of(EXAMPLES[rule].right))[1]] == []
+
+
+def test_every_rule_of_a_return_has_an_example():
+    assert set(RETURNS) == {rule.id for rule in needs.RULES}
+
+
+@pytest.mark.parametrize("rule", RETURNS)
+def test_a_return_is_told_what_is_wrong_and_let_go_when_it_is_right(rule):
+    (told,) = returned_to(RETURNS[rule].wrong)
+    known = next(one for one in needs.RULES if one.id == rule)
+    assert (told.rule, told.severity) == (rule, known.severity)
+    assert returned_to(RETURNS[rule].right) == []

@@ -194,3 +194,28 @@ EXAMPLES = {
     ),
     "deadline-short": Example(Side(_deployment(_SLOW)), Side(_deployment(_SLOW, spec="progressDeadlineSeconds: 900"))),
 }  # fmt: skip
+
+_MIGRATION = manifest(
+    "batch/v1",
+    "Job",
+    "spec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - {name: migrate, image: 'registry.example/api:1.5.0', command: [alembic, upgrade, head]}",
+    name="db-migrate",
+)
+_AT_HOME = {"images": ("registry.example/api:1.4.2",)}
+
+#: Of a return: `wanted` is the manifest of the revision that is returned to, `live` that of the present one.
+RETURNS = {
+    "rollback-failed": Example(
+        Side(_deployment(), said="Helm's revision 1 is failed.", asked=_AT_HOME | {"status": "failed"}),
+        Side(_deployment(), said="Helm's revision 1 is superseded.", asked=_AT_HOME),
+    ),
+    "rollback-missing": Example(Side(_deployment(_FROM), asked=_AT_HOME), Side(_deployment(_FROM), cluster=_SETTINGS, asked=_AT_HOME)),
+    "rollback-image": Example(
+        Side(_deployment(), said="No node says that it has registry.example/api:1.4.2.", asked={"images": ()}),
+        Side(_deployment(), said="A node says that it has registry.example/api:1.4.2.", asked=_AT_HOME),
+    ),
+    "rollback-migration": Example(
+        Side(_deployment(), live=together(_deployment("image: registry.example/api:1.5.0"), _MIGRATION), said="Revision 1 is returned to; the migration came with revision 3.", asked=_AT_HOME),
+        Side(_deployment(), live=_deployment("image: registry.example/api:1.5.0"), asked=_AT_HOME),
+    ),
+}  # fmt: skip

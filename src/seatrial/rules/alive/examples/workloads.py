@@ -93,7 +93,7 @@ _BLIND = _condition(
     "ScalingActive",
     "False",
     "FailedGetResourceMetric",
-    "the HPA was unable to compute the replica count: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)",
+    "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)",
 )
 _UNSET = _condition(
     "ScalingActive",
