@@ -382,3 +382,22 @@ def test_a_custom_resource_is_held_against_its_definition() -> None:
 def test_a_custom_resource_without_its_definition_is_left_alone() -> None:
     obj = {"apiVersion": "shop.example.com/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": "b"}, "spec": {"x": 1}}
     assert not errors(obj)
+
+
+def test_a_scaled_object_is_held_against_the_definition_that_comes_with_seatrial() -> None:
+    scaled = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "api", "namespace": "shop"},
+        "spec": {
+            "scaleTargetRef": {"name": "api"},
+            "maxReplicaCount": 5,
+            "triggers": [{"type": "prometheus", "metadata": {"serverAddress": "http://p", "query": "sum(x)", "threshold": "5"}}],
+        },
+    }
+    target = yaml.safe_load(DEPLOYMENT)
+    assert not [one.title for one in errors(target, scaled) if one.rule in GENERAL]
+    wrong = {**scaled, "spec": {**scaled["spec"], "minReplicas": 2}}  # type: ignore[dict-item]
+    assert [one.title for one in errors(target, wrong) if one.rule in GENERAL] == [
+        "ScaledObject api: `minReplicas` is no field of `spec`; did you mean `minReplicaCount`?"
+    ]

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import orjson
+
 from seatrial.rules.finding import Finding, Severity
 from seatrial.rules.patching import Operation, Path, move, put
 from seatrial.rules.written.belonging import meant
@@ -77,7 +79,8 @@ def _mistyped(world: World, obj: Obj, misfit: Misfit) -> Finding:
     hint = _hint(path, value, shape)
     ops = _typed(obj, misfit)
     says = f"{path[-1]}: {_shown(obj, path, value)}"
-    return tell(world, "wrong-type", obj, path, says, title=words + (f"; {hint}" if hint else ""), ops=ops)
+    fix = f"Write {orjson.dumps(ops[0]['value']).decode()}." if ops and not _is_secret(obj, path) else ""
+    return tell(world, "wrong-type", obj, path, says, title=words + (f"; {hint}" if hint else ""), ops=ops, fix=fix)
 
 
 #: Types whose values are texts of a form: it is the form that is wrong.
@@ -125,9 +128,13 @@ def _typed(obj: Obj, misfit: Misfit) -> list[Operation]:
     return [] if written is None else [put(obj, path, written)]
 
 
+def _is_secret(obj: Obj, path: Path) -> bool:
+    return obj.get("kind") == "Secret" and path[0] in ("data", "stringData")
+
+
 def _shown(obj: Obj, path: Path, value: Any) -> str:
     """A value as evidence shows it; nothing of what a Secret holds."""
-    if obj.get("kind") == "Secret" and path[0] in ("data", "stringData"):
+    if _is_secret(obj, path):
         return f"({_got(value)})"
     if isinstance(value, str):
         return f'"{brief(value)}"'
@@ -178,7 +185,8 @@ def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Findi
             value, depth = _deepest(obj, path)
             says = f"{path[-1]}: {_shown(obj, path, value) if depth == len(path) else 'not set'}" if path else obj["kind"]
             ops = _allowed(obj, path, value, words) if rule == "value-not-allowed" else []
-            yield tell(world, rule, obj, path, says, title=f"`{join(path)}` {'; '.join(words)}", ops=ops)
+            fix = f"Write {ops[0]['value']}." if ops else ""
+            yield tell(world, rule, obj, path, says, title=f"`{join(path)}` {'; '.join(words)}", ops=ops, fix=fix)
 
 
 def _in_map(obj: Obj, path: Path, cause: Cause) -> Path:

@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.gone import GONE
@@ -23,8 +23,8 @@ from seatrial.rules.written.misfitting import of_causes, of_shape
 from seatrial.rules.written.reading import items, mapping, text
 from seatrial.rules.written.telling import tell
 from seatrial.world.admission.causes import Cause
-from seatrial.world.objects import Obj, clone
-from seatrial.world.schema import Misfit, Shape, fits, kinds, misfits, normalise, shape_of, structural
+from seatrial.world.objects import Obj, clone, dig
+from seatrial.world.schema import Misfit, Shape, fits, keda, kinds, misfits, normalise, shape_of, structural
 from seatrial.world.schema.fitting import Fit
 from seatrial.world.world import World
 
@@ -113,9 +113,11 @@ class Custom:
 
 
 def custom(world: World, obj: Obj) -> Iterator[Finding]:
-    """A custom resource against its definition, where that is in the world too."""
-    version = str(obj.get("apiVersion", ""))
-    found = once(world, definitions).get((version, str(obj.get("kind", "")))) if "." in version else None
+    """A custom resource against its definition, where that is in the world too, or comes with Seatrial."""
+    version, named = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
+    found = once(world, definitions).get((version, named)) if "." in version else None
+    if found is None and version in _SHIPPED:
+        found = _shipped(version).get(named)
     if found is None:
         return
     odd = [] if found.fit(obj) else list(misfits(obj, found.shape))
@@ -139,6 +141,19 @@ def definitions(world: World) -> dict[tuple[str, str], Custom]:
 
 #: What a rule in CEL comes to when it cannot be asked, which is no word against the object.
 _UNSURE = re.compile(r" cost | evaluating rule: |did not match a supported operator")
+
+
+#: Versions whose definitions come with Seatrial, for the embedded cluster runs what they are for.
+_SHIPPED = {"keda.sh/v1alpha1": keda.definitions}
+
+
+@cache
+def _shipped(version: str) -> dict[str, Custom]:
+    made = {}
+    for definition in _SHIPPED[version]():
+        schema = dig(definition, "spec.versions")[0]["schema"]["openAPIV3Schema"]
+        made[dig(definition, "spec.names.kind")] = Custom(schema)
+    return made
 
 
 def _refusals(obj: Obj, schema: Obj) -> list[Cause]:

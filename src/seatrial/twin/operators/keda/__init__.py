@@ -8,6 +8,6 @@ value of its result is asked for in the same way, as `composite-metric`. Trigger
 
 from seatrial.twin.operators import Operator
 from seatrial.twin.operators.keda.controller import make
-from seatrial.twin.operators.keda.definitions import definitions
+from seatrial.world.schema.keda import definitions
 
 OPERATOR = Operator("keda", definitions, make)
