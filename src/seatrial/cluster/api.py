@@ -360,9 +360,8 @@ def _status(answer: Any) -> Mapping[str, Any]:
     except ValueError:
         text = answer.text.strip()
         if text[:1] == "<":  # a proxy's page, a log-in, another server
-            return {
-                "message": f"a web page is the answer (HTTP {answer.status_code}): does something else than a cluster answer here?"
-            }
+            words = f"the answer is a web page (HTTP {answer.status_code}): does something else than a cluster answer here?"
+            return {"message": words}
         return {"message": text[:300]}
     return said if isinstance(said, dict) else {}
 
