@@ -28,7 +28,7 @@ class EditError(ValueError):
 def edited(text: str, index: int, operations: Iterable[Operation], item: int | None = None) -> str:
     """The text after some operations on its document `index` (or on item `item` of the List that it is).
 
-    Operations are those of JSON Patch (`add`, `replace`, `remove`, `move`). Raises EditError; the text is then to be kept as it was.
+    Operations are those of JSON Patch (`add`, `replace`, `remove`, `move`). Raises EditError; the text is to be kept then.
     """
     prefix = [] if item is None else ["items", str(item)]
     if (ends := text.count("\r\n")) and ends == text.count("\n"):  # new lines end as the others do
