@@ -76,12 +76,14 @@ _VALUE = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, _FLOW + b"(?= *(?: #|\n))"
 
 @cache
 def _line() -> re.Pattern[bytes]:
-    """One line (with its block of text): indentation, dash, key, value, or none of these. `nested` is the rest of a line that
+    """One line (with its block of text): its indentation, its dash, that it has a key, that it has a value, or none of these.
+
+    Of keys and values only the end is kept, a colon and a line end, which need no memory. `nested` is the rest of a line that
     begins with a brace or bracket and is more than one of them around scalars; a very long one is left to the careful way.
     """
     return re.compile(
-        rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?P<key>" + _KEY + rb"):(?:(?=\n)| ++))?+"
-        rb"(?P<value>" + _VALUE + rb"|(?P<nested>[{\[][^\n]{0,2000}+))?+" + _END + rb"|(?P<bad>[^\n]*+)\n"
+        rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?:" + _KEY + rb")(?P<key>:)(?:(?=\n)| ++))?+"
+        rb"(?:(?:" + _VALUE + rb"|(?P<nested>[{\[][^\n]{0,2000}+))(?P<value>" + _END + b")|" + _END + rb")|(?P<bad>[^\n]*+)\n"
     )  # fmt: skip
 
 
@@ -157,7 +159,7 @@ def _is_plain(text: bytes) -> bool:
     open_ = [-1]
     top = -1
     waits = True  # whether the last line ended in a key that has its value below
-    for indent, dash, key, value, block, fold, nested, bad in _line().findall(text):
+    for indent, dash, key, block, fold, nested, value, bad in _line().findall(text):
         if key or dash:
             at = 2 * len(indent)
             if dash:
