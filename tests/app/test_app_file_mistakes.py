@@ -52,7 +52,7 @@ def test_an_app_file_without_mistakes_loads():
         ("image: Acme/Web", "6:5 duplicate key `image`; it is already given in line 5"),
         ("calls: [dbb]", "6:13 `web` calls `dbb`, which is no service or store | did you mean `db`?"),
         ("calls: [web]", "6:13 `web` calls itself | a process reaches itself without the network"),
-        ("calls: [db, {pay: gopher://x}]", '6:17 "gopher://x" is not a URL | such as https://api.payments.example'),
+        ("calls: [db, {pay: gopher://x}]", '6:17 "gopher://x" is not a URL | it begins with http:// or https://'),
         ("calls: [{a: 'https://x', b: 'https://y'}]", "6:13 one `name: URL` is wanted in each entry, not 2"),
         ("calls: db", '6:12 `calls` takes a list, not the text "db"'),
         ("scale: {min: 5, max: 2}", "6:18 `min` is 5 and `max` 2: min is more than max"),
@@ -61,7 +61,10 @@ def test_an_app_file_without_mistakes_loads():
         ("replicas: 0", "6:15 0 is not a number of replicas: it is between 1 and 1000"),
         ("size: mediun", "6:11 there is no size `mediun` | did you mean `medium`?"),
         ("jobs: {tidy: {schedule: '61 * * * *', run: ls}}", '6:29 "61 * * * *" is not a schedule: bad minute | minute, hour'),
-        ("jobs: {tidy: {schedule: '* * *', run: ls}}", '6:29 "* * *" is not a schedule: it has 3 fields | minute, hour'),
+        (
+            "jobs: {tidy: {schedule: '* * *', run: ls}}",
+            '6:29 "* * *" is not a schedule: it has 3 fields, not five | minute, hour',
+        ),
         (
             "jobs: {tidy: {run: ls}}",
             "6:12 `services.web.jobs.tidy` has no `schedule` | When, in cron's five fields or as @daily.",

@@ -12,13 +12,14 @@ from pathlib import Path
 from pydantic_core import ErrorDetails
 
 from seatrial.app import checks, document
-from seatrial.app.document import Document, Path_
+from seatrial.app.document import Document, Path_, text_of
+from seatrial.app.familiar import SUCH, SUCH_ENTRY, VALUES, WORDS, familiar
 from seatrial.app.mending import faults, mended
 from seatrial.app.model import App
 from seatrial.app.names import names
 from seatrial.app.problems import AppFileErrors, did_you_mean
+from seatrial.app.reads import kind_of
 from seatrial.app.shape import keys_at, part_at
-from seatrial.app.values import kind_of
 
 #: The name of an app file, where only its folder is given.
 FILE_NAME = "seatrial.yaml"
@@ -38,7 +39,8 @@ def loads(text: str, file: str = FILE_NAME) -> App:
 
 def _app(found: Document) -> App:
     if not isinstance(found.data, dict):
-        found.report(found.value_at(()), f"an app file is a map, this is {kind_of(found.data)}")
+        hint = "it begins with `app:` and `services:`"
+        found.report(found.value_at(()), f"an app file is a map, this is {kind_of(found.data)}", hint)
         raise AppFileErrors(found.problems)
     sound = not found.problems and not faults(found.data) and not any(names(found.data))
     app = App.model_validate(found.data) if sound else mended(found, _report)
@@ -59,20 +61,20 @@ def _report(found: Document, detail: ErrorDetails) -> None:
     if path[-1:] == ("[key]",):
         found.report(found.key_at(path[:-1]), context.get("message", detail["msg"]), context.get("hint", ""))
     elif kind == "seatrial":
-        found.report(found.value_at(path), context["message"], context["hint"])
+        found.report(found.value_at(path), context["message"], context["hint"] or _such(found, path))
     elif kind == "extra_forbidden":
-        found.report(found.key_at(path), f"unknown key `{path[-1]}`", did_you_mean(path[-1], keys_at(path[:-1]), "keys here"))
+        found.report(found.key_at(path), f"unknown key `{path[-1]}`", _instead(found, path))
     elif kind == "missing":
         found.report(found.key_at(path[:-1]), f"{_name(path[:-1])} has no `{path[-1]}`", _why(path))
     elif kind == "too_short":
-        found.report(found.value_at(path), f"`{_last(path)}` has no entry; it takes at least one")
+        found.report(found.value_at(path), f"`{_last(path)}` has no entry; it takes at least one", _such(found, path))
     elif kind in _WANTED:
-        found.report(found.value_at(path), f"`{_last(path)}` takes {_WANTED[kind]}, not {kind_of(given)}")
+        said = f"`{_last(_as_written(found, path))}` takes {_WANTED[kind]}, not {kind_of(given)}"
+        found.report(found.value_at(path), said, _such(found, path))
     elif kind == "literal_error":
         known = [word.strip("' ") for word in context["expected"].replace(" or ", ",").split(",")]
-        found.report(
-            found.value_at(path), f"{kind_of(given)} is not a value of `{_last(path)}`", did_you_mean(given, known, "values")
-        )
+        said = f"{kind_of(given)} is not a value of `{_last(path)}`"
+        found.report(found.value_at(path), said, _value_instead(_last(path), given, known))
     else:
         found.report(found.value_at(path), f"`{_last(path)}`: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
@@ -86,6 +88,42 @@ _WANTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
 }
+
+
+def _instead(found: Document, path: Path_) -> str:
+    """What to write in the place of a key that nobody knows."""
+    word = familiar(part_at(path[:-1]), path[-1])
+    if word:
+        return word.hint
+    if path[0] == "environments" and len(path) == 3:
+        for kind in ("services", "stores"):
+            if path[-1] in (found.data.get(kind) or ()):
+                return f"put it under `{kind}:` of `{path[1]}`"
+    return did_you_mean(path[-1], keys_at(path[:-1]), "keys here")
+
+
+def _value_instead(key: str, given: object, known: list[str]) -> str:
+    """What to write in the place of a value that a key does not have."""
+    text = text_of(given) if isinstance(given, (str, bool, int, float)) else ""
+    meant = VALUES.get(key, {}).get(text.lower())
+    if meant in known:
+        return f"did you mean `{meant}`?"
+    return WORDS.get((key, text.lower())) or did_you_mean(given, known, "values")
+
+
+def _such(found: Document, path: Path_) -> str:
+    """What the map or list at a path looks like."""
+    written = _as_written(found, path)
+    if written and isinstance(written[-1], str) and not (len(written) > 1 and part_at(written[:-1]) is None):
+        return SUCH.get(written[-1], "")
+    return SUCH_ENTRY.get(str(written[-2]), "") if len(written) > 1 else ""
+
+
+def _as_written(found: Document, path: Path_) -> Path_:
+    """As much of a path as the file holds: what a short form stands for is not there."""
+    while path and path not in found.values:
+        path = path[:-1]
+    return path
 
 
 def _last(path: Path_) -> str:

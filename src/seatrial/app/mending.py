@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from seatrial.app.document import Document, Path_
+from seatrial.app.familiar import familiar
 from seatrial.app.model import App, Part
 from seatrial.app.names import Misnamed, names
 from seatrial.app.parts import Call
@@ -123,11 +124,12 @@ def _rename(found: Document, data: Any, path: Path_) -> list[Path_]:
     """Call the key at the end of a path what was meant, as far as that is certain; the path it has then."""
     holder, key = _holder(data, path), path[-1]
     there = keys_at(path[:-1])
-    meant, near = surely(key, there), nearest(key, there)
+    word = familiar(part_at(path[:-1]), key)
+    near = word.keys if word else (nearest(key, there),)
+    meant = surely(key, there) if not word else word.keys[0] if word.same else ""
     if not meant or meant in holder:
         holder.pop(key)
-        if near and near not in holder:
-            found.unknown.add((*path[:-1], near))
+        found.unknown.update((*path[:-1], name) for name in near if name and name not in holder)
         return []
     _call_it(found, holder, path, meant)
     return [(*path[:-1], meant)]

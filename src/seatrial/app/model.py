@@ -57,6 +57,7 @@ from seatrial.app.values import (
     Replicas,
     Setting,
     Share,
+    SizeName,
     Storage,
     Team,
     UserId,
@@ -120,7 +121,7 @@ class ServiceKeys(Part):
     """A command that brings the stores up to date, run once for each release."""
     jobs: dict[Name, Job] | None = None
     """What it does at set times."""
-    size: Name | None = None
+    size: SizeName | None = None
     """How much CPU and memory: small, medium, large, or one of the app's `sizes` (default small)."""
     replicas: Replicas | None = None
     """A fixed number of replicas (default 2); `scale` makes it move."""
@@ -170,7 +171,7 @@ class StoreKeys(Part):
     """A Redis of this version."""
     storage: Storage | None = None
     """How large its volume is. A Redis without one keeps everything in memory."""
-    size: Name | None = None
+    size: SizeName | None = None
     """How much CPU and memory, as for a service."""
     image: Image | None = None
     """Another image than the official one."""
@@ -201,7 +202,7 @@ class Environment(Part):
     """The namespace (default `<app>-<environment>`)."""
     domain: Domain | None = None
     """What follows the first dot of every host name here."""
-    size: Name | None = None
+    size: SizeName | None = None
     """The size of every service and store here."""
     replicas: Replicas | None = None
     """The replicas of every service here, in place of its `scale`."""

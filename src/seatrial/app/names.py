@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from seatrial.app.document import Path_, text_of
 from seatrial.app.problems import did_you_mean, surely
+from seatrial.app.reads import kind_of
 from seatrial.app.resolve import DEV, SIZES
-from seatrial.app.values import kind_of
 
 
 class Misnamed(NamedTuple):
@@ -66,6 +66,8 @@ def _calls(data: Any, whole: bool) -> Iterator[Misnamed]:
 
 
 def _call(where: Path_, caller: str, call: Any, known: list[str], whole: bool) -> Iterator[Misnamed]:
+    if isinstance(call, dict) and set(call) == {"name"} and "://" not in str(call["name"]):
+        call = call["name"]  # the long form, without a URL
     if call == caller:
         yield Misnamed(where, f"`{caller}` calls itself", "a process reaches itself without the network")
     elif isinstance(call, str) and whole and "://" not in call and call not in known:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from seatrial.app.reads import Reads
 from seatrial.app.unknown import UnknownError
 from seatrial.app.values import (
     CALL_SCHEMA,
@@ -26,7 +27,6 @@ from seatrial.app.values import (
     Percent,
     Port,
     Query,
-    Reads,
     Replicas,
     Resource,
     RoutePath,

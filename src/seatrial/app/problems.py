@@ -40,7 +40,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     folded = {name.lower(): name for name in names}
     if text.lower() in folded:
         return folded[text.lower()]
-    found = difflib.get_close_matches(text, names, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(text, names, n=1, cutoff=0.66)
     beginnings = [name for name in names if len(text) > 2 and (name.startswith(text) or text.startswith(name))]
     return (found or beginnings or [""])[0]
 

@@ -7,87 +7,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-
 from seatrial.app.document import text_of
+from seatrial.app.reads import Reads, kind_of, shown, string, text, wrong
 from seatrial.world import duration, quantity
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """How a value of the file becomes one of ours: `check` returns it or raises `wrong`; `schema` says the same to editors."""
-
-    check: Callable[[Any], Any]
-    schema: dict[str, Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return dict(self.schema)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def wrong(message: str, hint: str = "") -> PydanticCustomError:
-    """The error of a value that is not what it should be."""
-    return PydanticCustomError("seatrial", "{message}", {"message": message, "hint": hint})
-
-
-def kind_of(value: Any) -> str:
-    """What a person would call a value: `the text "x"`, `a list`, `nothing`."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return f"`{text_of(value)}`"
-    if isinstance(value, dict):
-        return "a map"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, (int, float)):
-        return f"the number {text_of(value)}"
-    text = str(value)
-    return f'the text "{text if len(text) <= 60 else text[:57] + "..."}"'
-
-
-def _string(what: str) -> Callable[[Any], str]:
-    """A check that takes texts, and numbers as they were written."""
-
-    def check(value: Any) -> str:
-        if value is None or isinstance(value, (dict, list, bool)):
-            raise wrong(f"{what} is wanted here, not {kind_of(value)}")
-        return text_of(value)
-
-    return check
-
-
-def text(what: str, pattern: str, hint: str, limit: int = 1024, example: str = "", numeric: bool = False) -> Reads:
-    """Texts that match `pattern` whole and have at most `limit` characters."""
-    compiled, string = re.compile(pattern), _string(what)
-
-    def check(value: Any) -> str:
-        found = string(value)
-        if len(found) > limit:  # first: it also bounds the work of the pattern
-            raise wrong(f"{what} may have {limit} characters; this has {len(found)}")
-        if not compiled.fullmatch(found):
-            raise wrong(f'"{found[:80]}" is not {what}', hint)
-        return found
-
-    schema: dict[str, Any] = {
-        "type": ["string", "number"] if numeric else "string",
-        "pattern": f"^(?:{pattern})$",
-        "maxLength": limit,
-    }
-    if example:
-        schema["examples"] = [example]
-    return Reads(check, schema)
-
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _DNS = rf"{_LABEL}(?:\.{_LABEL})*"
@@ -101,8 +25,20 @@ Host = Annotated[
     text("a host name", rf"(?:\*\.)?{_DNS}", "such as shop.example.com: no scheme, no port, no path", 253, "shop.example.com"),
 ]
 Domain = Annotated[str, text("a domain", _DNS, "such as staging.example.com", 240, "staging.example.com")]
-Variable = Annotated[
-    str, text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and underscores, such as LOG_LEVEL")
+_VARIABLE = text("the name of a variable", r"[A-Za-z_][A-Za-z0-9_]*", "letters, digits and underscores, such as LOG_LEVEL")
+
+
+def _variable(value: Any) -> str:
+    name, equals, _ = value.partition("=") if isinstance(value, str) else ("", "", "")
+    if equals:  # what follows may be a secret, and is not repeated
+        raise wrong(f'"{name[:60]}=…" is not the name of a variable', f"the name alone: `{name[:60]}`")
+    return str(_VARIABLE.check(value))
+
+
+Variable = Annotated[str, Reads(_variable, _VARIABLE.schema)]
+#: The name of a size.
+SizeName = Annotated[
+    str, text("a size", _NAME, "small, medium, large, or one of the app's own `sizes`; how much a store keeps is `storage`", 40)
 ]
 HttpPath = Annotated[str, text("a path", r"/[^\s]*", "it begins with a slash, such as /healthz", example="/healthz")]
 #: A path that both an Ingress and an HTTPRoute take: no empty parts, no dots alone, no slash in disguise.
@@ -182,7 +118,12 @@ Identity = Annotated[
     ),
 ]
 Url = Annotated[
-    str, text("a URL", r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s]*)?", "such as https://api.payments.example")
+    str,
+    text(
+        "a URL",
+        r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s]*)?",
+        "it begins with http:// or https://, such as https://api.payments.example",
+    ),
 ]
 Image = Annotated[
     str,
@@ -190,33 +131,35 @@ Image = Annotated[
         "an image",
         r"(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
         r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
-        "[registry/]repository[:tag][@sha256:digest], in lower case; what follows `+` in a version cannot be in a tag",
+        "[registry/]repository[:tag][@sha256:digest], in lower case, such as ghcr.io/acme/shop-api:1.4; a tag has no `+`",
         example="ghcr.io/acme/shop-api",
     ),
 ]
 
 
-def _integer(what: str, low: int, high: int) -> Reads:
+def _integer(what: str, low: int, high: int, hint: str = "") -> Reads:
     def check(value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,18}", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise wrong(f"{what} is wanted here, not {kind_of(value)}")
+            raise wrong(f"{what} is wanted here, not {kind_of(value)}", hint)
         if not low <= value <= high:
-            raise wrong(f"{value} is not {what}: it is between {low} and {high}")
+            raise wrong(f"{value} is not {what}: it is between {low} and {high}", hint)
         return int(value)
 
     return Reads(check, {"type": "integer", "minimum": low, "maximum": high})
 
 
-Port = Annotated[int, _integer("a port", 1, 65535)]
-UserId = Annotated[int, _integer("a user's number", 1, 2**31 - 1)]
-Replicas = Annotated[int, _integer("a number of replicas", 1, 1000)]
+Port = Annotated[int, _integer("a port", 1, 65535, "the number it listens on, such as 8080")]
+UserId = Annotated[
+    int, _integer("a user's number", 1, 2**31 - 1, "such as 10001: nothing runs as root, and names mean nothing to a node")
+]
+Replicas = Annotated[int, _integer("a number of replicas", 1, 1000, "a whole number, such as 2")]
 Count = Annotated[int, _integer("a number", 1, 1_000_000)]
 
 
 def _number(value: Any) -> float:
-    found = _string("a number")(value)
+    found = string("a number")(value)
     if not re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", found):
         raise wrong(f"{kind_of(value)} is not a number", "such as 100 or 0.5")
     return float(found)
@@ -227,9 +170,11 @@ Number = Annotated[float, Reads(_number, {"type": ["number", "string"]})]
 
 def _share(value: Any) -> float:
     """A share with decimals, in percent: 99.95% gives 99.95."""
-    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,5})?) ?%?", _string("a percentage")(value))
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,5})?) ?%?", string("a percentage")(value))
     if not found or not 0 < float(found[1]) < 100:
         raise wrong(f"{kind_of(value)} is not a share", "above 0% and below 100%, such as 99.9%")
+    if float(found[1]) < 1 and not found[0].endswith("%"):
+        raise wrong(f"{found[1]} is less than 1%: a share is said in percent", f"such as {float(found[1]) * 100:g}%")
     return float(found[1])
 
 
@@ -239,7 +184,7 @@ Share = Annotated[
 
 
 def _percent(value: Any) -> int:
-    found = re.fullmatch(r"([0-9]{1,3}) ?%?", _string("a percentage")(value))
+    found = re.fullmatch(r"([0-9]{1,3}) ?%?", string("a percentage")(value))
     if not found or not 1 <= int(found[1]) <= 100:
         raise wrong(f"{kind_of(value)} is not a percentage", "between 1% and 100%, such as 70%")
     return int(found[1])
@@ -259,12 +204,13 @@ _QUANTITY = r"[0-9]{1,18}(?:\.[0-9]{1,9})?(?:[eE][0-9]{1,2}|m|k|[KMGTPE]i|[MGTPE
 
 def _quantity(what: str, hint: str, low: int) -> Reads:
     def check(value: Any) -> str:
-        found = _string(what)(value)
+        found = string(what)(value)
         if not re.fullmatch(_QUANTITY, found):
             raise wrong(f'"{found[:80]}" is not {what}', hint)
         size = quantity.millis(found)
         if not low <= size < 1 << 63:
-            raise wrong(f'"{found}" is too {"little" if size < low else "much"} for {what}', hint)
+            bare = f" is {found} bytes:" if found.isdigit() and "CPU" not in what else " is"
+            raise wrong(f'"{found}"{bare} too {"little" if size < low else "much"} for {what}', hint)
         return found
 
     schema = {"type": ["string", "number"], "pattern": f"^{_QUANTITY}$"}
@@ -277,7 +223,7 @@ Storage = Annotated[str, _quantity("an amount of storage", "bytes with a unit: 2
 
 
 def _duration(value: Any) -> float:
-    found = _string("a duration")(value)
+    found = string("a duration")(value)
     try:
         seconds = float(found) if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", found) else duration.parse(found)
     except ValueError:
@@ -300,12 +246,13 @@ _MACROS = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "
 def _schedule(value: Any) -> str:
     from cronsim import CronSim, CronSimError  # only app files with jobs pay for it
 
-    found = _string("a schedule")(value).strip()
+    found = string("a schedule")(value).strip()
     if found in _MACROS:
         return found
     try:
         if len(found.split()) != 5:
-            raise CronSimError(f"it has {len(found.split())} fields")
+            count = len(found.split())
+            raise CronSimError(f"it has {count} field{'s' if count != 1 else ''}, not five")
         from datetime import datetime
 
         CronSim(found, datetime(2024, 1, 1))
@@ -323,8 +270,8 @@ def _command(value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)):
         if not value:
             raise wrong("a command has at least one word")
-        return tuple(_string("a word of a command")(word) for word in value)
-    found = _string("a command")(value)
+        return tuple(string("a word of a command")(word) for word in value)
+    found = string("a command")(value)
     if needs_shell(found):
         return ("/bin/sh", "-c", found)
     try:
@@ -374,6 +321,9 @@ def call_entry(value: Any) -> Any:
             raise wrong(f'"{name}" is not a name', "lower-case letters, digits and dashes, beginning with a letter")
         return {"name": name, "url": url}
     if isinstance(value, str):
+        if re.match(r"(?!https?:)[a-z][a-z0-9+.-]*://", value):
+            hint = "a database is a store, called by its name; one that somebody else runs is a store with `host:`"
+            raise wrong(f'"{shown(value)[:80]}" is no URL of HTTP', hint)
         if "://" in value:
             return {"url": value}
         if re.fullmatch(_NAME, value):
