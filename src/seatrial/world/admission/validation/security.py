@@ -36,12 +36,13 @@ def container(context: Obj, spec: Obj, field: str, causes: Causes) -> None:
 
 
 def _escalation(context: Obj, field: str, causes: Causes) -> None:
-    shown = internal.dump("api.core.v1.SecurityContext", context)
     if context.get("privileged"):
+        shown = internal.dump("api.core.v1.SecurityContext", context)
         causes.invalid(field, shown, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
     for name in (context.get("capabilities") or {}).get("add") or ():
         if name == "CAP_SYS_ADMIN":
             why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+            shown = internal.dump("api.core.v1.SecurityContext", context)
             causes.invalid(field, shown, why)
 
 
