@@ -8,7 +8,7 @@ cluster offers in `platform`.  What keys mean together is checked in `checks`; w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -288,9 +288,10 @@ class App(Part):
         """The folder of the file: what `build` is relative to."""
         return Path(self._document.file).parent
 
-    def mark(self, path: Path_) -> Mark:
-        """Where the value at `path` is written."""
-        return self._document.value_at(path)
+    @property
+    def mark(self) -> Callable[[Path_], Mark]:
+        """Where the value at a path is written."""
+        return self._document.value_at
 
 
 Environment.model_rebuild()

@@ -47,7 +47,7 @@ class Part(BaseModel):
 
         def __getattr__(self, name: str) -> Any:
             """Called for what is not there: a field that was taken out is unknown."""
-            if name in type(self).model_fields:
+            if name[0] != "_" and name in type(self).__pydantic_fields__:
                 raise UnknownError(name)
             return super().__getattr__(name)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -188,12 +189,18 @@ def _layers(app: App, environment: str) -> Iterator[tuple[Path_, Environment]]:
 P = TypeVar("P", bound=Part)
 
 
+@cache
+def _defaults(kind: type[Part]) -> dict[str, Any]:
+    return {name: info.get_default() for name, info in kind.model_fields.items() if not info.is_required()}
+
+
 class _Layers:
     """Lays parts over one another and writes down what came from where."""
 
     def __init__(self, app: App) -> None:
         self.app = app
         self.origins: dict[Path_, Origin] = {}
+        self.mark = app.mark
 
     def service(self, name: str, named: list[tuple[Path_, Environment]]) -> Service:
         at: Path_ = ("services", name)
@@ -245,8 +252,7 @@ class _Layers:
         values = {name: getattr(defaults, name) for name in defaults.model_fields_set}
         for name in values:
             self.origins[(*at, name)] = Origin("default")
-        fields = {name: info.get_default() for name, info in kind.model_fields.items() if not info.is_required()}
-        return kind.model_construct(**{**fields, **values})
+        return kind.model_construct(**{**_defaults(kind), **values})
 
     def over(self, base: P, layer: Part, at: Path_, source: Path_) -> P:
         """`base` with what `layer` says laid over it."""
@@ -278,7 +284,7 @@ class _Layers:
         if source[0] == f"default of {DEV}":
             self.origins[at] = Origin(str(source[0]))
             return
-        mark = self.app.mark(self._written(source))
+        mark = self.mark(self._written(source))
         self.origins[at] = Origin(".".join(map(str, source)), mark.line, mark.column)
 
     def _written(self, source: Path_) -> Path_:
