@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from test_kustomize_tree import EXAMPLES, ROOT, worlds_of
 
 import apps
-from seatrial.app import load
+from seatrial.app import load, loads
 from seatrial.package.emit import document
 from seatrial.package.kustomize import kustomize
+from seatrial.package.manifests import stream
 
 #: Texts of more characters, and parts of more lines, are long.
 LONG, LINES = 60, 8
@@ -66,9 +67,29 @@ def test_no_file_says_what_another_says_of_the_same_object(example):
     assert twice(worlds, kustomize(worlds)) == {}
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_it_is_half_of_what_all_environments_have(example):
+    worlds = worlds_of(load(ROOT / "examples" / example))
+    assert size(kustomize(worlds)) < 0.65 * sum(len(stream(world)) for world in worlds.values())
+
+
+def test_an_environment_like_another_costs_little_more_than_its_name():
+    text = (ROOT / "examples/shop/seatrial.yaml").read_text()
+    more = re.sub(
+        r"(?m)^environments:$", "environments:\n  qa: {domain: qa.example.com, services: {api: {scale: {max: 4}}}}", text
+    )
+    before, after = (kustomize(worlds_of(loads(one))) for one in (text, more))
+    assert size(after) - size(before) < 3000
+
+
+def size(tree):
+    return sum(len(text) for path, text in tree.items() if "/secrets/" not in path)
+
+
+@settings(max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(app=apps.apps())
-def test_and_no_app_is_told_twice(app):
+def test_of_no_app_much_is_told_twice(app):
     worlds = worlds_of(app)
     tree = kustomize(worlds)
-    assert twice(worlds, tree) == {}
+    more = sum(len(part) * (len(files) - 1) for part, files in twice(worlds, tree).items())
+    assert more <= 0.03 * size(tree)

@@ -11,7 +11,7 @@ from typing import Any
 
 from seatrial.package.kustomize.fill import Fact, Filling, Path, Piece, Target, Worlds, different, sure, texts
 from seatrial.package.kustomize.keys import ROLLED
-from seatrial.package.paths import NAME
+from seatrial.package.paths import NAME, Key
 from seatrial.world.objects import Obj, dig, labels_of, name_of
 
 ENVIRONMENT = "seatrial.dev/environment"
@@ -57,11 +57,14 @@ def _said(found: Replacements, title: str, filling: Filling) -> None:
 
 def _versions(worlds: Worlds) -> Iterator[Filling]:
     """What follows the tag of each service's image, as far as it is that tag everywhere."""
-    for name in dict.fromkeys(labels_of(obj).get(NAME, "") for world in worlds.values() for obj in world.values()):
-        own = {one: {k: v for k, v in world.items() if labels_of(v).get(NAME) == name} for one, world in worlds.items()}
-        scope = tuple(environment for environment, objects in own.items() if objects)
-        tags = {environment: _tag(name, own[environment].values()) for environment in scope}
-        kinds = {key[1] for world in worlds.values() for key in world if key[1] in ROLLED and key[2] == name}
+    owned: dict[str, dict[str, dict[Key, Obj]]] = {}
+    for environment, world in worlds.items():
+        for key, obj in world.items():
+            owned.setdefault(labels_of(obj).get(NAME, ""), {}).setdefault(environment, {})[key] = obj
+    for name, own in owned.items():
+        scope = tuple(own)
+        tags = {environment: _tag(name, objects.values()) for environment, objects in own.items()}
+        kinds = {key[1] for objects in own.values() for key in objects if key[1] in ROLLED and key[2] == name}
         cuts = {len(tag.split(":")) - 1 for tag in tags.values()}
         shared = len(scope) > 1 or len(worlds) == 1
         if not name or not shared or not all(tags.values()) or len(kinds) > 1 or len(cuts) > 1:
@@ -70,14 +73,13 @@ def _versions(worlds: Worlds) -> Iterator[Filling]:
         options = {"delimiter": ":", "index": cuts.pop()}
         source = {"kind": kinds.pop(), "name": name, "fieldPath": path, "options": options}
         fact = Fact("VERSION", source, {environment: tag.rpartition(":")[2] for environment, tag in tags.items()})
-        there = {environment: own[environment] for environment in scope}
-        filling = Filling(there, fact, of=name)
-        filling.fill(list(_variables(there, fact)))
+        filling = Filling(own, fact, of=name)
+        filling.fill(list(_variables(own, fact)))
         if all(
             labels_of(obj).get(VERSION) == fact.values[environment] for environment in scope for obj in own[environment].values()
         ):
             filling.targets.setdefault(scope, []).insert(0, Target("", (name,), [f"metadata.labels.[{VERSION}]"], ("", 0)))
-            for objects in there.values():
+            for objects in own.values():
                 for obj in objects.values():
                     obj["metadata"]["labels"][VERSION] = fact.word
         yield filling

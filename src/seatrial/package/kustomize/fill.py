@@ -62,16 +62,19 @@ class Target:
         return {"select": select, "fieldPaths": self.paths, **({"options": options} if options else {})}
 
 
-def texts(part: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+def texts(obj: Obj) -> list[tuple[Path, str]]:
     """Every text in an object, with its path."""
-    if isinstance(part, str):
-        yield at, part
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            yield from texts(value, (*at, key))
-    elif isinstance(part, list):
-        for index, value in enumerate(part):
-            yield from texts(value, (*at, index))
+    found: list[tuple[Path, str]] = []
+    _texts(obj, (), found)
+    return found
+
+
+def _texts(part: Any, at: Path, found: list[tuple[Path, str]]) -> None:
+    for step, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(value, str):
+            found.append(((*at, step), value))
+        elif isinstance(value, (dict, list)):
+            _texts(value, (*at, step), found)
 
 
 def pieces(text: str, cut: Cut) -> list[str]:
@@ -86,6 +89,13 @@ class Filling:
     fact: Fact
     of: str = ""  # the service whose fact it is, and of whose objects alone
     targets: dict[tuple[str, ...], list[Target]] = field(default_factory=dict)
+    kinds: dict[str, list[tuple[str, Key, Obj]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for environment, world in self.worlds.items():
+            for key, obj in world.items():
+                for kind in {key[1], obj["kind"]}:
+                    self.kinds.setdefault(kind, []).append((environment, key, obj))
 
     def fill(self, wanted: Collection[Piece]) -> None:
         """Put the word in place of the wanted pieces, as far as replacements can undo it: in all environments, or in several."""
@@ -112,8 +122,8 @@ class Filling:
         environment, key, path, cut = piece
         obj = self.worlds[environment][key]
         owner = labels_of(obj).get(NAME, "")
-        alone = [((owner,), "")] if owner else []
-        for of, name in alone if self.of else (((), ""), *alone, ((), written_name(self.worlds, key))):
+        alone: tuple[tuple[str, ...], str] = ((owner,), "") if owner else ((), written_name(self.worlds, key))
+        for of, name in (alone,) if self.of else (((), ""), alone):
             for pattern in _patterns(obj, path):
                 target = Target(key[1], of, [_written(pattern)], cut, name)
                 if found := self._reached(scope, target, pattern):
@@ -124,16 +134,15 @@ class Filling:
     def _reached(self, scope: Sequence[str], target: Target, pattern: Path) -> list[Piece] | None:
         """The pieces that a target replaces, or None if one of them is something else, or an object has none."""
         reached: list[Piece] = []
-        for environment in scope:
-            for key, obj in self.worlds[environment].items():
-                if target.kind not in (key[1], obj["kind"]) or target.name not in ("", written_name(self.worlds, key)):
-                    continue
-                if target.of and labels_of(obj).get(NAME) not in target.of:
-                    continue
-                places = list(_matching(obj, pattern))
-                if not places or not all(self._is(environment, text, target.cut) for _, text in places):
-                    return None
-                reached += [(environment, key, path, target.cut) for path, _ in places]
+        for environment, key, obj in self.kinds[target.kind]:
+            if environment not in scope or (target.of and labels_of(obj).get(NAME) not in target.of):
+                continue
+            if target.name and target.name != written_name(self.worlds, key):
+                continue
+            places = list(_matching(obj, pattern))
+            if not places or not all(self._is(environment, text, target.cut) for _, text in places):
+                return None
+            reached += [(environment, key, path, target.cut) for path, _ in places]
         return reached
 
     def _is(self, environment: str, text: Any, cut: Cut) -> bool:

@@ -139,7 +139,7 @@ def _any(base: Any, other: Any, at: tuple[Step, ...], operations: list[Obj]) -> 
 
 def _list(base: list[Any], other: list[Any], at: tuple[Step, ...], operations: list[Obj]) -> None:
     """Items that are the same, or are called the same, stay and change in place; then others go, and at last others come."""
-    names, wanted = [_called(item) for item in base], [_called(item) for item in other]
+    names, wanted = [called(item) for item in base], [called(item) for item in other]
     gone: list[int] = []
     come: list[int] = []
     for what, low, high, to, end in SequenceMatcher(None, names, wanted, autojunk=False).get_opcodes():
@@ -153,10 +153,12 @@ def _list(base: list[Any], other: list[Any], at: tuple[Step, ...], operations: l
     operations += [{"op": "add", "path": pointer((*at, index)), "value": other[index]} for index in come]
 
 
-def _called(item: Any) -> str:
-    """What an item of a list is known by: its name or alert, else all of it."""
-    named = [str(item[key]) for key in _NAMES if isinstance(item.get(key), str)] if isinstance(item, dict) else []
-    return " ".join(named) or repr(item)
+def called(item: Any) -> str:
+    """What an item of a list is known by: its name or alert, a rule of a policy its ports, else all of it."""
+    if not isinstance(item, dict):
+        return repr(item)
+    named = [str(item[key]) for key in _NAMES if isinstance(item.get(key), str)]
+    return " ".join(named) or repr(item["ports"] if "ports" in item and ("to" in item or "from" in item) else item)
 
 
 def pointer(path: Sequence[Step]) -> str:
