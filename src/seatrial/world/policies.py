@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from itertools import chain
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from seatrial.world.objects import Obj, labels_of, name_of
+from seatrial.world.graph import Graph
+from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
 Direction = Literal["Ingress", "Egress"]
 
+#: Policies by namespace, label and value, of worlds as they stand: a changed world has another graph.
+Shelves = dict[tuple[str, str, str], list[Obj]]
+_KEPT: WeakKeyDictionary[Graph, Shelves] = WeakKeyDictionary()
 #: Every namespace has its name as this label (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -35,12 +41,34 @@ def isolating(world: World, end: End, direction: Direction) -> list[Obj]:
     """The policies that select a pod for a direction; none of an address outside."""
     if end.address:
         return []
+    index = _shelves(world)
+    pairs = [("", ""), *((key, str(value)) for key, value in end.labels.items())]
     return [
         policy
-        for policy in world.inside("NetworkPolicy", end.namespace)
+        for policy in chain.from_iterable(index.get((end.namespace, *pair), ()) for pair in pairs)
         if direction in _directions(_map(policy.get("spec")))
         and _selects(_map(policy.get("spec")).get("podSelector"), end.labels)
     ]
+
+
+def _shelves(world: World) -> Shelves:
+    """The policies by namespace and one of the labels that they select by ("" for those that select by none), as they stand."""
+    kept = _KEPT.get(world.graph)
+    if kept is None:
+        kept = _KEPT[world.graph] = {}
+        for policy in world.of("NetworkPolicy"):
+            wanted = _map(_map(_map(policy.get("spec")).get("podSelector")).get("matchLabels"))
+            key, value = next(iter(wanted.items()), ("", ""))
+            kept.setdefault((namespace_of(policy), str(key), str(value)), []).append(policy)
+    return kept
+
+
+def admitting(policy: Obj, direction: Direction, callee: End, port: int, protocol: str = "TCP") -> Iterator[Mapping[str, Any]]:
+    """The rules of a policy for a direction that admit a port of the callee, whoever their peers are."""
+    for rule in _rules(policy, direction):
+        ports = _list(rule.get("ports"))
+        if not ports or any(_port(_map(each), callee, port, protocol) for each in ports):
+            yield rule
 
 
 def in_the_way(world: World, caller: End, callee: End, port: int, protocol: str = "TCP") -> dict[Direction, list[Obj]]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from seatrial.rules.alive.pods import is_over
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
-from seatrial.world.policies import End, in_the_way, isolating
+from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.policies import End, admitting, in_the_way, isolating
 from seatrial.world.world import World, short
 
 RULES = {
@@ -29,6 +29,8 @@ RULES = {
     )
 }  # fmt: skip
 DNS = End("kube-system", {"k8s-app": "kube-dns"})
+#: So many workloads are named.
+NAMED = 8
 #: A caller from anywhere outside of what was read: what lets it in may let others in as well.
 _SPACES = "namespaceSelector", "ipBlock"
 
@@ -36,7 +38,7 @@ _SPACES = "namespaceSelector", "ipBlock"
 @check("NetworkPolicy", rules=[RULES["isolation-selects-nothing"], RULES["isolation-no-dns"]], live=True)
 def policies(world: World, policy: Obj) -> Iterator[Finding]:
     space, selector = namespace_of(policy), dig(policy, "spec.podSelector", {})
-    here = [pod for pod in world.of("Pod") if namespace_of(pod) == space and not is_over(pod)]
+    here = world.inside("Pod", space)
     chosen = [pod for pod in (world.selected("Pod", space, selector) if selector else here) if not is_over(pod)]
     if selector and here and not chosen and not world.graph.pods(ref_of(policy)):
         words = ", ".join(f"{key}={value}" for key, value in dig(policy, "spec.podSelector.matchLabels", {}).items())
@@ -81,12 +83,8 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
     own = (
         {ref_of(pod) for pod in pods} if dig(service, "spec.clusterIP") != "None" else set()
     )  # members of a set call one another
-    # a policy that lets in others than those of its namespace is open (see above)
-    others = [pod for pod in world.inside("Pod", namespace_of(service)) if not is_over(pod) and ref_of(pod) not in own]
-    callers = {(namespace_of(pod), *sorted(labels_of(pod).items())): pod for pod in others}
     ports = _targets(service, end.named_ports)
-    ends = [End(namespace_of(pod), labels_of(pod)) for pod in callers.values()]
-    if not ports or any("Ingress" not in in_the_way(world, caller, end, port) for caller in ends for port in ports):
+    if not ports or any(_admits(world, policy, end, port, own) for policy in closing for port in ports):
         return
     facts = [status(world, policy, "spec.ingress", f"{short(policy)} {_words(policy)}") for policy in closing]
     names = ", ".join(map(short, closing))
@@ -95,7 +93,8 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
         title = f"{short(service)} sends to port {', '.join(map(str, ports))} of its pods, and {names} opens {', '.join(map(str, allowed))} only"
         yield told(RULES["isolation-port"], title, [service, *closing], facts)
         return
-    labels = ", ".join(dict.fromkeys(name_of(world.root(pod)) for pod in callers.values()))
+    others = [pod for pod in world.inside("Pod", namespace_of(service)) if not is_over(pod) and ref_of(pod) not in own]
+    labels = ", ".join([*dict.fromkeys(name_of(world.root(pod)) for pod in others)][:NAMED])
     facts.append(Fact(f"none of the others that run has such labels: {labels}" if labels else "nobody else runs here"))
     yield told(
         RULES["isolation-lets-nobody-in"],
@@ -103,6 +102,22 @@ def callable_(world: World, service: Obj) -> Iterator[Finding]:
         [service, *closing],
         facts,
     )
+
+
+def _admits(world: World, policy: Obj, end: End, port: int, own: set[Ref]) -> bool:
+    """Whether a policy lets a pod of its namespace that is there reach a port: others it names none (see `_is_open`)."""
+    for rule in admitting(policy, "Ingress", end, port):
+        peers = rule.get("from") or ()
+        if not peers:
+            return True
+        for peer in peers:
+            selector = peer.get("podSelector")
+            if selector is not None and not selector:
+                return True
+            chosen = world.selected("Pod", namespace_of(policy), selector)
+            if any(not is_over(pod) and ref_of(pod) not in own for pod in chosen):
+                return True
+    return False
 
 
 def _is_open(policy: Obj) -> bool:

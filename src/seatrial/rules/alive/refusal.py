@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from seatrial.rules.alive.pods import condition
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world import quantity
-from seatrial.world.objects import Obj, dig, namespace_of, ref_of
+from seatrial.world.objects import Obj, Ref, dig, namespace_of, ref_of
 from seatrial.world.world import World, event_count, event_time, short
 
 _NONE = "No pod of the new version is made at all: nothing crashes, nothing logs, the rollout only stands still."
@@ -73,7 +73,7 @@ def refused(world: World, obj: Obj) -> Iterator[Finding]:
         room, more = _room(world, namespace_of(obj), parts)
         facts += more
         severity = "warning" if room else "error"
-    refs = (ref_of(root), ref_of(obj)) if root is not obj else (ref_of(obj),)
+    refs: tuple[Ref, ...] = (ref_of(root), ref_of(obj)) if root is not obj else (ref_of(obj),)
     if rule_id == "refused-webhook-down":
         refs += tuple(ref_of(each) for each in world.of(*CONFIGURATIONS) if parts["what"] in map(_hook, each.get("webhooks") or ()))
     title = f"{short(root)} gets no pods: {_WORDS.get(rule_id, '{words}').format(words=words, **parts)}"

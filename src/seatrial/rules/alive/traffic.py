@@ -17,7 +17,8 @@ from seatrial.rules.alive.pods import Container, containers, is_going, is_over, 
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.alive.traffic_words import Failed, addresses, failed
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.rules.written.between import once
+from seatrial.world.objects import Obj, Ref, controller_of, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.policies import End, in_the_way
 from seatrial.world.world import World, short
 
@@ -57,10 +58,21 @@ def calls(world: World, pod: Obj) -> Iterator[Finding]:
     """Of each container the call that fails, where its log has said so lately; of one that ended, only what proves why."""
     if "now" not in world.facts or is_going(pod) or (is_over(pod) and dig(pod, "status.phase") != "Failed"):
         return
+    first = ref_of(pod) in once(world, _firsts)
     for container in containers(pod):
-        finding = failing(world, container, printed(world, container)) or _declared(world, container)
+        finding = failing(world, container, printed(world, container)) or (_declared(world, container) if first else None)
         if finding is not None:
             yield finding
+
+
+def _firsts(world: World) -> frozenset[Ref]:
+    """One pod of each owner, those that are going left out: what is written is the same in all of them."""
+    found: dict[str, Ref] = {}
+    for pod in world.of("Pod"):
+        if not is_going(pod):
+            owner = controller_of(pod)
+            found.setdefault(str(owner.get("uid")) if owner else str(ref_of(pod)), ref_of(pod))
+    return frozenset(found.values())
 
 
 def _declared(world: World, container: Container) -> Finding | None:
