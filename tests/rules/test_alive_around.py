@@ -79,7 +79,7 @@ def found(*texts: str, **facts: Any) -> list[Finding]:
 CASES: dict[str, tuple[list[str], list[str], str]] = {
     "a service that works": ([UP, SERVICE % ("web", 8080)], [], ""),
     "a selector that matches nobody": ([UP, SERVICE % ("wbe", 8080)], ["service-selects-nothing"], "no pod has app=wbe"),
-    "pods that are not ready": ([DOWN, SERVICE % ("web", 8080)], ["service-no-endpoints"], "none of its 1 pods is ready"),
+    "pods that are not ready": ([DOWN, SERVICE % ("web", 8080)], ["service-no-endpoints"], "its only pod is not ready"),
     "a workload without pods": ([DEPLOYMENT % 2, SERVICE % ("web", 8080)], ["service-no-endpoints"], "Deployment web has no pods"),
     "a workload scaled to nothing": ([DEPLOYMENT % 0, SERVICE % ("web", 8080)], ["service-no-endpoints"], "is scaled to 0"),
     "a port by a name nobody has": ([UP, SERVICE % ("web", "grpc")], ["service-port-unknown"], "sends port 80 to 'grpc'"),

@@ -39,6 +39,9 @@ def failed(world: World, job: Obj) -> Iterator[Finding]:
         )
     below = [finding for pod in world.owned(job, "Pod") for finding in crashes(world, pod)]
     why = below[-1].title if below else str(over.get("message", ""))
+    if rule.id == "job-deadline":
+        late = f"it took longer than its activeDeadlineSeconds of {dig(job, 'spec.activeDeadlineSeconds')}"
+        why = f"{late}; {why}" if below else late
     hook = annotations_of(job).get("helm.sh/hook", "")
     yield Finding(
         rule.id,

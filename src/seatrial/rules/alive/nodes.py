@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.rules.alive.pods import condition, refs, whose
+from seatrial.rules.alive.pods import condition, one_of, refs, whose
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
@@ -103,7 +103,7 @@ def evicted(world: World, pod: Obj) -> Iterator[Finding]:
         else message.rstrip(". ") or str(dig(pod, "status.reason"))
     )
     facts = [status(world, pod, "status.message", message or str(dig(pod, "status.reason")))]
-    yield told(EVICTED, f"{whose(world, pod)}: a pod was evicted, {why}", refs(world, pod), facts, count=1)
+    yield told(EVICTED, f"{one_of(world, pod)} was evicted: {why}", refs(world, pod), facts, count=1)
 
 
 PREEMPTED = Rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -131,6 +131,11 @@ def refs(world: World, pod: Obj) -> tuple[Ref, ...]:
 def whose(world: World, pod: Obj) -> str:
     root = world.root(pod)
     return f"{root['kind']} {name_of(root)}"
+
+
+def none_ready(pods: Sequence[Obj]) -> str:
+    """`none of its 3 pods is ready`, of those behind a Service."""
+    return f"none of its {len(pods)} pods is ready" if len(pods) != 1 else "its only pod is not ready"
 
 
 def one_of(world: World, pod: Obj) -> str:

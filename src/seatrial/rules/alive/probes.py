@@ -117,12 +117,14 @@ def _finding(world: World, container: Container, event: Obj) -> Finding:
     if rule not in ("probe-fails", "probe-scheme", "probe-command") and ran < patience:
         severity = "note"  # it may still be on its way up
     facts.append(Fact(f"it has run for {ran:.0f} s; {budget(probe, kind)}", world.source(ref_of(container.pod), f"{kind}Probe")))
-    what = _asked(probe, port)
+    what, fix = _asked(probe, port), RULES[rule].fix
+    if rule == "probe-scheme":
+        fix = (
+            f"Set {kind}Probe.httpGet.scheme: {'HTTP' if 'HTTPS client' in message else 'HTTPS'}, which is what the port speaks."
+        )
     title = f"the {kind} probe of {named(container)} of {whose(world, container.pod)} {_WORDS[rule].format(what=what, port=port)}"
     details = {"container": container.name, "count": event_count(event), "probe": kind, "seconds": ran}
-    return Finding(
-        rule, severity, title, refs(world, container.pod), tuple(facts), RULES[rule].title, RULES[rule].fix, details=details
-    )
+    return Finding(rule, severity, title, refs(world, container.pod), tuple(facts), RULES[rule].title, fix, details=details)
 
 
 _WORDS = {
