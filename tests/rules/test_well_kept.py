@@ -124,12 +124,14 @@ spec:
       openAPIV3Schema:
         type: object
         properties:
+          steps: {type: array, x-kubernetes-preserve-unknown-fields: true, items: {type: object}}
           spec: {type: object, properties: {affinity: {type: object}, tags: {type: object, additionalProperties: {type: string}}}}
 ---
 apiVersion: search.example/v1
 kind: Search
 metadata: {name: catalog, namespace: shop}
 spec: {affinity: null, tags: {a: null}}
+steps: [{any: thing}]
 """
 #: what is right -> (the rule that is not to speak, or is not to speak of an error; the manifests; what stays of it)
 RIGHT = {
@@ -170,6 +172,7 @@ RIGHT = {
     "a controller that reads the Secrets its resources name": ("rbac-secrets", [CONTROLLER], ["note"]),
     "a client in a job, of a database's image": ("read-only-root-writes", [CLIENT], []),
     "a null in a custom resource, which counts as absent": ("value-refused", [NULLS], []),
+    "what a list that keeps all it has holds": ("unknown-field", [NULLS], []),
     "settings of a tool that look like an object": ("name-invalid", [SEARCH.replace("catalog", "all/catalogs")], ["warning"]),
 }
 

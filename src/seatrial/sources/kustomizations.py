@@ -154,6 +154,8 @@ def _kustomize(root: Kustomization, away: set[str], gathering: Gathering) -> byt
         if away and _NETWORK.search(said):
             gathering.unreachable |= away
             gathering.problems.append(_unbuilt(root, f"{_named(away)} cannot be fetched from here"))
+        elif "must specify --enable-helm" in said:
+            gathering.problems.append(_unbuilt(root, "it takes in charts, which kubectl does only with --enable-helm"))
         elif (lacking := _LACKING.search(said)) is not None and lacking["generator"]:
             gathering.problems.append(_unbuilt(root, f"{os.path.relpath(lacking['file'])} is not here"))
         else:

@@ -76,4 +76,7 @@ def _field(name: str, schema: Any) -> Field:
 def _array(schema: Obj) -> Shape:
     kind = schema.get("x-kubernetes-list-type", "atomic")
     keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    return Shape("list", element=_of(schema.get("items")), list_type=kind, keys=keys)
+    items = schema.get("items")
+    if schema.get("x-kubernetes-preserve-unknown-fields") and isinstance(items, dict):
+        items = {**items, "x-kubernetes-preserve-unknown-fields": True}  # a list that keeps what it has keeps that of its items
+    return Shape("list", element=_of(items), list_type=kind, keys=keys)
