@@ -40,7 +40,7 @@ def asked(rule: Rule) -> str:
     if example is None:
         return ""
     (told,) = returned_to(example.wrong) if rule.id in RETURNS else check(asked_of(example.wrong))[1]
-    said = f"## How it reads\n\n```\n{pages.said(told)}\n```\n"
+    said = f"## How it reads\n\n```\n{pages.said(told, rule)}\n```\n"
     return "\n".join([said, _side("Wrong", example.wrong), _side("Right", example.right)])
 
 

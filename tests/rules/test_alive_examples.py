@@ -59,3 +59,21 @@ def test_an_example_holds_what_a_cluster_would_show(rule):
         for obj in world_of(EXAMPLES[rule], text):
             problems = schema.check(obj)
             assert not problems, (problems.strict, problems.error)
+
+
+#: rule -> what its finding says is to be done in the very case of its example.
+FIXES = {
+    "certificate-not-issued": "`kubectl get certificaterequests,orders,challenges -n shop`",
+    "helm-stuck": "`helm rollback shop 6 -n shop`",
+    "namespace-stuck": "`kubectl get queues.messaging.example -n shop-pr-217`",
+    "node-cordoned": "`kubectl uncordon node-1`",
+    "pod-stuck": "`kubectl delete pod api-7d4b9c6f5-x2kqp -n shop --force`",
+    "probe-kills": "a startupProbe with failureThreshold: 9 and periodSeconds: 10 (90 s)",
+    "probe-scheme": "Set readinessProbe.httpGet.scheme: HTTP,",
+}
+
+
+@pytest.mark.parametrize("rule", FIXES)
+def test_what_mends_it_is_said_of_this_case(rule):
+    (told,) = [one for one in findings(rule, EXAMPLES[rule].wrong) if one.rule == rule]
+    assert FIXES[rule] in told.fix

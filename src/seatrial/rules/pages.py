@@ -97,14 +97,16 @@ def _recognised(rule: Rule, example: Example, screen: Screen) -> str:
     told = [one for one in found(world_of(example, example.wrong), live=True) if one.rule == rule.id]
     shown = screen(rule.id, example)
     typed = f"```console\n{shown}\n```\n\n" if shown else ""
-    return f"## How to recognise it\n\n{typed}`seatrial diagnose` says of it:\n\n```\n{said(told[0])}\n```\n"
+    return f"## How to recognise it\n\n{typed}`seatrial diagnose` says of it:\n\n```\n{said(told[0], rule)}\n```\n"
 
 
-def said(finding: Finding) -> str:
-    """A finding in lines: its severity and title, its evidence."""
+def said(finding: Finding, rule: Rule) -> str:
+    """A finding in lines: its severity and title, its evidence, and its fix where that is more than the rule's own."""
     lines = [f"{finding.severity}  {finding.title}"]
     for fact in finding.evidence:
         lines.append(f"    {fact.text}" + (f"  ({fact.source})" if fact.source else ""))
+    if finding.fix != rule.fix:
+        lines.append(f"  fix: {finding.fix}")
     return "\n".join(lines)
 
 
