@@ -182,6 +182,25 @@ def test_a_warning_that_has_come_true_is_as_grave_as_what_came_of_it() -> None:
     assert (cause.finding.rule, cause.finding.severity, cause.symptoms) == ("heap-tight", "error", (seen,))
 
 
+def test_what_is_written_of_one_container_explains_no_other() -> None:
+    written = Finding(
+        "heap-over-limit", "error", "Deployment api, container app: has a heap as large as its limit", (DEPLOYMENT,)
+    )
+    seen = Finding(
+        "crash-oom", "error", "container proxy of Deployment api is killed", (DEPLOYMENT,), details={"container": "proxy"}
+    )
+    assert [one.finding for one in causes(World(), [seen], [written])] == [seen]
+
+
+def test_a_crash_explains_the_deadline_before_what_is_written_of_the_rollout_does() -> None:
+    written = Finding("rollout-stuck", "error", "Deployment api: cannot replace a pod", (DEPLOYMENT,))
+    crash = Finding("crash-exit", "error", "container api of Deployment api ends", (DEPLOYMENT,))
+    late = Finding("deadline-exceeded", "error", "Deployment api has made no progress", (DEPLOYMENT,))
+    (cause,) = causes(World(), [late, crash], [written])
+    assert cause.finding == crash and cause.symptoms == (late,)
+    assert causes(World(), [late], [written])[0].finding == written
+
+
 def test_every_rule_that_explains_or_is_explained_is_in_the_table_of_rules() -> None:
     from fnmatch import filter as matching
 

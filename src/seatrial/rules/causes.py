@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from seatrial.rules.explaining import may_explain
+from seatrial.rules.explaining import explains
 from seatrial.rules.finding import Finding
 from seatrial.rules.joining import Joint
 from seatrial.world.objects import Obj, Ref, dig, namespace_of, ref_of
@@ -40,6 +41,8 @@ _FLAT = -1
 #: A finding is to blame on the first object it names, and on what that one owns; the others are where it shows.
 _OWNED = frozenset({"Pod", "ReplicaSet"})
 _SEVERITY = {"error": 0, "warning": 1, "note": 2}
+#: What everything leads to at last: what is written explains it only where nothing does that runs.
+LATE = frozenset({"deadline-exceeded", "condition-failed"})
 #: So many steps from a symptom to its cause: Ingress, Service, workload, ReplicaSet, Pod, node.
 STEPS = 6
 #: Of so many objects it is counted how many lead to them.
@@ -114,7 +117,8 @@ def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] 
             by_ref.setdefault(ref, []).append(one)
     above: dict[int, Finding] = {}
     for one in deep:
-        deeper = _explained(world, one, by_ref, reasons)
+        ways = (partial(_reason, world, one, reasons), partial(_explained, world, one, by_ref))
+        deeper = next((it for way in (reversed(ways) if one.rule in LATE else ways) if (it := way()) is not None), None)
         if deeper is not None:
             above[id(one)] = deeper
     symptoms: dict[int, list[Finding]] = {}
@@ -167,21 +171,18 @@ def _last(one: Finding, above: dict[int, Finding]) -> Finding:
     return one
 
 
-def _explained(
-    world: World, finding: Finding, by_ref: dict[Ref, list[Finding]], reasons: dict[Ref, list[Finding]]
-) -> Finding | None:
-    """The nearest deeper finding about something that this one's objects depend on; of equally near ones the deepest.
+def _reason(world: World, finding: Finding, reasons: dict[Ref, list[Finding]]) -> Finding | None:
+    """What is written wrong of the finding's objects, or of what they name, and is known to lead to such a finding."""
+    near = [ref for each in finding.refs for ref in _depends(world, each)]
+    return next((one for ref in (*finding.refs, *near) for one in reasons.get(ref, ()) if explains(one, finding)), None)
 
-    What is written wrong is deeper than anything that comes of it.
-    """
+
+def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]]) -> Finding | None:
+    """The nearest deeper finding about something that this one's objects depend on; of equally near ones the deepest."""
     mine = depth(finding)
     seen: set[Ref] = set()
     rim: list[Ref] = list(finding.refs)
     for _ in range(STEPS):
-        for ref in rim:
-            for one in reasons.get(ref, ()):
-                if may_explain(one.rule, finding.rule) and not _apart(finding, one):
-                    return one
         near = [
             one
             for ref in rim

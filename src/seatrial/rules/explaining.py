@@ -7,6 +7,7 @@ What a rule of what runs says with the same words about the same field is not sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
@@ -23,18 +24,17 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # memory: what the process was told it has
     **dict.fromkeys(("heap-over-limit", "heap-tight", "heap-unbounded", "heap-order", "container-support-off", "go-memory-limit",
                      "go-memory-high", "node-heap-over-limit"), ("crash-oom", "crash-heap", "evicted")),
-    "memory-unit": ("crash-oom", "crash-*", "unschedulable*"),
+    "memory-unit": ("crash-oom", "crash-signal", "unschedulable*"),
     "memory-limit-tiny": ("crash-oom",),
     # probes and times
     "probe-port-unknown": (*_NOT_READY, "probe-kills"),
     "probe-handler": _NOT_READY, "probe-numbers": _NOT_READY, "probe-elsewhere": (*_NOT_READY, "probe-kills"),
     "probe-no-shell": (*_NOT_READY, "probe-kills"),
-    "startup-missing": ("probe-kills",), "probe-budget": ("probe-kills",), "startup-budget": ("probe-kills",),
     "deadline-before-ready": ("deadline-exceeded",), "deadline-before-probes": ("deadline-exceeded",),
     "rollout-stuck": ("deadline-exceeded",),
     # what the process may do
     "read-only-root-writes": ("crash-read-only", "crash-permission"),
-    "port-privileged": ("crash-permission", "crash-exit"),
+    "port-privileged": ("crash-permission",),
     "run-as-contradiction": ("config-root", "crash-permission"),
     # who may talk to whom: of calls the rules of what runs say it themselves
     "policy-peer-nobody": ("isolation-*", "traffic-*"), "policy-namespace-label": ("isolation-*", "traffic-*"),
@@ -43,8 +43,8 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "missing-external-key": ("config-key-missing", "mount-key-missing"),
     "external-secret-key": ("config-key-missing", "mount-key-missing", "config-object-missing", "mount-object-missing"),
     "external-secret-store": _WAITS, "external-secret-empty": _WAITS, "missing-gateway": (*_WAITS, "certificate-not-issued"),
-    "hook-before-its-needs": (*_WAITS, "config-*", "crash-*", "job-failed"),
-    "env-template-left": ("crash-*",), "env-order": ("crash-config", "crash-dependency"),
+    "hook-before-its-needs": (*_WAITS, "config-key-missing"),
+    "env-template-left": ("crash-config", "crash-dependency"), "env-order": ("crash-config", "crash-dependency"),
     "missing-service": ("refused-webhook*",),
     # disks
     "disk-in-the-way": ("mount-busy", "deadline-exceeded"), "disk-shared": ("mount-busy",),
@@ -57,6 +57,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # autoscalers
     "two-autoscalers": ("hpa-*",), "hpa-target-api": ("hpa-*",), "hpa-target-kind": ("hpa-*",),
 }  # fmt: skip
+_CONTAINER = re.compile(r", (?:\w+ )?container ([^\s:]+)")
 #: So many steps from an object with a finding to the objects that may explain it, and so many objects at most.
 STEPS, REACHED = 3, 3000
 
@@ -64,6 +65,14 @@ STEPS, REACHED = 3, 3000
 def may_explain(written: str, seen: str) -> bool:
     """Whether a rule of what is written may be the reason for one of what runs."""
     return any(fnmatchcase(seen, rule) for rule in EXPLAINS.get(written, ()))
+
+
+def explains(written: Finding, seen: Finding) -> bool:
+    """Whether a finding about what is written may be the reason for one about what runs; about the same container, if any."""
+    container, named = seen.details.get("container"), _CONTAINER.search(written.title)
+    if container and named and named[1] != container:
+        return False
+    return may_explain(written.rule, seen.rule)
 
 
 def behind(world: World, seen: Iterable[Finding]) -> list[Finding]:
