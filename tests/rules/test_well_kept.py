@@ -10,6 +10,7 @@ import yaml
 
 import seatrial.rules.written  # noqa: F401 - enters the rules
 from seatrial.rules.looking import found
+from seatrial.sources import load
 from seatrial.world.world import World
 
 findings = partial(found, live=False)
@@ -196,3 +197,20 @@ def test_a_label_that_nobody_can_give_is_an_error_all_the_same():
     manifests = [workload("StatefulSet"), service("db-primary", "{app: db, role: primary}")]
     world = World(document for text in manifests for document in yaml.load_all(text, yaml.CSafeLoader) if document)
     assert [finding.severity for finding in findings(world) if finding.rule == "service-selects-no-pods"] == ["error"]
+
+
+BASE = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: web}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: web}]
+"""
+
+
+@pytest.mark.parametrize(("more", "severity"), [("", "warning"), ("namespace: shop\n", "error")])
+def test_what_an_overlay_may_add_is_no_error_in_a_base(tmp_path, more, severity):
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [binding.yaml]\n{more}")
+    (tmp_path / "binding.yaml").write_text(BASE)
+    told = findings(load([str(tmp_path)]).world)
+    assert [finding.severity for finding in told if finding.rule == "rbac-subject"] == [severity]

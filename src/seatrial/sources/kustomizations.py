@@ -103,6 +103,8 @@ def _build(root: Kustomization, all_: Mapping[Path, Kustomization], gathering: G
         for obj, _ in found.objects:
             gathering.add(obj, _place(obj, raw, root), variant)
         objects = len(found.objects)
+        if not root.data.get("namespace"):
+            gathering.bases.update(str(path) for path, _ in pieces)
     gathering.inputs.append(Input(str(root.folder), "kustomization", objects, variant))
 
 

@@ -48,6 +48,7 @@ class Loaded:
 class Gathering:
     """Objects on their way into worlds, by variant. `without`: charts that others depend on, and whose objects are not here;
     the worlds have their names as `facts["without"]`. `pieces`: files of what could not be put together (`facts["pieces"]`);
+    `bases`: files of kustomizations that another may take in to give them a namespace and labels (`facts["bases"]`);
     `unreachable`: hosts that did not answer, and are not asked again.
     """
 
@@ -58,6 +59,7 @@ class Gathering:
     inputs: list[Input] = field(default_factory=list)
     without: set[str] = field(default_factory=set)
     pieces: set[str] = field(default_factory=set)
+    bases: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
 
     def add(self, obj: Obj, written: Locate, variant: str = "") -> None:
@@ -75,7 +77,7 @@ class Gathering:
 
     def _world(self, variant: str, found: Loaded) -> World:
         world = World()
-        for fact, names in (("without", self.without), ("pieces", self.pieces)):
+        for fact, names in (("without", self.without), ("pieces", self.pieces), ("bases", self.bases)):
             if names:
                 world.facts[fact] = frozenset(names)
         own = self.variants.get(variant, [])
