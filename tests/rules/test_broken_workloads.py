@@ -122,6 +122,14 @@ FAULTS: dict[str, Broken] = {
     "a DaemonSet finds no node": Broken(
         thing("apps/v1", "DaemonSet", "mouse", "spec: {selector: {matchLabels: {app: mouse}}, template: {metadata: {labels: {app: mouse}}, spec: {nodeSelector: {cheese: some}, containers: [{name: mouse, image: 'registry.example/mouse:1'}]}}}"),
         "inert-daemonset", ("cheese=some",)),
+    "a variable is from an optional key that is not there": Broken(
+        deployment("oven", "env: [{name: HEAT, valueFrom: {configMapKeyRef: {name: recipe, key: HOT, optional: true}}}]") + thing("v1", "ConfigMap", "recipe", "data: {HEAT: high}"),
+        "crash-config", ("HEAT is missing", "key HOT of ConfigMap recipe, which has HEAT"), {"oven": ends("fatal: HEAT is empty")},
+    ),
+    "a setting is written down, and the container does not take it": Broken(
+        deployment("oven") + thing("v1", "ConfigMap", "recipe", "data: {HEAT: high}"),
+        "crash-config", ("ConfigMap recipe has a key of that name",), {"oven": ends("ERROR: required environment variable HEAT is not set")},
+    ),
     "a webhook must be asked, and nobody is there": Broken(
         thing(
             "admissionregistration.k8s.io/v1",

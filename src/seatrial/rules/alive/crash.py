@@ -10,6 +10,7 @@ from seatrial.rules.alive.crash_words import RULES, ending, of_log, of_start
 from seatrial.rules.alive.log_lines import shortened, telling
 from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, seconds_between, tail, whose
 from seatrial.rules.alive.probes import enough, kill_facts, question, seconds_given, strange_port
+from seatrial.rules.alive.settings import came_from
 from seatrial.rules.finding import Fact, Finding, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World
@@ -130,11 +131,9 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
     told = of_log(lines)
     if told and (code or (told[0] == "crash-config" and not of_job(world, container.pod))):
         # a program that ends well had nothing to complain about, but for scripts that say what is missing and go
-        return (
-            told[0],
-            told[1],
-            [Fact(told[2], source), *(_disk(world, container, told[1]) if told[0] in _ON_DISK else ())],
-        )
+        more = _disk(world, container, told[1]) if told[0] in _ON_DISK else []
+        more += came_from(world, container, told[1]) if told[0] == "crash-config" else []
+        return told[0], told[1], [Fact(told[2], source), *more]
     if re.search(r"migrat", container.name, re.IGNORECASE) and code:
         return "crash-migration", "", []
     if code in (126, 127):

@@ -105,7 +105,7 @@ WORDS = (
           r"|Temporary failure in name resolution|connection timed out|CommunicationsException|(?:database|broker|redis).{0,30}(?:not reachable|unreachable|unavailable)"),
     _word("crash-config", r"(?:must|need to) (?:specify|set|provide|define) (?:an? |the )?(?P<what>(?-i:[A-Z][A-Z0-9_]{3,}))|(?P<option>password(?: option)?) is not specified"),
     _word("crash-config", r"KeyError: ['\"](?P<what>[A-Z][A-Z0-9_]{2,})['\"]"),
-    _word("crash-config", r"(?P<what>(?-i:\b[A-Z][A-Z0-9_]{2,}\b)).{0,30}(?:is not set|not set|is required|must be set|is missing|is not defined|undefined)"),
+    _word("crash-config", r"(?P<what>(?-i:\b[A-Z][A-Z0-9_]{2,}\b)).{0,30}(?:is not set|not set|is required|must be set|is missing|is not defined|undefined|(?:is|be) empty|not (?:specified|provided))"),
     _word("crash-config", r"(?:missing|required|undefined|unset)[\w :]{0,30}(?:environment variable|env(?:ironment)? ?var|setting|configuration|config(?: key)?)s?[: ]*['\"]?(?P<what>[\w./-]*)"),
     _word("crash-config", r"environment variable ['\"]?(?P<what>\w+)['\"]? .{0,20}(?:not|missing|required)"),
     _word("crash-certificate", r"x509:|certificate\b.{0,60}(?:has expired|is expired|verify failed|is not)|(?:no such file|not found|failed to (?:load|read)).{0,60}\.(?:pem|crt|key|p12|jks)"
