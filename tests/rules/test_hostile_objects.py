@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import seatrial.rules.written  # noqa: F401 - enters the rules
 from seatrial.rules.finding import RULES
+from seatrial.rules.joining import joined
 from seatrial.rules.looking import found
 from seatrial.rules.patching import applied
 from seatrial.world.world import World
@@ -68,7 +69,9 @@ def spoiled(text, seed, times):
 
 def look(documents):
     world = World(documents)
-    for finding in findings(world):
+    told = findings(world)
+    joined(world, told)
+    for finding in told:
         finding.as_json()
         if finding.patch:
             applied(world, finding.patch)
