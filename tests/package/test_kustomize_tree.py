@@ -1,5 +1,6 @@
 """The Kustomize tree is a real one: kubectl builds each overlay into exactly what was rendered, and nothing is said twice."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -83,3 +84,22 @@ environments:
     write(kustomize(worlds), tmp_path)
     for environment, objects in worlds.items():
         assert built(tmp_path, environment) == by_name(objects)
+
+
+def test_one_line_moves_an_overlay_and_one_gives_it_another_version(tmp_path):
+    write(kustomize(worlds_of(load(ROOT / "examples" / "garage"))), tmp_path)
+    overlay = tmp_path / "overlays/staging/kustomization.yaml"
+    text = overlay.read_text().replace("namespace: garage-staging", "namespace: garage-next")
+    overlay.write_text(text + 'images:\n  - name: ghcr.io/acme/garage-backend\n    newTag: "9.9"\n')
+    objects = built(tmp_path, "staging")
+    told = yaml.safe_dump_all(objects.values())
+    assert "garage-next" in told
+    assert "garage-staging" not in told
+    own = [obj for obj in objects.values() if obj["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "backend"]
+    assert {obj["metadata"]["labels"]["app.kubernetes.io/version"] for obj in own} == {"9.9"}
+    assert (
+        told.count("- name: OTEL_SERVICE_VERSION\n") == told.count("- name: OTEL_SERVICE_VERSION\n          value: '9.9'\n") + 1
+    )
+    assert not {"NAMESPACE", "ENVIRONMENT", "VERSION", "SERVICE", "MIGRATION"} & set(
+        re.findall(r"(?<![\w$])[A-Z]{7,}(?!\w)", told)
+    )

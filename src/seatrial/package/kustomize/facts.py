@@ -34,7 +34,7 @@ def take_facts(worlds: Worlds, namespaces: Mapping[str, str]) -> Replacements:
     own = {environment: [obj for obj in world.values() if obj["kind"] == "Namespace"] for environment, world in worlds.items()}
     if all(namespaces.values()) and all(len(one) == 1 for one in own.values()):
         of_namespace = Fact("NAMESPACE", {"kind": "Namespace", "fieldPath": "metadata.name"}, namespaces)
-        where = Filling(worlds, of_namespace)
+        where = Filling(worlds, of_namespace, least=1)
         where.fill(sure(worlds, of_namespace))
         if all(labels_of(one[0]).get(ENVIRONMENT) == environment for environment, one in own.items()):
             source = {"kind": "Namespace", "fieldPath": f"metadata.labels.[{ENVIRONMENT}]"}

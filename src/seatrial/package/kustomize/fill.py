@@ -88,6 +88,7 @@ class Filling:
     worlds: Worlds
     fact: Fact
     of: str = ""  # the service whose fact it is, and of whose objects alone
+    least: int = 2  # environments that a replacement is worth it for
     targets: dict[tuple[str, ...], list[Target]] = field(default_factory=dict)
     kinds: dict[str, list[tuple[str, Key, Obj]]] = field(default_factory=dict)
 
@@ -105,7 +106,7 @@ class Filling:
         for environment, key, _, _ in left:
             where.setdefault(key, set()).add(environment)
         for scope in dict.fromkeys(tuple(one for one in every if one in own) for own in where.values()):
-            if len(scope) > 1:
+            if len(scope) >= self.least:
                 self._fill(scope, [piece for piece in left if set(scope) == where[piece[1]]])
 
     def _fill(self, scope: tuple[str, ...], wanted: Collection[Piece]) -> list[Piece]:

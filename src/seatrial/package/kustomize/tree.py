@@ -9,7 +9,7 @@ from seatrial.package.files import FileTree
 from seatrial.package.kustomize import common
 from seatrial.package.kustomize.copies import take_copies
 from seatrial.package.kustomize.facts import Replacements, take_facts
-from seatrial.package.kustomize.keys import indexed
+from seatrial.package.kustomize.keys import ROLLED, indexed
 from seatrial.package.kustomize.patching import inline, listed, patch_files
 from seatrial.package.kustomize.readme import about, readme
 from seatrial.package.kustomize.spread import Folder, spread
@@ -60,7 +60,18 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
         head["transformers"] = [f"../../{where}" for where, (own, _) in last.items() if environment in own]
         mine = folders.get((environment,), Folder()) if len(every) > 1 else Folder()
         files |= _files(f"overlays/{environment}", mine, names, head)
-    return {"README.md": readme(files, namespaces), **files}
+    migrates = any(key[1] == "Job" for world in known.values() for key in world)
+    return {"README.md": readme(files, namespaces, _followed(last, known), migrates), **files}
+
+
+def _followed(last: Last, worlds: Mapping[str, Mapping[Key, Obj]]) -> str:
+    """An image whose tag other fields follow, or ""."""
+    said = "".join(files.get("version", "") for _, files in last.values())
+    for world in worlds.values():
+        for key, obj in world.items():
+            if key[1] in ROLLED and f"containers.[name={key[2]}].image" in said:
+                return next(str(one["image"]) for one in common.containers(obj) if one["name"] == key[2])
+    return ""
 
 
 def _where(what: str, own: Sequence[str], every: Sequence[str]) -> str:
