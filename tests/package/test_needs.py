@@ -2,10 +2,10 @@
 
 import pytest
 
-from seatrial.app import loads
+from seatrial.app import loads, resolve
 from seatrial.package.helm import chart
 from seatrial.package.needs import needs
-from seatrial.render import render
+from seatrial.render import render, values
 
 APP = """\
 app: shop
@@ -19,7 +19,8 @@ platform: {%s}
 
 
 def world(platform: str) -> list[dict]:
-    return render(loads(APP % platform), "production")
+    app = resolve(loads(APP % platform), "production")
+    return render(app, secrets=values.complete(app))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def world(platform: str) -> list[dict]:
             "secrets: external-secrets, secretProvider: aws, region: eu-west-1, secretCredentials: keys",
             ["Secret keys, with the keys by which the SecretStore shop asks"],
         ),
+        ("secrets: existing", ["Secret api, with KEY", "Secret web, with TOKEN"]),
+        ("secrets: csi, secretProvider: aws, region: eu-west-1", []),
         ("issuer: letsencrypt", ["ClusterIssuer letsencrypt, of cert-manager"]),
         ("ingress: gateway", []),
         ("ingress: gateway, gateway: infra/public", ["Gateway infra/public, which lets the world in"]),

@@ -69,6 +69,9 @@ _STORE = {
     **dict.fromkeys(("replicas",), _key("instances")),
     **dict.fromkeys(("url", "endpoint", "address"), _key("host", "`host: db.example.com`, without scheme and port")),
     "db": _key("database"),
+    **dict.fromkeys(("scale", "schedule", "jobs", "migrate", "calls"), Familiar((), "that is of a service: a store always runs")),
+    **dict.fromkeys(("port", "ports"), Familiar((), "a store answers at the port of its kind: 5432 or 6379")),
+    **dict.fromkeys(("retention", "retentionPolicy", "backups"), _key("backup", "`backup: s3://acme/shop` keeps 30 days")),
 }
 _HEALTH = {
     "path": Familiar(("live", "ready"), "one path for all questions is `health: /healthz`"),

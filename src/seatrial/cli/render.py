@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,7 +173,7 @@ def _rendered(resolved: ResolvedApp, there: Path | None, pattern: str) -> list[O
     made = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "Secret"}
     absent = {name: keys for name, keys in missing(resolved, given).items() if name not in made}
     _tell_missing(absent, resolved.environment, resolved.namespace)
-    _tell_needs(objects)
+    _tell_needs(objects, absent)
     return objects
 
 
@@ -195,11 +195,13 @@ def _tell_missing(absent: Mapping[str, list[str]], environment: str, namespace: 
         click.echo(f"note: {what} is left out: {made}give its values in secrets.{environment}.yaml", err=True)
 
 
-def _tell_needs(objects: list[Obj]) -> None:
-    """What must be in the cluster, for nothing here makes it."""
+def _tell_needs(objects: list[Obj], told: Iterable[str]) -> None:
+    """What must be in the cluster, for nothing here makes it; the Secrets whose names are in `told` have been."""
     from seatrial.package.needs import needs
 
     for need in needs(objects):
+        if need.startswith(tuple(f"Secret {name}, with " for name in told)):
+            continue
         click.echo(f"note: not made here, and must be in the cluster: the {need}", err=True)
 
 

@@ -18,7 +18,7 @@ ISSUER = "cert-manager.io/cluster-issuer"
 
 def needs(objects: Sequence[Obj]) -> list[str]:
     """What must be in the cluster, each as `Kind name` and what for, in the order in which it is first met."""
-    there = {(obj["kind"], name_of(obj)) for obj in objects}
+    there = {(obj["kind"], name_of(obj)) for obj in objects} | {("Secret", name) for obj in objects for name in _made(obj)}
     found: dict[tuple[str, str, str], dict[str, None]] = {}
     for kind, name, why, of in _referred(objects):
         if (kind, name.rpartition("/")[2]) not in there:
@@ -31,6 +31,14 @@ def _referred(objects: Iterable[Obj]) -> Iterator[Need]:
         for need in OF_KIND.get(obj["kind"], _nothing)(obj):
             if need[1]:
                 yield need
+
+
+def _made(obj: Obj) -> Iterator[str]:
+    """The Secrets that operators make of an object."""
+    if obj["kind"] == "ExternalSecret":
+        yield dig(obj, "spec.target.name") or name_of(obj)
+    elif obj["kind"] == "SecretProviderClass":
+        yield from (made["secretName"] for made in dig(obj, "spec.secretObjects") or [])
 
 
 def _nothing(obj: Obj) -> Iterator[Need]:
@@ -73,7 +81,20 @@ def _route(obj: Obj) -> Iterator[Need]:
         yield "Gateway", f"{namespace}/{parent['name']}" if namespace else parent["name"], "which lets the world in", ()
 
 
+def _workload(obj: Obj) -> Iterator[Need]:
+    pod = dig(obj, "spec.template.spec") or dig(obj, "spec.jobTemplate.spec.template.spec") or {}
+    keys: dict[str, list[str]] = {}
+    for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
+        for variable in container.get("env", []):
+            reference = dig(variable, "valueFrom.secretKeyRef")
+            if reference and not reference.get("optional"):
+                keys.setdefault(reference["name"], []).append(reference["key"])
+    for name, wanted in keys.items():
+        yield "Secret", name, "with", list(dict.fromkeys(wanted))
+
+
 OF_KIND = {
+    **dict.fromkeys(("Deployment", "Rollout", "StatefulSet", "Job", "CronJob"), _workload),
     "ExternalSecret": _external_secret,
     "SecretStore": _secret_store,
     "Ingress": _ingress,
