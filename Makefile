@@ -52,7 +52,7 @@ golden: $(VENV)/tests
 
 ## make rules     the runbook page of every rule, written anew below docs/rules
 rules: $(VENV)/tests
-	@$(BIN)/python -m tests.runbook
+	@$(BIN)/python tests/runbook.py
 
 ## make clean     remove the virtual environment and caches
 clean:

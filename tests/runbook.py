@@ -1,4 +1,4 @@
-"""The runbook pages of all rules, written anew below docs/rules: `python -m tests.runbook`, or `make rules`.
+"""The runbook pages of all rules, written anew below docs/rules: `python tests/runbook.py`, or `make rules`.
 
 What the rules say is theirs; what kubectl would show of their examples is printed here, by the columns that the twin's API has.
 """
@@ -9,8 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.release.asking import asked_of, returned_to
-
+from release.asking import asked_of, returned_to
 from seatrial.release.examples import EXAMPLES, RETURNS, Side
 from seatrial.release.preflight import check
 from seatrial.release.rules import TOPICS

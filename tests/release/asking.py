@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.release.harbour import objects, target
-
+from release.harbour import objects, target
 from seatrial.cluster.records import Record
 from seatrial.release.examples import NOW, Side
 from seatrial.release.needs import Need, since

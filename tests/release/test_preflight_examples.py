@@ -1,7 +1,7 @@
 """Each example of a release's rule: it speaks of what is wrong in it, and the release, or the return, that is right is let go."""
 
 import pytest
-from tests.release.asking import asked_of, returned_to
+from asking import asked_of, returned_to
 
 from seatrial.release import needs
 from seatrial.release.examples import EXAMPLES, RETURNS

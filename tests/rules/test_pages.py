@@ -4,8 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.runbook import FOLDER, write, written
 
+from runbook import FOLDER, write, written
 from seatrial.release.rules import TOPICS
 from seatrial.rules.finding import RULES
 
