@@ -177,6 +177,8 @@ def test_the_rule_speaks_of_what_a_kubelet_and_controllers_write(rule: str) -> N
     example = EXAMPLES[rule]
     seconds = LATE if rule in WITH_DEADLINE else LEFT_ALONE
     written, seen = told(world_of(example, example.wrong), rule), told(played(example.wrong, profile(example), seconds), rule)
-    assert seen
+    assert seen, (
+        "played, nothing of it is to be seen: make the example whole, or say in NOT_PLAYED that no twin can be brought to it"
+    )
     assert rule in NOT_ALIKE or written == seen, "the example says what a cluster does not"
     assert not told(played(example.right, Profile(), seconds), rule)
