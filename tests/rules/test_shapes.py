@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,8 @@ from seatrial.rules.finding import Finding
 from seatrial.rules.looking import found
 from seatrial.rules.mending import mend
 from seatrial.rules.overlap import GENERAL
-from seatrial.rules.patching import applied
+from seatrial.rules.patching import applied, patched
+from seatrial.world import schema
 from seatrial.world.world import World
 
 Obj = dict[str, Any]
@@ -237,6 +240,49 @@ def test_two_mistakes_in_one_object_are_two() -> None:
         container(obj)["livenessProbe"].update(periodSecond=5)
 
     assert {one.at for one in errors(changed(DEPLOYMENT, both))} == {"spec.replcias", f"{CONTAINER}.livenessProbe.periodSecond"}
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def fields(
+    value: Any, shape: schema.Shape | None, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The fields that an object sets, those aside that every object has, and short names, which are near too many."""
+    if shape is not None and shape.kind == "struct" and isinstance(value, dict):
+        for key in value.keys() & shape.fields.keys():
+            if path and len(key) > 3:
+                yield path, key
+            yield from fields(value[key], shape.fields[key].shape, (*path, key))
+    elif shape is not None and shape.kind == "list" and isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from fields(item, shape.element, (*path, place))
+
+
+def mistyped(name: str, dice: random.Random) -> str:
+    at = dice.randrange(1, len(name) - 1)
+    slips = (name[:at] + name[at + 1 :], name[:at] + name[at] + name[at:], name[:at] + name[at + 1] + name[at] + name[at + 2 :])
+    return dice.choice([slip for slip in (*slips, name.lower(), f"{name}s") if slip != name])
+
+
+@pytest.mark.parametrize("app", ["shop", "garage"])
+def test_of_any_field_that_is_mistyped_the_right_name_is_told_and_nothing_else(app: str) -> None:
+    dice = random.Random(11)
+    for obj in yaml.load_all((GOLDEN / app / "yaml" / "production.yaml").read_text(), yaml.CSafeLoader):
+        known = sorted(fields(obj, schema.shape_of(obj["apiVersion"], obj["kind"])), key=str)
+        for path, name in dice.sample(known, min(2, len(known))):
+            wrong = deepcopy(obj)
+            parent = wrong
+            for step in path:
+                parent = parent[step]
+            slip = mistyped(name, dice)
+            parent[slip] = parent.pop(name)
+            before = {(one.rule, one.at) for one in errors(obj)}
+            new = [one for one in errors(wrong) if (one.rule, one.at) not in before]
+            assert len(new) == 1, (path, slip, [one.title for one in new])
+            told = new[0]
+            assert told.rule == "unknown-field" and f"did you mean `{name}`?" in told.title, (path, slip)
+            assert patched(wrong, told.patch[0]["operations"]) == obj
 
 
 def test_nothing_of_a_secret_is_shown() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from seatrial.rules.finding import CHECKS, Check, Finding
-from seatrial.rules.overlap import settled
+from seatrial.rules.overlap import NAMES, settled
+from seatrial.rules.patching import patched
 from seatrial.world.load.problems import Problem
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
@@ -16,12 +17,17 @@ from seatrial.world.world import World
 
 def found(world: World, *, live: bool, problems: list[Problem] | None = None) -> list[Finding]:
     """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
+    alternatives, pieces = _alternatives(world), world.facts.get("pieces", frozenset())
+    findings = _sure(settled(_independent(world, _asked(world, live, problems))), problems)
+    return [_doubted(one, alternatives, pieces) for one in findings] if alternatives or pieces else findings
+
+
+def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
     by_kind, always = _by_kind(live)
     conditions = {check.when for check in always if check.when is not None}
     chosen: dict[frozenset[object], list[Check]] = {}
     findings: list[Finding] = []
     failed: dict[str, list[tuple[str, Exception]]] = {}
-    alternatives = _alternatives(world)
     for obj in world:
         met = frozenset([None, *(when for when in conditions if _holds(when, world, obj))])
         if met not in chosen:
@@ -35,9 +41,41 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
                 failed.setdefault(check.look.__name__, []).append((world.source(ref_of(obj)), error))
     if problems is not None:
         problems += [_broken(rule, failures) for rule, failures in failed.items()]
-    findings = _sure(settled(findings), problems)
-    pieces = world.facts.get("pieces", frozenset())
-    return [_doubted(one, alternatives, pieces) for one in findings] if alternatives or pieces else findings
+    return findings
+
+
+#: So many objects with misspelled fields are asked what they would say without.
+_SUPPOSED = 50
+
+
+def _independent(world: World, findings: list[Finding]) -> list[Finding]:
+    """The findings without those about an object that go when its misspelled fields get their names: they follow from those."""
+    misspelled: dict[Ref, list[Finding]] = defaultdict(list)
+    for one in findings:
+        if one.rule == NAMES and one.patch:
+            misspelled[one.refs[0]].append(one)
+    follow = {key for ref, ones in list(misspelled.items())[:_SUPPOSED] for key in _following(world, ref, ones)}
+    return [one for one in findings if one.rule == NAMES or _key(one) not in follow] if follow else findings
+
+
+def _following(world: World, ref: Ref, misspelled: list[Finding]) -> set[tuple[object, ...]]:
+    """What the rules say of an object alone, and would not if its fields had their names."""
+    obj = world.get(ref)
+    try:
+        mended = patched(obj or {}, [operation for one in misspelled for operation in one.patch[0]["operations"]])
+        return {_key(one) for one in _alone(world, obj or {})} - {_key(one) for one in _alone(world, mended)}
+    except Exception:
+        return set()  # two names for one field, or an object too odd for a rule, which is told as such
+
+
+def _alone(world: World, obj: Obj) -> list[Finding]:
+    alone = World([obj])
+    alone.facts = world.facts
+    return _asked(alone, False, None)
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return finding.rule, finding.refs, finding.title, finding.at
 
 
 def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
@@ -60,8 +98,8 @@ _CONSTANT, _PLAIN = (
     re.compile(r": [\"']?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
     frozenset({"wrong-type", "replicas-invalid", "quota-amount"}),
 )
-#: Rules that are about such a thing being left where nobody fills it in.
-_LEFT = frozenset({"env-template-left"})
+#: Rules that are about such a thing being left where nobody fills it in, or about a field, whatever it holds.
+_LEFT = frozenset({"env-template-left", NAMES})
 
 
 def _sure(findings: list[Finding], problems: list[Problem] | None) -> list[Finding]:

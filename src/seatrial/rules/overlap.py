@@ -1,7 +1,7 @@
 """One mistake, told once: what the general rules of types and values find, and what a rule of its own says of the same field.
 
-The one that knows more is told.  A field of another name is the mistake, and what is missed for it is not; of a value of the
-wrong type, too, others say things that follow from it.  What else stands in the object is told beside them.
+The one that knows more is told.  Of a value of the wrong type others say things that follow from it, which are not told.  What
+else stands in the object is told beside them.  (What is missed for a misspelled name, `looking` finds out.)
 """
 
 from __future__ import annotations
@@ -55,24 +55,17 @@ def _told_better(findings: Sequence[Finding]) -> Iterator[Finding]:
     others = [one for one in findings if one.rule not in GENERAL]
     for one in general:
         if one.rule == NAMES:
-            yield from _of_name(one, others, general)
+            yield from _of_name(one, others)
         elif one.rule == TYPES:
             yield from _of_type(one, others)
         elif any(_says_it(other, one) for other in others):
             yield one
 
 
-def _of_name(one: Finding, others: Iterable[Finding], general: Iterable[Finding]) -> Iterator[Finding]:
-    """A name that is meant to be another: what that one lacks is no mistake of its own."""
-    instead, parent = str(one.details.get("instead", "")), _parent(one.at)
-    for other in others:
-        if not instead and other.severity == "error" and other.at == parent not in _WIDE:
-            yield one
-        elif instead and (
-            _within(other.at, instead) or (other.severity == "error" and other.at == _parent(instead) not in _WIDE)
-        ):
-            yield other
-    yield from (other for other in general if instead and other.rule in VALUES and _within(other.at, instead))
+def _of_name(one: Finding, others: Iterable[Finding]) -> Iterator[Finding]:
+    """A name that nobody can correct is told by who knows more about what it stands in."""
+    if not one.patch and any(other.severity == "error" and other.at == _parent(one.at) not in _WIDE for other in others):
+        yield one
 
 
 def _of_type(one: Finding, others: Iterable[Finding]) -> Iterator[Finding]:

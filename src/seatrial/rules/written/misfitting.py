@@ -23,14 +23,6 @@ from seatrial.world.schema import Misfit, Shape
 from seatrial.world.schema.table import DURATION, INT_OR_STRING, MICRO_TIME, QUANTITY, TIME
 from seatrial.world.world import World
 
-#: What is filled in before an object is applied (envsubst, Flux), or a person's own mark in a sample.
-_FILLED = re.compile(r"\$\{|\$\(|\{\{|^\$[A-Z_]+$|^<[\w .-]+>$|^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$")
-
-
-def _is_filled(value: Any) -> bool:
-    return isinstance(value, str) and _FILLED.search(value) is not None
-
-
 # fields and types
 
 
@@ -41,7 +33,7 @@ def of_shape(world: World, obj: Obj, shape: Shape, odd: Iterable[Misfit]) -> Ite
             continue  # what Go's encoder has written, wherever there is metadata
         if misfit.unknown:
             yield _unknown(world, obj, shape, misfit)
-        elif not _is_filled(misfit.value):
+        else:
             yield _mistyped(world, obj, misfit)
 
 
@@ -52,13 +44,12 @@ def _unknown(world: World, obj: Obj, root: Shape, misfit: Misfit) -> Finding:
     words = f"`{key}` is no field of {whose}" + (f"; {place.words}" if place.words else "")
     ops = [move(misfit.path, place.path)] if place.path else []
     severity: Severity | None = "warning" if target(world) > NEWEST else None  # it may have come since
-    details = {"instead": join(place.path)} if place.path else {}
     says = f"{key}: {_shown(obj, misfit.path, misfit.value)}"
     fix = ""
     if place.path:
         to = f"`{place.path[-1]}`" if list(place.path[:-1]) == parent else f"`{join(place.path)}`"
         fix = f"{'Call it' if list(place.path[:-1]) == parent else 'Move it to'} {to}."
-    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, details=details, fix=fix)
+    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, fix=fix)
 
 
 _CALLED = {
@@ -164,8 +155,8 @@ def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Findi
     for cause in causes:
         if cause.field.startswith("status.") and "status" not in obj:
             continue  # it follows from something in the spec
-        if _FILLED.search(cause.message) or ".x-kubernetes-validations[" in cause.field:
-            continue  # what is filled in later; and a rule in CEL, of which a server may know more functions
+        if ".x-kubernetes-validations[" in cause.field:
+            continue  # a rule in CEL: a server may know more functions
         path = path_of(cause.field, obj)
         path = _in_map(obj, path, cause)
         value, depth = _deepest(obj, path)
