@@ -136,7 +136,7 @@ def test_each_mistake_by_itself(where: tuple[int, int]) -> None:
     agree(*written({where}, {"production": None, "staging": None}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sets(st.sampled_from(ALL)), HERE, HERE)
 def test_any_of_them_together(planted: set[tuple[int, int]], one: int | None, other: int | None) -> None:
     agree(*written(planted, {"production": one, "staging": other}))

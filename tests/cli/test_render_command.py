@@ -89,3 +89,34 @@ def test_secret_values_of_the_files_beside_the_app_file_are_used(tmp_path):
 
 def test_the_schema_is_printed_as_json():
     assert json.loads(run("schema").stdout)["title"] == "Seatrial app file"
+
+
+ODD = """\
+app: shop
+version: "1"
+services:
+  web: {image: acme/web, port: 80, heap: 60%, expose: shop.example.com, secrets: [KEY]}
+environments: {production: {}}
+platform: {secrets: external-secrets, issuer: letsencrypt}
+"""
+
+
+def test_what_is_odd_and_what_has_to_be_there_is_noted_beside_what_is_rendered(tmp_path):
+    (tmp_path / "seatrial.yaml").write_text(ODD)
+    done = run("render", str(tmp_path))
+    assert done.exit_code == 0
+    what = "`web` has a `heap`, and its `runtime` is other: nothing takes a share of the memory"
+    assert done.stderr.splitlines() == [
+        f"note: {tmp_path}/seatrial.yaml:4:42: {what}",
+        "    name its `runtime`: jvm, node, go; or leave it out",
+        "note: not made here, and must be in the cluster: the ClusterSecretStore shop, which finds shop/production/web",
+        "note: not made here, and must be in the cluster: the ClusterIssuer letsencrypt, of cert-manager",
+    ]
+    assert "note" not in done.stdout
+
+
+def test_check_warns_of_what_is_odd(tmp_path):
+    (tmp_path / "seatrial.yaml").write_text(ODD)
+    done = run("check", str(tmp_path))
+    assert done.exit_code == 0
+    assert "seatrial.yaml:4:42: `web` has a `heap`" in " ".join(done.stdout.split())
