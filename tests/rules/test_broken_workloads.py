@@ -85,6 +85,7 @@ FAULTS: dict[str, Broken] = {
         deployment("oven"), "crash-code-missing", ("/srv/oven.js",), {"oven": ends("Error: Cannot find module '/srv/oven.js'", "    at Module._load (node:internal/modules/cjs/loader:1104:12)", "Node.js v22.1.0")}),
     "a database is started as root": Broken(deployment("db"), "crash-permission", ('"root" execution',), {"db": ends('"root" execution of the PostgreSQL server is not permitted.', "The server must be started under an unprivileged user ID.")}),
     "it ends without a word of what is known": Broken(deployment("oven"), "crash-exit", ("exit code 3: panic: the dough is raw",), {"oven": ends("panic: the dough is raw", "", "goroutine 1 [running]:", code=3)}),
+    "a hook after the start fails": Broken(deployment("oven", "lifecycle: {postStart: {exec: {command: ['false']}}}"), "crash-hook", ("postStart: false",)),
     # probes that kill
     "the liveness probe asks another port than the container has": Broken(
         deployment("oven", probe("liveness", "httpGet: {path: /, port: 9090}")), "probe-kills", ("asks port 9090", "listens on 8080", "Let the liveness probe ask port 8080")),

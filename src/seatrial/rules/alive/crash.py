@@ -13,7 +13,7 @@ from seatrial.rules.alive.probes import enough, kill_facts, question, seconds_gi
 from seatrial.rules.alive.settings import came_from
 from seatrial.rules.finding import Fact, Finding, check
 from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
-from seatrial.world.world import World
+from seatrial.world.world import World, event_time
 
 #: Reasons with which a container ends whose command could not be started.
 NEVER_RAN = {"StartError", "ContainerCannotRun"}
@@ -21,6 +21,8 @@ NEVER_RAN = {"StartError", "ContainerCannotRun"}
 CANNOT_START = {"RunContainerError", "CreateContainerError"}
 #: After so many ends it is a loop and no accident.
 LOOP = 2
+#: Seconds for which events of one sort may be kept back (the spam filter of client-go lets one pass in five minutes).
+LATE = 600.0
 #: Seconds for which a container that was ended is not taken for well.
 MOMENT = 60.0
 #: Rules that say how a process ended and not why: the line of its log that says it best stands beside them.
@@ -127,6 +129,9 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
                 *kill_facts(world, container, killed[2]),
             ]
             return "probe-kills", killed[2], facts
+    hook = _hook(world, container)
+    if hook:
+        return "crash-hook", "", hook
     lines, source = tail(world, container, 20)
     told = of_log(lines)
     if told and (code or (told[0] == "crash-config" and not of_job(world, container.pod))):
@@ -159,6 +164,7 @@ _VERBS = {
     "crash-dependency": "ends because {about} does not answer",
     "crash-migration": "ends because the database is not migrated",
     "crash-signal": "is ended by {about}",
+    "crash-hook": "is killed because its postStart hook fails",
     "crash-completed": "ends by itself, with exit code 0",
     "crash-command-not-found": "has a command that its image does not have",
     "probe-kills": "is restarted by its {about} probe",
@@ -180,6 +186,23 @@ def _verb(rule: str, about: str, how: str) -> str:
         return f"ends with {how}" + (f": {RULES[rule].title}" if rule != "crash-exit" else "")
     parts = {"of": f" of {about}", "to": f" to {about},", "at": f" at {about}", "as_": f" (user {about})"}
     return words.format(about=about or _UNNAMED.get(rule, how), **(parts if about else dict.fromkeys(parts, "")))
+
+
+def _hook(world: World, container: Container) -> list[Fact]:
+    """What was said of a postStart hook that failed in the last run; nothing where none did."""
+    own: Obj = dig(container.spec, "lifecycle.postStart", {})
+    for event in reversed(world.events(container.pod, "FailedPostStartHook") if own else ()):
+        about = str(dig(event, "involvedObject.fieldPath", ""))
+        since = seconds_between(container.ended.get("startedAt"), event_time(event))
+        if (not about or f"{{{container.name}}}" in about) and (since is None or since >= -LATE):
+            told = str(container.waiting.get("message", "")) if container.waiting.get("reason") == "PostStartHookError" else ""
+            where = world.source(ref_of(container.pod), f"spec of container {container.name}")
+            facts = [
+                said(event, container.pod),
+                Fact(f"postStart: {' '.join(map(str, dig(own, 'exec.command', []))) or own}", where),
+            ]
+            return [*facts, Fact(told, container.path)] if told else facts
+    return []
 
 
 def _failures(world: World, container: Container, kind: str) -> list[Fact]:

@@ -54,6 +54,8 @@ RULES = {
              "SIGSEGV and SIGABRT are faults of the program or its libraries; SIGKILL comes from outside: memory, or the node."),
         Rule("crash-completed", "error", "a container that should run for ever ends by itself", _DOWN,
              "Let the main process stay in the foreground, or make it a Job if its work has an end."),
+        Rule("crash-hook", "error", "a container is killed because its postStart hook fails", _DOWN,
+             "Correct the hook's command or path: it runs inside the container, beside the main process and perhaps before it is ready."),
         Rule("crash-exit", "error", "a container's process ends with an error", _DOWN,
              "The end of its log says why; run the image with the same environment to see it again."),
         Rule("probe-kills", "error", "a container is restarted by its own probe", _DOWN,

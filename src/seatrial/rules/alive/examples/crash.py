@@ -164,6 +164,13 @@ EXAMPLES = {
     "crash-completed": Example(
         pod("command: [sh, -c, start-server &]", loops(0, lasted=1)), _up("command: [sh, -c, exec start-server]")
     ),
+    "crash-hook": Example(
+        stream(
+            pod("lifecycle: {postStart: {exec: {command: [sh, -c, /opt/warm-up.sh]}}}", loops(137, lasted=2)),
+            event("FailedPostStartHook", "PostStartHook failed", count=4, before=41, container="api"),
+        ),
+        _up("lifecycle: {postStart: {exec: {command: [sh, -c, /app/warm-up.sh]}}}"),
+    ),
     "crash-exit": Example(
         pod("", loops(2)),
         _up("image: registry.example/api:1.4.3"),

@@ -87,7 +87,10 @@ def _certificate(
     )  # fmt: skip
 
 
+_FULL = 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "5b1f0c": plugin type="bridge" failed (add): failed to allocate for range 0: no IP addresses available in range set: 10.244.3.1-10.244.3.254'
+
 EXAMPLES = {
+    "pod-sandbox": Example(stream(pod(phase="Pending"), event("FailedCreatePodSandBox", _FULL, count=7)), pod(state=runs(), ready=True)),
     "node-not-ready": Example(
         _node(Ready=("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")), _node()
     ),
