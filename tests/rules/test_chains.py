@@ -182,6 +182,18 @@ def test_a_warning_that_has_come_true_is_as_grave_as_what_came_of_it() -> None:
     assert (cause.finding.rule, cause.finding.severity, cause.symptoms) == ("heap-tight", "error", (seen,))
 
 
+def test_what_cannot_work_explains_what_is_only_noted_yet_and_all_that_follows() -> None:
+    """Seconds after the start: a probe that has not passed is no fault, unless it never can."""
+    written = Finding(
+        "probe-port-unknown", "error", "Deployment api, container api: probes a port it does not have", (DEPLOYMENT,)
+    )
+    noted = Finding("probe-fails", "note", "the probe has not passed yet", (DEPLOYMENT,))
+    late = Finding("deadline-exceeded", "error", "no progress", (DEPLOYMENT,))
+    assert [one.finding for one in causes(World(), [noted, late])] == [late, noted]
+    (cause,) = causes(World(), [noted, late], [written])
+    assert (cause.finding, set(cause.symptoms)) == (written, {noted, late})
+
+
 def test_what_is_written_of_one_container_explains_no_other() -> None:
     written = Finding(
         "heap-over-limit", "error", "Deployment api, container app: has a heap as large as its limit", (DEPLOYMENT,)

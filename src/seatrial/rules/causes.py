@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from seatrial.rules.explaining import explains
 from seatrial.rules.finding import Finding
@@ -41,6 +40,8 @@ _FLAT = -1
 #: A finding is to blame on the first object it names, and on what that one owns; the others are where it shows.
 _OWNED = frozenset({"Pod", "ReplicaSet"})
 _SEVERITY = {"error": 0, "warning": 1, "note": 2}
+#: So many facts of what is seen stand beside what is written.
+SHOWN = 2
 #: What everything leads to at last: what is written explains it only where nothing does that runs.
 LATE = frozenset({"deadline-exceeded", "condition-failed"})
 #: So many steps from a symptom to its cause: Ingress, Service, workload, ReplicaSet, Pod, node.
@@ -107,18 +108,20 @@ def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] 
     """
     merged = _without_overruled(merge(findings))
     deep = [one for one in merged if depth(one) != _FLAT]
-    by_ref: dict[Ref, list[Finding]] = {}
     reasons: dict[Ref, list[Finding]] = {}
     for one in dict.fromkeys(behind):
         for ref in one.refs:
             reasons.setdefault(ref, []).append(one)
+    why = {id(one): reason for one in deep if (reason := _reason(world, one, reasons)) is not None}
+    by_ref: dict[Ref, list[Finding]] = {}
     for one in deep:
-        for ref in one.refs[:1] + tuple(ref for ref in one.refs[1:] if ref.kind in _OWNED):
-            by_ref.setdefault(ref, []).append(one)
+        if one.severity != "note" or id(one) in why:  # what may still pass explains nothing
+            for ref in one.refs[:1] + tuple(ref for ref in one.refs[1:] if ref.kind in _OWNED):
+                by_ref.setdefault(ref, []).append(one)
     above: dict[int, Finding] = {}
     for one in deep:
-        ways = (partial(_reason, world, one, reasons), partial(_explained, world, one, by_ref))
-        deeper = next((it for way in (reversed(ways) if one.rule in LATE else ways) if (it := way()) is not None), None)
+        written = why.get(id(one))
+        deeper = written if written and one.rule not in LATE else _explained(world, one, by_ref) or written
         if deeper is not None:
             above[id(one)] = deeper
     symptoms: dict[int, list[Finding]] = {}
@@ -128,8 +131,16 @@ def causes(world: World, findings: Iterable[Finding], behind: Iterable[Finding] 
     kept = {id(one): one for one in merged}
     reached = {id(one): one for one in above.values() if id(one) not in kept}  # of what is behind, what explains something
     roots = [*reached.values(), *(one for one in merged if id(one) not in above)]
-    found = [_came_true(Cause(one, tuple(symptoms.get(id(one), ())))) for one in roots]
+    found = [_came_true(_seen(Cause(one, tuple(symptoms.get(id(one), ()))), id(one) in reached)) for one in roots]
     return _ranked(found, (world,))
+
+
+def _seen(cause: Cause, is_written: bool) -> Cause:
+    """What is written, with how it shows: the evidence of the nearest of what follows from it."""
+    if not is_written:
+        return cause
+    facts = dict.fromkeys((*cause.finding.evidence, *cause.symptoms[0].evidence[:SHOWN]))
+    return replace(cause, finding=replace(cause.finding, evidence=tuple(facts)))
 
 
 def _came_true(cause: Cause) -> Cause:
@@ -187,11 +198,7 @@ def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]])
             one
             for ref in rim
             for one in by_ref.get(ref, ())
-            if one is not finding
-            and depth(one) < mine
-            and one.severity != "note"
-            and not _apart(finding, one)
-            and (one.rule, finding.rule) not in UNRELATED
+            if one is not finding and depth(one) < mine and not _apart(finding, one) and (one.rule, finding.rule) not in UNRELATED
         ]
         if near:
             return min(near, key=depth)

@@ -68,7 +68,12 @@ def may_explain(written: str, seen: str) -> bool:
 
 
 def explains(written: Finding, seen: Finding) -> bool:
-    """Whether a finding about what is written may be the reason for one about what runs; about the same container, if any."""
+    """Whether a finding about what is written may be the reason for one about what runs; about the same container, if any.
+
+    What is only noted yet, as that a probe has not passed, is explained by what cannot work.
+    """
+    if seen.severity == "note" and written.severity != "error":
+        return False
     container, named = seen.details.get("container"), _CONTAINER.search(written.title)
     if container and named and named[1] != container:
         return False
@@ -77,12 +82,13 @@ def explains(written: Finding, seen: Finding) -> bool:
 
 def behind(world: World, seen: Iterable[Finding]) -> list[Finding]:
     """What is written wrong, and may explain some findings of what runs, of objects that those depend on; errors and warnings."""
-    rules = {one.rule for one in seen if one.severity != "note"}
+    seen = list(seen)
+    rules = {one.rule for one in seen}
     checks = [check for check in _checks() if any(may_explain(rule.id, one) for rule in check.rules for one in rules)]
     if not checks:
         return []
     found: list[Finding] = []
-    for ref in _reached(world, (ref for one in seen if one.severity != "note" for ref in one.refs)):
+    for ref in _reached(world, (ref for one in seen for ref in one.refs)):
         obj = world.get(ref) or {}
         for check in checks:
             if ref.kind in check.kinds or "*" in check.kinds:
