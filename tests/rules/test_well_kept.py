@@ -90,6 +90,12 @@ kind: Service
 metadata: {name: hello, namespace: shop}
 spec: {template: {spec: {containers: [{image: "registry.example/hello:1", ports: [{containerPort: 8080}]}]}}}
 """
+ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: db, namespace: shop}
+spec: {rules: [{backendRefs: [{group: core, kind: Service, name: db, port: 5432}]}]}
+"""
 CONTROLLER = """
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -157,6 +163,19 @@ RIGHT = {
         "backend-port-unknown",
         [workload(), service("db", "{app: db}"), INGRESS % ("db", "{name: use-annotation}")],
         [],
+    ),
+    "a route that calls the core group by name, as Linkerd does": (
+        "missing-service",
+        [workload(), service("db", "{app: db}"), ROUTE],
+        [],
+    ),
+    "datagrams to a number, of which the container says nothing better": (
+        "target-port-protocol",
+        [
+            workload().replace('db:1"', 'db:1", ports: [{containerPort: 514}]'),
+            service("db", "{app: db}").replace("port: 5432", "port: 514, protocol: UDP"),
+        ],
+        ["warning"],
     ),
     "a container that its operator names": ("container-name-invalid", [SERVERLESS], []),
     "shards that share a selector": (

@@ -128,7 +128,9 @@ def services(world: World, obj: Obj) -> Iterator[Finding]:
                 yield tell_of(world, "target-port-undeclared", obj, at, words, also=also, ops=_nearest(obj, port, declared))
         if matching and all(each.protocol != port.protocol for each in matching):
             words = f"protocol: {port.protocol}; the container's is {matching[0].protocol}"
-            yield tell_of(world, "target-port-protocol", obj, port.path, words, also=also)
+            # a name is looked up with its protocol; a number is reached, and only the container says what listens there
+            sure: Severity | None = None if isinstance(port.target, str) else "warning"
+            yield tell_of(world, "target-port-protocol", obj, port.path, words, also=also, severity=sure)
 
 
 def _behind(world: World, obj: Obj) -> Iterator[PodTemplate]:

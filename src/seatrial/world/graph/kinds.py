@@ -58,10 +58,10 @@ BUILT_IN_GROUPS = frozenset(_BUILT_IN)
 #: kind -> its group, for kinds that can be named without one.
 GROUPS = {kind: group for table in (_CUSTOM, _BUILT_IN) for group, kinds in table.items() for kind in kinds.split()}
 
-#: Groups that a kind had once, and the one it has now: what names either means the same object.
+#: Groups that a kind had once, or that some call it by (Linkerd's `core`), and the one it has now: either names the same object.
 FORMER = {
-    ("extensions", kind): GROUPS[kind]
-    for kind in ("Deployment", "DaemonSet", "ReplicaSet", "Ingress", "NetworkPolicy")
+    **{("extensions", kind): GROUPS[kind] for kind in ("Deployment", "DaemonSet", "ReplicaSet", "Ingress", "NetworkPolicy")},
+    ("core", "Service"): "",
 }  # fmt: skip
 
 _OUTSIDE = (
