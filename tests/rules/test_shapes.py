@@ -99,6 +99,7 @@ def move(source: Obj, target: Obj, key: str) -> None:
     target[key] = source.pop(key)
 
 
+BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
 POD, CONTAINER = "spec.template.spec", "spec.template.spec.containers[0]"
 #: What was written -> (the rule, the field, words of the title). Each is the one error that there is.
 MISTAKES: dict[str, tuple[str, Callable[[Obj], object], str, str, str]] = {
@@ -130,6 +131,12 @@ MISTAKES: dict[str, tuple[str, Callable[[Obj], object], str, str, str]] = {
     "a name that is near none": (
         SERVICE, lambda obj: obj["spec"]["ports"][0].update(containerPort=80),
         "unknown-field", "spec.ports[0].containerPort", "there is `name`, `protocol`, `appProtocol`, `port`,"),
+    "a word of the name": (
+        SERVICE, lambda obj: obj.update(apiVersion="networking.k8s.io/v1", kind="Ingress", spec={"backend": BACKEND}),
+        "unknown-field", "spec.backend", "`backend` is no field of `spec`; did you mean `defaultBackend`?"),
+    "a word of two names": (
+        DEPLOYMENT, lambda obj: rename(container(obj)["ports"][0], "containerPort", "port"),
+        "unknown-field", f"{CONTAINER}.ports[0].port", "did you mean `hostPort` or `containerPort`?"),
     "deep in a list": (
         POLICY, lambda obj: rename(obj["spec"]["ingress"][0]["from"][0], "podSelector", "podSelecter"),
         "unknown-field", "spec.ingress[0].from[0].podSelecter", "did you mean `podSelector`?"),

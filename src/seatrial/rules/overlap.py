@@ -55,16 +55,19 @@ def _told_better(findings: Sequence[Finding]) -> Iterator[Finding]:
     others = [one for one in findings if one.rule not in GENERAL]
     for one in general:
         if one.rule == NAMES:
-            yield from _of_name(one, others)
+            yield from _of_name(one, [*others, *(each for each in general if each.rule in VALUES)])
         elif one.rule == TYPES:
             yield from _of_type(one, others)
         elif any(_says_it(other, one) for other in others):
             yield one
 
 
-def _of_name(one: Finding, others: Iterable[Finding]) -> Iterator[Finding]:
-    """A name that nobody can correct is told by who knows more about what it stands in."""
-    if not one.patch and any(other.severity == "error" and other.at == _parent(one.at) not in _WIDE for other in others):
+def _of_name(one: Finding, others: Sequence[Finding]) -> Iterator[Finding]:
+    """A name that nobody can correct is told by who knows more about what it stands in; what is missed for it is not."""
+    perhaps = one.details.get("perhaps", ())
+    yield from (other for other in others if other.at in perhaps)
+    specific = (other for other in others if other.rule not in GENERAL and other.severity == "error")
+    if not one.patch and any(other.at == _parent(one.at) not in _WIDE for other in specific):
         yield one
 
 

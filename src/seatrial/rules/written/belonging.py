@@ -28,8 +28,8 @@ _OF_METADATA = frozenset({"labels", "annotations", "namespace", "name", "finaliz
 _OF_ALL = frozenset({"apiVersion", "kind", "metadata"})
 _HARDLY = frozenset({("api.core.v1.PodSpec", "resources")})
 _DEEPEST = 3
-#: So long is a name that others are made with.
-_WORD = 6
+#: So long is a word that names are made with.
+_WORD = 4
 #: A type with so few fields is told with all of them.
 _FEW = 8
 
@@ -40,6 +40,7 @@ class Place:
 
     words: str
     path: Path | None = None
+    perhaps: tuple[Path, ...] = ()  # where it may belong, when there are several places
 
 
 def meant(obj: Obj, root: Shape, misfit: Misfit) -> Place:
@@ -49,12 +50,15 @@ def meant(obj: Obj, root: Shape, misfit: Misfit) -> Place:
     named = _near(str(key), misfit.shape, present if isinstance(present, dict) else {})
     fitting = [name for name in named if _fits(misfit.value, misfit.shape.fields[name].shape)]
     best = (fitting or named)[:1]
-    if best and (_alike(str(key), best[0]) >= SURE or _plain(str(key)) == _plain(best[0])):
+    if best and (_alike(str(key), best[0]) >= SURE or _plain(str(key)) == _plain(best[0]) or _is_word(str(key), fitting)):
         return _renamed(tuple(parent), best[0], len(fitting) == 1 or (bool(fitting) and len(named) == 1))
     elsewhere = _above(obj, root, misfit) or _below(misfit, present) or _beside(obj, root, misfit)
     if elsewhere is not None:
         return elsewhere
     if best:
+        if len(fitting) > 1:
+            perhaps = tuple((*parent, name) for name in fitting[:3])
+            return Place(f"did you mean {' or '.join(f'`{name}`' for name in fitting[:3])}?", None, perhaps)
         return _renamed(tuple(parent), best[0], len(fitting) == len(named) == 1)
     names = [name for name in misfit.shape.fields if name not in _OF_ALL]
     return Place(f"there is {', '.join(f'`{name}`' for name in names)}" if 0 < len(names) <= _FEW else "")
@@ -83,10 +87,13 @@ def _plain(name: str) -> str:
 
 
 def _alike(one: str, other: str) -> float:
-    one, other = one.lower(), other.lower()
-    ratio = difflib.SequenceMatcher(None, one, other).ratio()
-    short, long = sorted((one, other), key=len)
-    return max(ratio, NEAR) if len(short) >= _WORD and long.endswith(short) else ratio  # `backend`, now defaultBackend
+    ratio = difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
+    return max(ratio, NEAR) if _is_word(one, [other]) else ratio
+
+
+def _is_word(one: str, names: list[str]) -> bool:
+    """Whether a name is the last word of another, the only one: `backend`, which is defaultBackend now."""
+    return len(one) >= _WORD and len(names) == 1 and names[0].endswith(one[:1].upper() + one[1:])
 
 
 def _fits(value: Any, shape: Shape) -> bool:
@@ -158,7 +165,7 @@ def _beside(obj: Obj, root: Shape, misfit: Misfit) -> Place | None:
     key, parent = str(misfit.path[-1]), misfit.path[:-1]
     if key not in _OF_METADATA:
         return None
-    for up in range(len(parent), -1, -1):
+    for up in range(len(parent), max(len(parent) - 2, -1), -1):
         shape = _shape_at(root, parent[:up])
         field = shape.fields.get("metadata") if shape is not None and shape.kind == "struct" else None
         if field is not None and key in field.shape.fields and _fits(misfit.value, field.shape.fields[key].shape):

@@ -49,7 +49,8 @@ def _unknown(world: World, obj: Obj, root: Shape, misfit: Misfit) -> Finding:
     if place.path:
         to = f"`{place.path[-1]}`" if list(place.path[:-1]) == parent else f"`{join(place.path)}`"
         fix = f"{'Call it' if list(place.path[:-1]) == parent else 'Move it to'} {to}."
-    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, fix=fix)
+    details = {"perhaps": [join(path) for path in place.perhaps]} if place.perhaps else {}
+    return tell(world, "unknown-field", obj, misfit.path, says, title=words, ops=ops, severity=severity, fix=fix, details=details)
 
 
 _CALLED = {
