@@ -76,7 +76,7 @@ def applied(world: World, patch: Patch) -> World:
 
 
 def patched(obj: Obj, operations: Iterable[Operation]) -> Obj:
-    """A copy of an object after some operations (`add`, `replace`, `remove`, `move`). Raises ValueError for one that does not fit."""
+    """A copy of an object after operations (`add`, `replace`, `remove`, `move`). Raises ValueError where one does not fit."""
     copy = clone(obj)
     for operation in operations:
         try:
