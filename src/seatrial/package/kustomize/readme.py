@@ -9,7 +9,7 @@ from seatrial.package.files import FileTree
 _ABOUT = {
     "base": "What every environment has, each object in the form that the others are made of with the least change.",
     "components/common": "The labels, version and image tags of everything.",
-    "transformers": "What an overlay's namespace and image tags are filled into, after all its patches.",
+    "transformers/facts": "What an overlay's namespace and image tags are filled into, after all its patches.",
 }
 
 

@@ -27,14 +27,7 @@ def kustomize(worlds: Mapping[str, Sequence[Obj]]) -> FileTree:
     """
     every, known = tuple(worlds), indexed(worlds)
     namespaces = {environment: _namespace(world) for environment, world in known.items()}
-    copies = {own: {"jobs": (_COPIED, said)} for own, said in take_copies(known).items()}
-    last = _last("transformers", take_facts(known, namespaces), every)
-    elsewhere = [_take_namespace(world, namespaces[environment]) for environment, world in known.items()]
-    if any(elsewhere):
-        text = _elsewhere(dict.fromkeys(name for names in elsewhere for name in names))
-        last = {"transformers": (every, {})} | last
-        last["transformers"][1]["elsewhere"] = text
-    last |= _last("transformers/jobs", copies, every)
+    last = _transformers(known, namespaces)
     shared = {"labels": common.take_labels(known)}
     versions = common.take_versions(known)
     shared["images"] = common.take_images(known)
@@ -99,6 +92,18 @@ def _take_namespace(world: Mapping[Key, Obj], namespace: str) -> list[str]:
 #: By its folder, what overlays let run after their patches: the environments that do, and the files.
 Last = dict[str, tuple[tuple[str, ...], dict[str, str]]]
 _COPIED = "The jobs of a service have what it has: where they say SERVICE, and in fields that they do not say."
+
+
+def _transformers(worlds: Mapping[str, dict[Key, Obj]], namespaces: Mapping[str, str]) -> Last:
+    """Take from the objects what is filled in at the end, their namespace with it, and return what fills it in."""
+    every = tuple(worlds)
+    copies = {own: {"jobs": (_COPIED, said)} for own, said in take_copies(worlds).items()}
+    found = _last("transformers/facts", take_facts(worlds, namespaces), every)
+    elsewhere = [name for environment, world in worlds.items() for name in _take_namespace(world, namespaces[environment])]
+    if elsewhere:
+        found = {"transformers/facts": (every, {}), **found}
+        found["transformers/facts"][1]["elsewhere"] = _elsewhere(dict.fromkeys(elsewhere))
+    return found | _last("transformers/jobs", copies, every)
 
 
 def _last(folder: str, replacements: Replacements, every: tuple[str, ...]) -> Last:
