@@ -24,6 +24,15 @@ services: {a: {image: x/a, secrets: [KEY, TOKEN]}}
 environments: {production: {}}
 platform: {secrets: external-secrets, secretProvider: gcp, secretVault: acme}
 """,
+    "a container that only one environment has, of an image that has its tag elsewhere": """\
+services: {a: {image: x/a, migrate: up, calls: [db]}}
+stores: {db: {postgres: 16, storage: 1Gi}}
+environments: {dev: {}, production: {stores: {db: {host: db.example.com}}}}
+""",
+    "a migration in the one environment there is": """\
+services: {a: {image: x/a, migrate: up}}
+environments: {}
+""",
 }
 
 
