@@ -48,9 +48,10 @@ def load_kustomizations(folders: Sequence[Path], gathering: Gathering, *, only: 
     taken = {below.resolve() for one in found.values() for below in one.folders}
     roots = [one for path, one in found.items() if path not in taken and one.data.get("kind") != "Component"]
     names = _names(roots)
+    known: dict[Path, list[tuple[Obj, Written]]] = {}
     for root in roots:
         if not only or names[root.folder] in only or len(roots) == 1:
-            _build(root, found, gathering, names[root.folder] if len(roots) > 1 else "")
+            _build(root, found, gathering, names[root.folder] if len(roots) > 1 else "", known)
     return {one.folder for one in found.values()} | {path for one in found.values() for path in one.files}
 
 
@@ -91,14 +92,20 @@ def _names(roots: Iterable[Kustomization]) -> dict[Path, str]:
     return names if folders else {}
 
 
-def _build(root: Kustomization, all_: Mapping[Path, Kustomization], gathering: Gathering, variant: str) -> None:
+def _build(
+    root: Kustomization,
+    all_: Mapping[Path, Kustomization],
+    gathering: Gathering,
+    variant: str,
+    known: dict[Path, list[tuple[Obj, Written]]],
+) -> None:
     pieces = list(dict.fromkeys(_pieces(root, all_, set())))
     built = _kustomize(root, _away(root, all_), gathering)
     if built is None:  # what can be read without building is better than nothing
         objects = sum(load_file(path, gathering, strict=False, variant=variant) for path, patch in pieces if not patch)
         gathering.pieces.update(str(path) for path, _ in pieces)
     else:
-        raw = [(obj, written) for path, _ in pieces for obj, written in _objects(path, gathering)]
+        raw = [pair for path, _ in pieces for pair in _objects(path, gathering, known)]
         found = read(built, str(root.file), strict=False)
         for obj, _ in found.objects:
             gathering.add(obj, _place(obj, raw, root), variant)
@@ -125,9 +132,12 @@ def _pieces(root: Kustomization, all_: Mapping[Path, Kustomization], seen: set[P
             yield path, str(path) not in resources
 
 
-def _objects(path: Path, gathering: Gathering) -> list[tuple[Obj, Written]]:
-    data = content(path, gathering)
-    return read(data, str(path), strict=False).objects if data is not None else []
+def _objects(path: Path, gathering: Gathering, known: dict[Path, list[tuple[Obj, Written]]]) -> list[tuple[Obj, Written]]:
+    """The objects of a file; what several kustomizations take in is read once."""
+    if path not in known:
+        data = content(path, gathering)
+        known[path] = read(data, str(path), strict=False).objects if data is not None else []
+    return known[path]
 
 
 def _kustomize(root: Kustomization, away: set[str], gathering: Gathering) -> bytes | None:
