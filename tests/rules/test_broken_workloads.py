@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.rules.breaking import Broken, claim, deployment, diagnosed, ends, policy, repeats, service, thing
+from breaking import Broken, claim, deployment, diagnosed, ends, policy, repeats, service, thing
 
 from seatrial.twin.kubelet.node import NodeSpec
 from seatrial.twin.kubelet.profiles import Profile
