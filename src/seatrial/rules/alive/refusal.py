@@ -75,7 +75,9 @@ def refused(world: World, obj: Obj) -> Iterator[Finding]:
         severity = "warning" if room else "error"
     refs: tuple[Ref, ...] = (ref_of(root), ref_of(obj)) if root is not obj else (ref_of(obj),)
     if rule_id == "refused-webhook-down":
-        refs += tuple(ref_of(each) for each in world.of(*CONFIGURATIONS) if parts["what"] in map(_hook, each.get("webhooks") or ()))
+        refs += tuple(
+            ref_of(each) for each in world.of(*CONFIGURATIONS) if parts["what"] in map(_hook, each.get("webhooks") or ())
+        )
     title = f"{short(root)} gets no pods: {_WORDS.get(rule_id, '{words}').format(words=words, **parts)}"
     details = {"count": count, **{key: value for key, value in parts.items() if value}}
     yield Finding(rule_id, severity, title, refs, tuple(facts), rule.title, rule.fix, details=details)
