@@ -17,9 +17,11 @@ from seatrial.world.world import World
 
 def found(world: World, *, live: bool, problems: list[Problem] | None = None) -> list[Finding]:
     """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
-    alternatives, pieces = _alternatives(world), world.facts.get("pieces", frozenset())
+    alternatives = _alternatives(world)
+    pieces, bases = world.facts.get("pieces", frozenset()), world.facts.get("bases", frozenset())
     findings = _sure(settled(_independent(world, _asked(world, live, problems))), problems)
-    return [_doubted(one, alternatives, pieces) for one in findings] if alternatives or pieces else findings
+    doubts = alternatives or pieces or bases
+    return [_doubted(one, alternatives, pieces, bases) for one in findings] if doubts else findings
 
 
 def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
@@ -148,12 +150,20 @@ def _alternatives(world: World) -> frozenset[Ref]:
     )
 
 
-def _doubted(finding: Finding, alternatives: frozenset[Ref], pieces: frozenset[str]) -> Finding:
+#: What a kustomization that takes in another may add to it: a namespace for its accounts, and labels to select by.
+_ADDED = re.compile(
+    r"^(rbac-subject|selector-missing) |^(missing-field|value-refused) .*"
+    r"`(subjects\[\d+\]\.namespace|spec\.selector|spec\.template\.metadata\.labels)` "
+)
+
+
+def _doubted(finding: Finding, alternatives: frozenset[Ref], pieces: frozenset[str], bases: frozenset[str]) -> Finding:
     """An error between objects is none for sure where one of them is an alternative of another file's; nor is one in a piece of
-    something that could not be put together.
+    something that could not be put together, or for want of what an overlay may add.
     """
     between = len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
-    piece = bool(finding.evidence) and finding.evidence[0].source.rpartition(":")[0] in pieces
+    file = finding.evidence[0].source.rpartition(":")[0] if finding.evidence else ""
+    piece = file in pieces or (file in bases and _ADDED.match(f"{finding.rule} {finding.title}") is not None)
     doubtful = finding.severity == "error" and (between or piece)
     return replace(finding, severity="warning") if doubtful else finding
 

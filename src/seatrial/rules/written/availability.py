@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written.between import sureness
 from seatrial.rules.written.containers import replicas_of
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.examples import manifest
@@ -219,7 +218,7 @@ def selecting(world: World, obj: Obj) -> Iterator[Finding]:
     selector = spec.get("selector")
     if not isinstance(selector, dict) or not selector:
         if obj.get("kind") != "ReplicaSet":
-            yield tell(world, "selector-missing", obj, ("spec", "selector"), "selector: not set", severity=sureness(world, obj))
+            yield tell(world, "selector-missing", obj, ("spec", "selector"), "selector: not set")
     elif pods is not None and not _matches(selector, pods.labels):
         words = f"selector: {_pairs(mapping(selector, 'matchLabels') or selector)}; its pods have {_pairs(pods.labels)}"
         ops = [

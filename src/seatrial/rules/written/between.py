@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from seatrial.rules.finding import Finding, Severity
+from seatrial.rules.finding import Finding
 from seatrial.rules.patching import Operation, Path
 from seatrial.rules.written.telling import tell
 from seatrial.world.graph import Graph, PodTemplate, Reference
@@ -65,14 +65,6 @@ def is_job(template: PodTemplate) -> bool:
 def together(one: str, other: str) -> bool:
     """Whether two namespaces may be the same: an object without one is in the one it will be applied to."""
     return one == other or not one or not other
-
-
-def sureness(world: World, obj: Obj) -> Severity | None:
-    """How grave it is that something lacks which another kustomization may add, a namespace or labels to select by: None, for the
-    rule's own, but for an object of one that names no namespace, and is likely to be taken in by others.
-    """
-    place = world.place(ref_of(obj))
-    return "warning" if place is not None and place.file in world.facts.get("bases", ()) else None
 
 
 def names(refs: Iterable[Ref]) -> str:

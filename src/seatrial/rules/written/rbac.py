@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.written.between import sureness
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.telling import Path, put, tell
@@ -244,4 +243,4 @@ def bindings(world: World, obj: Obj) -> Iterator[Finding]:
         lost = kind == "ServiceAccount" and obj.get("kind") == "ClusterRoleBinding" and not text(subject, "namespace")
         if lost or kind not in ("ServiceAccount", "User", "Group") or not name:
             words = f"{kind} {name}: namespace not set" if lost else f"kind: {kind or 'not set'}, name: {name or 'not set'}"
-            yield tell(world, "rbac-subject", obj, at, words, severity=sureness(world, obj) if lost else None)
+            yield tell(world, "rbac-subject", obj, at, words)
