@@ -158,6 +158,13 @@ def jvm(world: World, container: Container) -> Iterator[Finding]:
         yield tell(world, "heap-unbounded", obj, (*container.path, "resources"), "no memory limit, no -Xmx", who=who)
 
 
+def largest_heap(container: Container) -> float | None:
+    """The bytes that a JVM's heap may grow to, by its flags; None where they do not say."""
+    flags, _ = _flags(container)
+    share, limit = _SHARE.search(flags), memory_limit(container)
+    return _size(flags, "Xmx") or (float(share[1]) / 100 * limit if share and limit else None)
+
+
 def _size(flags: str, flag: str) -> int | None:
     found = _FLAG[flag].findall(flags)
     return int(found[-1][0]) * _SIZES[found[-1][1].lower()] if found else None
