@@ -58,7 +58,7 @@ def test_the_help_of_a_verb_teaches_by_example(run, verb):
         (["diff", *CHART, "--chart-path", "x", "--set", "a"], "--set a: give it a value"),
         (["status"], "which release? There is no app file at .: name its folder, or say --release-name and --namespace"),
         (["rollback", "1", "2", *CHART, "--yes"], "one revision and one app file at most, not 1 2"),
-        (["history", *CHART, "--context", "nowhere"], "Context 'nowhere' not found"),
+        (["history", *CHART, "--context", "nowhere"], "there is no context 'nowhere'"),
     ],
 )
 def test_a_mistake_is_told_with_what_to_do(run, tmp_path, words, told):

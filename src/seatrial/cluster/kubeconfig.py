@@ -141,7 +141,7 @@ def _command(given: Obj, file: Path) -> Obj:
 def _chosen(document: Obj, context: str | None, files: Sequence[Path]) -> dict[str, str]:
     """The context by its name, with the name of its cluster. Raises KubeconfigError for what is not there."""
     names = [each["name"] for each in document["contexts"]]
-    there = f"there are {', '.join(names)}" if names else "there are none"
+    there = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}" if names else "there are none"
     name = context or document["current-context"]
     if not name:
         raise KubeconfigError(f"{_said(files)}: no context is in use: say --context ({there})")

@@ -115,8 +115,13 @@ class Watcher:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # several watches may fail at once: the first is told, and asyncio need not complain of the others
 
     async def _first(self, followers: Sequence[Follower], watches: Sequence[asyncio.Task[None]], deadline: float) -> None:
         """Until everything that is there has been read once."""
