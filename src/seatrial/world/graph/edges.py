@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.world.objects import Obj, Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One place in an object that names (or selects) another.
 
     `path` is where the name stands (`spec.template.spec.volumes[0].configMap.name`), `target` what it means: the object as it

@@ -15,34 +15,17 @@ from typing import TYPE_CHECKING, Any
 from seatrial.world import paths, selectors
 from seatrial.world.graph import habits, making, ports, selecting, table
 from seatrial.world.graph.edges import Maker, PodTemplate, Port, Reference
-from seatrial.world.graph.hosts import Host, addresses, host
-from seatrial.world.graph.kinds import BUILT_IN_GROUPS, FORMER, GROUPS, is_always_there, is_cluster_scoped, kind_of
-from seatrial.world.graph.table import LOOSE, Row
-from seatrial.world.graph.walk import Hit, hits, weave
+from seatrial.world.graph.kinds import BUILT_IN_GROUPS, FORMER, GROUPS, is_always_there, kind_of, known
+from seatrial.world.graph.naming import HABIT, Naming
+from seatrial.world.graph.walk import Hit, Place, hits, weave
 from seatrial.world.objects import Obj, Ref, controller_of, labels_of, ref_of
 
 if TYPE_CHECKING:
     from seatrial.world.world import World
 
-_ROWS = {kind_of(kind): weave((*table.EVERY, *rows)) for kind, rows in table.KINDS.items()}
-_EVERY = weave(table.EVERY)
-_POD = weave(table.POD)
 _SELECTS = {kind_of(kind): weave(rows) for kind, rows in selecting.SELECTS.items()}
 _POD_SELECTS = weave(selecting.POD)
-
-
-#: The relation of what a custom resource seems to name, by the habits of schemas.
-HABIT = "habit"
-
-
-class _Template:
-    __slots__ = ("path",)
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-
-_TEMPLATES = {kind_of(kind): weave(map(_Template, where)) for kind, where in table.TEMPLATES.items()}
+_TEMPLATES = {kind_of(kind): weave(map(Place, where)) for kind, where in table.TEMPLATES.items()}
 #: Kinds that are many and name nothing that anybody asks for.
 _MUTE = frozenset({"Event", "Lease", "ControllerRevision"})
 #: Along these a question "which pods are behind this?" goes on.
@@ -109,8 +92,8 @@ class Graph:
             ref = Ref(group, ref.kind, ref.namespace, ref.name)
             if ref in self._world:
                 return ref
-        known = self._called.get((ref.group, ref.kind, ref.name), ())
-        fitting = [one for one in known if _together(one.namespace, ref.namespace)]
+        alike = self._called.get((ref.group, ref.kind, ref.name), ())
+        fitting = [one for one in alike if _together(one.namespace, ref.namespace)]
         return fitting[0] if len(fitting) == 1 else ref
 
     def keys(self, ref: Ref) -> frozenset[str] | None:
@@ -180,7 +163,7 @@ class Graph:
     def _templates(self) -> list[PodTemplate]:
         found: list[PodTemplate] = []
         for ref, obj in self._world.items():
-            tree = _TEMPLATES.get(_known(ref))
+            tree = _TEMPLATES.get(known(ref))
             if tree is None and ref.group in BUILT_IN_GROUPS:
                 continue
             if controller_of(obj) and self._world.owner(obj):
@@ -228,16 +211,6 @@ class Graph:
         return {}
 
     @cached_property
-    def _rules_by_host(self) -> dict[Ref, list[Ref]]:
-        """The DestinationRules of a Service (or of the host as it is written)."""
-        found: dict[Ref, list[Ref]] = defaultdict(list)
-        for obj in self._world.of("DestinationRule"):
-            written, ref = paths.at(obj, "spec.host"), ref_of(obj)
-            if isinstance(written, str):
-                found[self._service(written, ref)].append(ref)
-        return found
-
-    @cached_property
     def _operated(self) -> dict[tuple[str, str, str], list[Maker]]:
         """What operators make, by the tables."""
         found: dict[tuple[str, str, str], list[Maker]] = defaultdict(list)
@@ -249,16 +222,17 @@ class Graph:
     @cached_property
     def _named_edges(self) -> dict[Ref, list[Reference]]:
         edges: dict[Ref, list[Reference]] = defaultdict(list)
+        naming = Naming(self._world, self.resolve, self._operated, self._templates_by)
         made = {(maker.source, maker.path) for makers in self._operated.values() for maker in makers}
         for ref, obj in self._world.items():
             if ref.kind in _MUTE:
                 continue
-            edges[ref] += self._named(obj, ref)
+            edges[ref] += naming.by_object(obj, ref)
             if ref.group not in BUILT_IN_GROUPS:
                 taken = {one.path for one in edges[ref]}
-                edges[ref] += (one for one in self._guessed(obj, ref) if one.path not in taken and (ref, one.path) not in made)
+                edges[ref] += (one for one in naming.guessed(obj, ref) if one.path not in taken and (ref, one.path) not in made)
         for template in self._templates:
-            edges[template.ref] += self._named_by_pods(template)
+            edges[template.ref] += naming.by_pods(template)
         return edges
 
     @cached_property
@@ -285,7 +259,7 @@ class Graph:
     def _edges(self) -> tuple[dict[Ref, list[Reference]], dict[Ref, list[Reference]]]:
         out = self._named_edges
         for ref, obj in self._world.items():
-            tree = _SELECTS.get(_known(ref))
+            tree = _SELECTS.get(known(ref))
             if tree is not None:
                 for hit in hits(tree, obj):
                     out[ref] += self._selected(ref, hit)
@@ -298,116 +272,6 @@ class Graph:
             for reference in references:
                 into[reference.target].append(reference)
         return out, into
-
-    # names
-
-    def _named(self, obj: Obj, ref: Ref) -> Iterator[Reference]:
-        for hit in hits(_ROWS.get(_known(ref), _EVERY), obj):
-            yield from self._of(hit, ref)
-
-    def _named_by_pods(self, template: PodTemplate) -> Iterator[Reference]:
-        for hit in hits(_POD, template.spec, paths.split(template.spec_path)):
-            yield from self._of(hit, template.ref)
-
-    def _of(self, hit: Hit[Row], source: Ref) -> Iterator[Reference]:
-        """The references of one place."""
-        row, value = hit.row, hit.value
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if not isinstance(value, str) or not value:
-            return
-        if row.form == "urls":
-            yield from self._calls(value, hit, source)
-            return
-        target = self._target(row, value, hit.beside, source)
-        if target is None:
-            return
-        path = paths.join(hit.steps)
-        optional = row.relation in LOOSE or paths.at(hit.beside, row.optional) is True
-        key = value if row.relation == "subset" else _first(hit.beside, row.key)
-        port = _first(hit.beside, row.port)
-        key = key if isinstance(key, str) else ""
-        yield Reference(source, path, target, row.relation, optional, key, _port(port))
-        if row.keys:
-            for item in hits(weave([_Template(row.keys)]), hit.beside, hit.steps[:-1]):
-                if isinstance(item.value, str):
-                    yield Reference(source, paths.join(item.steps), target, row.relation, optional, item.value)
-
-    def _target(self, row: Row, value: str, beside: Any, source: Ref) -> Ref | None:
-        if row.relation == "subset":
-            return self._rule_of(_first(beside, "host"), source)
-        if row.form == "host":
-            return None if value.startswith("*") else self._service(value, source, strict=True)
-        named = _kind(row, beside)
-        if named is None:
-            return None
-        group, kind = named
-        namespace = _first(beside, row.namespace) if row.namespace else None
-        if row.form == "slashed" and "/" in value:
-            namespace, _, value = value.partition("/")
-        if (row.relation, value) == ("gateway", "mesh"):
-            return None
-        if is_cluster_scoped(group, kind):
-            namespace = ""
-        elif not isinstance(namespace, str) or not namespace or namespace == ".":
-            namespace = source.namespace
-        return self.resolve(Ref(group, kind, namespace, value))
-
-    def _rule_of(self, written: Any, source: Ref) -> Ref | None:
-        """The DestinationRule of a destination's host, by the host's own name where there is none."""
-        if not isinstance(written, str):
-            return None
-        rules = self._rules_by_host.get(self._service(written, source), ())
-        return rules[0] if rules else Ref("networking.istio.io", "DestinationRule", source.namespace, written.partition(".")[0])
-
-    def _service(self, written: str, source: Ref, strict: bool = False) -> Ref:
-        """What a host means to Istio: a Service, or the ServiceEntry that has the host; else a Service of that name."""
-        found = host(written)
-        if found is not None and (found.sure or "." not in written):
-            return self.resolve(Ref("", "Service", found.namespace or source.namespace, found.name))
-        entry = self._entries_by_host.get(written)
-        return entry or Ref("", "Service", source.namespace, written)
-
-    @cached_property
-    def _entries_by_host(self) -> dict[str, Ref]:
-        found = {}
-        for obj in self._world.of("ServiceEntry"):
-            for written in paths.at(obj, "spec.hosts", []):
-                if isinstance(written, str):
-                    found[written] = ref_of(obj)
-        return found
-
-    def _calls(self, text: str, hit: Hit[Row], source: Ref) -> Iterator[Reference]:
-        """The Services whose addresses stand in a text."""
-        called = _first(hit.beside, "name") if hit.steps[-1] == "value" else hit.steps[-1]
-        seen = set()
-        for found, in_url in addresses(text, called if isinstance(called, str) else ""):
-            target = self._called_service(found, in_url, source)
-            if target is not None and (target, found.port) not in seen:
-                seen.add((target, found.port))
-                yield Reference(source, paths.join(hit.steps), target, hit.row.relation, True, port=found.port)
-
-    def _called_service(self, found: Host, in_url: bool, source: Ref) -> Ref | None:
-        """A host of one label in a URL can only be a Service; two labels, or none in a URL, are one where it is there."""
-        target = self.resolve(Ref("", "Service", found.namespace or source.namespace, found.name))
-        surely = found.sure or (in_url and (not found.namespace or found.namespace in self._spaces))
-        made = ("", "Service", found.name) in self._operated
-        return target if surely or target in self._world or made else None
-
-    @cached_property
-    def _spaces(self) -> frozenset[str]:
-        """The namespaces of which the world has Services, without those whose names are domains of the internet too."""
-        found = frozenset(ref_of(obj).namespace for obj in self._world.of("Service"))
-        return found - {"", "dev", "app", "io", "com", "net", "org"}
-
-    def _guessed(self, obj: Obj, ref: Ref) -> Iterator[Reference]:
-        pods = tuple(f"{one.spec_path}." for one in self._templates_by.get(ref, ()))
-        for guess in habits.guesses(obj):
-            path = paths.join(guess.steps)
-            if not path.startswith(pods):
-                namespace = "" if is_cluster_scoped(guess.group, guess.kind) else guess.namespace or ref.namespace
-                target = self.resolve(Ref(guess.group, guess.kind, namespace, guess.name))
-                yield Reference(ref, path, target, HABIT, True, guess.key)
 
     # selectors
 
@@ -453,47 +317,9 @@ def pod_templates(world: World) -> list[PodTemplate]:
     return world.graph.templates
 
 
-def _known(ref: Ref) -> tuple[str, str]:
-    return FORMER.get((ref.group, ref.kind), ref.group), ref.kind
-
-
 def _together(one: str, other: str) -> bool:
     """Whether two namespaces may be the same: an object without one is in the one it will be applied to."""
     return one == other or not one or not other
-
-
-def _kind(row: Row, beside: Any) -> tuple[str, str] | None:
-    """(group, kind) of a row's target; None for what is no object (users and groups)."""
-    group, kind = kind_of(row.to.lstrip("?"))
-    if row.cluster and paths.at(beside, row.cluster) is True:
-        return group, f"Cluster{kind}"
-    if not row.to.startswith("?") or not isinstance(beside, dict):
-        return group, kind
-    said = beside.get("kind")
-    if not isinstance(said, str) or not said:
-        said = kind
-    elif said in ("User", "Group"):
-        return None
-    elif said != kind:
-        group = group if said.removeprefix("Cluster") == kind else GROUPS.get(said, group)
-    version = beside.get("apiVersion")
-    if isinstance(version, str) and version:
-        return version.rpartition("/")[0], said
-    for word in ("group", "apiGroup"):
-        if isinstance(beside.get(word), str):
-            return beside[word], said
-    return group, said
-
-
-def _first(beside: Any, words: str) -> Any:
-    """The first of several paths beside a name that has a value."""
-    return next((found for word in words.split() if (found := paths.at(beside, word)) is not None), None)
-
-
-def _port(value: Any) -> int | str | None:
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    return value if isinstance(value, (int, str)) and not isinstance(value, bool) and value != "" else None
 
 
 def _fits(selector: dict[str, Any], labels: dict[str, str], plain: bool) -> bool:

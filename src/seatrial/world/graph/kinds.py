@@ -81,6 +81,11 @@ def kind_of(text: str) -> tuple[str, str]:
     return (group, kind) if slash else (GROUPS[text], text)
 
 
+def known(ref: Ref) -> tuple[str, str]:
+    """(group, kind) of an object as the tables have it: of a group that has moved, the one it moved to."""
+    return FORMER.get((ref.group, ref.kind), ref.group), ref.kind
+
+
 def is_cluster_scoped(group: str, kind: str) -> bool:
     """Whether objects of a kind are outside of namespaces, as far as their kind tells."""
     return kind in CLUSTER_SCOPED or (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from seatrial.world.paths import EACH, Steps, split
 
@@ -17,6 +17,13 @@ class HasPath(Protocol):
 R = TypeVar("R", bound=HasPath)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row that is nothing but its path."""
+
+    path: str
+
+
 @dataclass(slots=True)
 class Node(Generic[R]):
     """A branch of the tree: what is looked for here, and below which keys, below every item, below every key."""
@@ -27,8 +34,7 @@ class Node(Generic[R]):
     every: Node[R] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit(Generic[R]):
+class Hit(NamedTuple, Generic[R]):
     """A row, the value at its path, what that value stands in, and the steps to it."""
 
     row: R
@@ -55,24 +61,26 @@ def weave(rows: Iterable[R]) -> Node[R]:
     return root
 
 
-def hits(tree: Node[R], value: Any, steps: Steps = ()) -> Iterator[Hit[R]]:
+def hits(tree: Node[R], value: Any, steps: Steps = ()) -> list[Hit[R]]:
     """Every place in a document that a tree looks for; nulls are not there."""
-    return _hits(tree, value, None, steps)
+    found: list[Hit[R]] = []
+    _collect(tree, value, None, steps, found)
+    return found
 
 
-def _hits(node: Node[R], value: Any, beside: Any, steps: Steps) -> Iterator[Hit[R]]:
+def _collect(node: Node[R], value: Any, beside: Any, steps: Steps, found: list[Hit[R]]) -> None:
     for row in node.rows:
-        yield Hit(row, value, beside, steps)
+        found.append(Hit(row, value, beside, steps))
     if isinstance(value, dict):
         for key, child in node.keys.items():
             below = value.get(key)
             if below is not None:
-                yield from _hits(child, below, value, (*steps, key))
+                _collect(child, below, value, (*steps, key), found)
         if node.every is not None:
             for key, below in value.items():
                 if below is not None and isinstance(key, str):
-                    yield from _hits(node.every, below, value, (*steps, key))
+                    _collect(node.every, below, value, (*steps, key), found)
     elif node.each is not None and isinstance(value, list):
         for index, below in enumerate(value):
             if below is not None:
-                yield from _hits(node.each, below, value, (*steps, index))
+                _collect(node.each, below, value, (*steps, index), found)
