@@ -53,12 +53,14 @@ def namespace_of(obj: Mapping[str, Any]) -> str:
 
 
 def labels_of(obj: Mapping[str, Any]) -> dict[str, str]:
-    found = (obj.get("metadata") or {}).get("labels")
+    metadata = obj.get("metadata")
+    found = metadata.get("labels") if isinstance(metadata, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
-    found = (obj.get("metadata") or {}).get("annotations")
+    metadata = obj.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
     return found if isinstance(found, dict) else {}
 
 

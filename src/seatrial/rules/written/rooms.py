@@ -286,7 +286,10 @@ def _secured(world: World, pods: Pods, namespace: Obj) -> Iterator[Finding]:
     policy, _ = pod_security.policy_of(labels_of(namespace))
     if policy.enforce.level == "privileged":
         return
-    found = policy.enforce.violations({"metadata": mapping(pods.template, "metadata"), "spec": pods.spec})
+    try:
+        found = policy.enforce.violations({"metadata": mapping(pods.template, "metadata"), "spec": pods.spec})
+    except (AttributeError, TypeError, ValueError):  # fields of wrong types, which are told by rules of their own
+        return
     if found:
         also: list[tuple[Obj, Any, str]] = [
             (namespace, ("metadata", "labels", "pod-security.kubernetes.io/enforce"), f"enforces {policy.enforce}")

@@ -236,7 +236,7 @@ def _profiles(world: World, container: Container, at: Path, privileged: bool) ->
     if isinstance(armor, dict) and armor.get("type") == "Unconfined":
         yield tell(world, "apparmor-unconfined", obj, (*at, "appArmorProfile"), "appArmorProfile: Unconfined", who=who)
     linux = container.security("seLinuxOptions")
-    if isinstance(linux, dict) and (linux.get("user") or linux.get("role") or linux.get("type", "") not in SELINUX):
+    if isinstance(linux, dict) and (linux.get("user") or linux.get("role") or str(linux.get("type", "")) not in SELINUX):
         words = ", ".join(f"{key}: {linux[key]}" for key in sorted(linux))
         yield tell(world, "selinux-options", obj, (*at, "seLinuxOptions"), words, who=who)
 
