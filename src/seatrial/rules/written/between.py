@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import Operation, Path
 from seatrial.rules.written.telling import tell
-from seatrial.world.graph import Graph, PodTemplate, Reference
+from seatrial.world.graph import PodTemplate, Reference
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.paths import split
 from seatrial.world.world import World
 
 T = TypeVar("T")
 
-#: What was computed for a world, kept as long as its graph, which is made anew when the world changes.
-_KEPT: WeakKeyDictionary[Graph, dict[Any, Any]] = WeakKeyDictionary()
-
 
 def once(world: World, make: Callable[[World], T]) -> T:
     """What a function says of a world, computed at most once."""
-    kept = _KEPT.setdefault(world.graph, {})
+    kept = world.graph.kept
     if make not in kept:
         kept[make] = make(world)
     return cast("T", kept[make])

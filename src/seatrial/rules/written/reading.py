@@ -15,17 +15,25 @@ from seatrial.world.objects import Obj
 EMPTY: Obj = {}
 
 
+# Rules ask these a million times, so each goes its way by itself instead of by another.
+
+
 def mapping(obj: Any, *steps: str) -> Obj:
     """The mapping at some keys; an empty one where there is none."""
     for step in steps:
-        obj = obj.get(step) if isinstance(obj, dict) else None
+        if not isinstance(obj, dict):
+            return EMPTY
+        obj = obj.get(step)
     return obj if isinstance(obj, dict) else EMPTY
 
 
 def items(obj: Any, *steps: str) -> list[Obj]:
     """The mappings in the list at some keys; what is no mapping reads as an empty one, so that places stay right."""
-    found = value(obj, *steps)
-    return [each if isinstance(each, dict) else EMPTY for each in found] if isinstance(found, list) else []
+    for step in steps:
+        if not isinstance(obj, dict):
+            return []
+        obj = obj.get(step)
+    return [each if isinstance(each, dict) else EMPTY for each in obj] if isinstance(obj, list) else []
 
 
 def strings(obj: Any, *steps: str) -> list[str]:
@@ -36,14 +44,19 @@ def strings(obj: Any, *steps: str) -> list[str]:
 
 def value(obj: Any, *steps: str) -> Any:
     for step in steps:
-        obj = obj.get(step) if isinstance(obj, dict) else None
+        if not isinstance(obj, dict):
+            return None
+        obj = obj.get(step)
     return obj
 
 
 def text(obj: Any, *steps: str) -> str:
     """The text at some keys; "" where there is none."""
-    found = value(obj, *steps)
-    return found if isinstance(found, str) else ""
+    for step in steps:
+        if not isinstance(obj, dict):
+            return ""
+        obj = obj.get(step)
+    return obj if isinstance(obj, str) else ""
 
 
 def number(obj: Any, *steps: str, default: float = 0) -> float:

@@ -8,7 +8,7 @@ rules.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +40,17 @@ class Graph:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.kept: dict[Any, Any] = {}  # what others computed from the world as it is now
 
     # asking
 
-    def out(self, ref: Ref) -> list[Reference]:
+    def out(self, ref: Ref) -> Sequence[Reference]:
         """What an object names and selects, in the order of its fields."""
-        return list(self._edges[0].get(ref, ()))
+        return self._edges[0].get(ref, ())
 
-    def into(self, ref: Ref) -> list[Reference]:
+    def into(self, ref: Ref) -> Sequence[Reference]:
         """What names or selects an object, whether it is there or not."""
-        return list(self._edges[1].get(ref, ()))
+        return self._edges[1].get(ref, ())
 
     def __iter__(self) -> Iterator[Reference]:
         for references in self._edges[0].values():
