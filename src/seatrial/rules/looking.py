@@ -27,14 +27,15 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
 def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
     by_kind, always = _by_kind(live)
     conditions = {check.when for check in always if check.when is not None}
-    chosen: dict[frozenset[object], list[Check]] = {}
+    chosen: dict[tuple[str, frozenset[object]], list[Check]] = {}
     findings: list[Finding] = []
     failed: dict[str, list[tuple[str, Exception]]] = {}
     for obj in world:
         met = frozenset([None, *(when for when in conditions if _holds(when, world, obj))])
-        if met not in chosen:
-            chosen[met] = [check for check in always if check.when in met]
-        for check in (*by_kind.get(obj.get("kind", ""), ()), *chosen[met]):
+        kind = obj.get("kind", ""), met
+        if kind not in chosen:
+            chosen[kind] = [*by_kind.get(kind[0], ()), *(check for check in always if check.when in met)]
+        for check in chosen[kind]:
             try:
                 findings.extend(check.look(world, obj))
             except Exception as error:

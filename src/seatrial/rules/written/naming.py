@@ -92,15 +92,17 @@ def names(world: World, obj: Obj) -> Iterator[Finding]:
 
 def _metadata(world: World, obj: Obj, at: Path, metadata: Obj) -> Iterator[Finding]:
     for key, value in mapping(metadata, "labels").items():
-        there = (*at, "labels", str(key))
-        if value is not None and not isinstance(value, str):
-            written = str(value).lower() if isinstance(value, bool) else str(value)
-            yield tell(world, "label-not-text", obj, there, f"{key}: {brief(written)}", ops=[put(obj, there, written)])
-        elif value is not None and not _is_value(value):
-            ops = [put(obj, there, value.replace("+", "_"))] if "+" in value and _VALUE.fullmatch(value.replace("+", "_")) else []
+        if not isinstance(value, str):
+            if value is not None:
+                there = (*at, "labels", str(key))
+                written = str(value).lower() if isinstance(value, bool) else str(value)
+                yield tell(world, "label-not-text", obj, there, f"{key}: {brief(written)}", ops=[put(obj, there, written)])
+        elif not _is_value(value):
+            there, better = (*at, "labels", str(key)), value.replace("+", "_")
+            ops = [put(obj, there, better)] if "+" in value and _VALUE.fullmatch(better) else []
             yield tell(world, "label-invalid", obj, there, f"{key}: {brief(value)}", ops=ops)
         if not _is_key(key):
-            yield tell(world, "label-invalid", obj, there, f"key: {brief(key)}")
+            yield tell(world, "label-invalid", obj, (*at, "labels", str(key)), f"key: {brief(key)}")
     size = 0
     for key, value in mapping(metadata, "annotations").items():
         there = (*at, "annotations", str(key))

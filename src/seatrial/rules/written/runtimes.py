@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
@@ -100,14 +101,19 @@ def runtime_of(container: Container) -> str:
     """`jvm`, `python`, `node`, `go`, or "" where nothing tells."""
     names = {each.rsplit("/", 1)[-1] for each in words_of(container)[:3]}
     given = variables(container)
-    image = container.image.lower()
-    if "java" in names or any(name in given for name in _JVM_VARIABLES) or _JVM_IMAGE.search(image) or _asks_actuator(container):
+    said = _told_by_image(container.image.lower())
+    if "java" in names or any(name in given for name in _JVM_VARIABLES) or said == "jvm" or _asks_actuator(container):
         return "jvm"
-    if names & {"gunicorn", "uvicorn", "python", "python3", "celery", "flask"} or _PYTHON_IMAGE.search(image):
+    if names & {"gunicorn", "uvicorn", "python", "python3", "celery", "flask"} or said == "python":
         return "python"
     if names & {"node", "npm", "yarn"} or "NODE_OPTIONS" in given:
         return "node"
     return "go" if "GOMEMLIMIT" in given else ""
+
+
+@lru_cache(maxsize=4096)
+def _told_by_image(image: str) -> str:
+    return "jvm" if _JVM_IMAGE.search(image) else "python" if _PYTHON_IMAGE.search(image) else ""
 
 
 def _asks_actuator(container: Container) -> bool:

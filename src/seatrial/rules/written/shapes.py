@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -82,8 +82,7 @@ def against_types(world: World, obj: Obj) -> Iterator[Finding]:
 
 def built_in(world: World, obj: Obj, shape: Shape, fit: Fit) -> Iterator[Finding]:
     """An object of a built-in kind, and what a server lets in of it."""
-    from seatrial.world.admission.creating import refusals  # a world without built-in kinds need not wait for it
-
+    refusals = _server()
     if fit(obj):
         wrong = () if _is_from_a_server(obj) or not refusals(obj) else refusals(normalise(obj))
         yield from of_causes(world, obj, wrong)
@@ -95,6 +94,13 @@ def built_in(world: World, obj: Obj, shape: Shape, fit: Fit) -> Iterator[Finding
     yield from told
     if not _is_from_a_server(obj) and all(each.unknown for each in odd):  # a server looks no further either
         yield from of_causes(world, obj, refusals(normalise(_mended(obj, told))))
+
+
+@cache
+def _server() -> Callable[[Obj], list[Cause]]:
+    from seatrial.world.admission.creating import refusals  # a world without built-in kinds need not wait for it
+
+    return refusals
 
 
 @dataclass(frozen=True)
