@@ -88,3 +88,17 @@ def test_spoiled_examples_are_read_to_their_end(example):
 @given(st.lists(st.sampled_from(EXAMPLES), min_size=2, max_size=6), st.integers(0, 10**6))
 def test_spoiled_worlds_are_read_to_their_end(texts, seed):
     look([document for place, text in enumerate(texts) for document in spoiled(text, seed + place, times=2)])
+
+
+def test_half_a_replica_beside_bounds_without_end_is_told_at_once():
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "r.example/web:1"}]}}
+    spec = {"replicas": 1.5, "selector": {"matchLabels": labels}, "template": template}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 10**18}
+    look(
+        [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec},
+            {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": scaler},
+        ]
+    )

@@ -144,7 +144,7 @@ def autoscaled(world: World, obj: Obj) -> Iterator[Finding]:
         words = f"replicas: {value(obj, 'spec', 'replicas')}, {found[0].kind} {found[0].name} sets them"
         at = ("spec", "replicas")
         yield tell_of(world, "replicas-beside-autoscaler", obj, "spec.replicas", words, also=also, ops=[take(at)])
-        if value(obj, "spec", "replicas") not in range(bounds.least, bounds.most + 1):
+        if not bounds.least <= number(obj, "spec", "replicas", default=-1) <= bounds.most:
             words = f"replicas: {value(obj, 'spec', 'replicas')}, between {bounds.least} and {bounds.most} by {found[0].kind} {found[0].name}"
             yield tell_of(world, "no-autoscaler-target-replicas", obj, "spec.replicas", words, also=also)
     for reference in world.graph.into(ref):
