@@ -1,6 +1,6 @@
-"""Kubernetes objects as plain dictionaries: the names we give their parts, and how to copy them.
+"""Kubernetes objects as plain dictionaries: the names we give their parts, how to copy them and how to lay one over another.
 
-Nothing here knows a kind; that is for `refs` (what points at what) and for the twin's resource table.
+Nothing here knows a kind; that is for `graph` (what points at what), for `schema` and for the twin's resource table.
 """
 
 from __future__ import annotations

@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from itertools import chain
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
-from seatrial.world.graph import Graph
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
 Direction = Literal["Ingress", "Egress"]
 
-#: Policies by namespace, label and value, of worlds as they stand: a changed world has another graph.
+#: Policies by namespace, label and value.
 Shelves = dict[tuple[str, str, str], list[Obj]]
-_KEPT: WeakKeyDictionary[Graph, Shelves] = WeakKeyDictionary()
 #: Every namespace has its name as this label (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -53,9 +50,9 @@ def isolating(world: World, end: End, direction: Direction) -> list[Obj]:
 
 def _shelves(world: World) -> Shelves:
     """The policies by namespace and one of the labels that they select by ("" for those that select by none), as they stand."""
-    kept = _KEPT.get(world.graph)
+    kept: Shelves | None = world.graph.kept.get(_shelves)
     if kept is None:
-        kept = _KEPT[world.graph] = {}
+        kept = world.graph.kept[_shelves] = {}
         for policy in world.of("NetworkPolicy"):
             wanted = _map(_map(_map(policy.get("spec")).get("podSelector")).get("matchLabels"))
             key, value = next(iter(wanted.items()), ("", ""))
