@@ -5,12 +5,13 @@ What the rules say is theirs; what kubectl would show of their examples is print
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from release.asking import asked_of, returned_to
-from seatrial.release.examples import EXAMPLES, RETURNS, Side
+from release.asking import asked_of, given_to, once_up, returned_to
+from seatrial.release.examples import AFTER, EXAMPLES, GIVEN, RETURNS, SEE, Side
 from seatrial.release.preflight import check
 from seatrial.release.rules import TOPICS
 from seatrial.rules import pages
@@ -33,21 +34,40 @@ def written() -> dict[str, str]:
     return pages.pages(screen, TOPICS, asked)
 
 
+#: The examples of a release's rules, with what is found in a side of one, and how its parts are called.
+SHELVES = (
+    (EXAMPLES, lambda side: check(asked_of(side))[1], ("", "# what is there of it", "# what else the cluster has")),
+    (RETURNS, returned_to, ("", "# what is there of it", "# what else the cluster has")),
+    (GIVEN, given_to, ("", "", "")),
+    (AFTER, once_up, ("", "# once it is up", "# some seconds later")),
+)
+_ARMOUR = re.compile(r"(-----BEGIN AGE ENCRYPTED FILE-----).*?(-----END)", re.DOTALL)
+_CIPHER = re.compile(r"(ENC\[AES256_GCM,data:.{6})[^\]]*")
+
+
 def asked(rule: Rule) -> str:
-    """What a release brings and a cluster has when a rule of the preflight speaks; what it says; and what is right."""
-    example = EXAMPLES.get(rule.id) or RETURNS.get(rule.id)
-    if example is None:
-        return ""
-    (told,) = returned_to(example.wrong) if rule.id in RETURNS else check(asked_of(example.wrong))[1]
-    said = f"## How it reads\n\n```\n{pages.said(told, rule)}\n```\n"
-    return "\n".join([said, _side("Wrong", example.wrong), _side("Right", example.right)])
+    """What a release brings and a cluster has when a rule of a release speaks; what it says; and what is right."""
+    for examples, found_in, heads in SHELVES:
+        if example := examples.get(rule.id):
+            (told,) = found_in(example.wrong)
+            said = f"## How it reads\n\n```\n{pages.said(told, rule)}\n```\n"
+            see = f"## How to see it\n\n```sh\n{SEE[rule.id]}\n```\n"
+            return "\n".join([see, said, _side("Wrong", example.wrong, heads), _side("Right", example.right, heads)])
+    return ""
 
 
-def _side(title: str, side: Side) -> str:
-    parts = (("", side.wanted), ("# what is there of it", side.live), ("# what else the cluster has", side.cluster))
+def _side(title: str, side: Side, heads: Sequence[str]) -> str:
+    """A side of an example: what is said of it in words, its objects, its files. What is encrypted is shortened."""
+    parts = zip(heads, (side.wanted, side.live, side.cluster), strict=True)
     text = "---\n".join(f"{head}\n{body}".lstrip() for head, body in parts if body)
     said = f"{side.said}\n\n" if side.said else ""
-    return f"## {title}\n\n{said}```yaml\n{text.rstrip()}\n```\n"
+    shown = [f"```yaml\n{text.rstrip()}\n```\n"] if text else []
+    shown += [f"`{name}`:\n\n```{name.rpartition('.')[2]}\n{_short(body).strip()}\n```\n" for name, body in side.given.items()]
+    return f"## {title}\n\n{said}" + "\n".join(shown)
+
+
+def _short(text: str) -> str:
+    return _CIPHER.sub(r"\1…", _ARMOUR.sub(r"\1 … \2", text))
 
 
 def screen(rule: str, example: Example) -> str:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - what clusters say is one line
-"""What a preflight is asked about when one of its rules speaks, and when not: shown in the rules' page, and run as their tests.
+"""What a release is asked about when one of its rules speaks, and when not: shown in the rules' page, and run as their tests.
 
 Nothing here is loaded for a release.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seatrial.rules.written.examples import container, manifest, together
+from seatrial.rules.written.examples import container, lines, manifest, together
 
 #: Seconds since 1970 at which the examples are asked.
 NOW = 1767323045.0
@@ -19,14 +19,16 @@ NOW = 1767323045.0
 @dataclass(frozen=True, slots=True)
 class Side:
     """`wanted` are the objects of the release, `live` those of its objects that are there, `cluster` what else the cluster has,
-    each as YAML; `said` is what no object says, in words, and `asked` the same as the fields of a `Target`.
+    each as YAML; `said` is what no object says, in words, and `asked` the same as the fields of a `Target`. `given` are the files
+    that a release is given, by their names.
     """
 
-    wanted: str
+    wanted: str = ""
     live: str = ""
     cluster: str = ""
     said: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +221,158 @@ RETURNS = {
         Side(_deployment(), live=_deployment("image: registry.example/api:1.5.0"), asked=_AT_HOME),
     ),
 }  # fmt: skip
+
+
+def _sealed(value: str, mac: str, *keys: tuple[str, str]) -> str:
+    """A secrets file as SOPS leaves it, for the age recipients of `keys`, each with the data key that is encrypted for it."""
+    age = "".join(f"    - recipient: {recipient}\n      enc: |\n{lines(enc, 8)}\n" for recipient, enc in keys)
+    return (
+        f"secrets:\n  PAYMENTS_KEY: {value}\nsops:\n  age:\n{age}  lastmodified: '2026-01-02T03:00:00Z'\n  mac: {mac}\n"
+        "  encrypted_regex: ^secrets$\n  mac_only_encrypted: true\n  version: 3.11.0\n"
+    )
+
+
+_CI, _OURS_AGE = (
+    "age1smcc29zgclvw44kcr3xy6neyamufxmg5wch2xmqlcmsp8crf4p5sak3z26",
+    "age103ajfg0uvp3w82r7d0sl24cpngexgkk2z9vld33tjt875ts3cpxq6avgt2",
+)
+_SCHEMA = """
+{"type": "object",
+ "properties": {"replicas": {"type": "integer", "minimum": 1}}}
+"""
+_HELM_SAYS = """values don't meet the specifications of the schema(s) in the following chart(s):
+backend:
+- at '/replicas': got string, want integer
+"""
+
+#: Of the files of a release, found before there is a plan. `asked` has what Helm says of them.
+GIVEN = {
+    "values-schema": Example(
+        Side(given={"backend/values.schema.json": _SCHEMA, "production.yaml": 'replicas: "3"\n'}, asked={"helm": _HELM_SAYS}),
+        Side(given={"backend/values.schema.json": _SCHEMA, "production.yaml": "replicas: 3\n"}, asked={"helm": ""}),
+    ),
+    "secrets-unreadable": Example(
+        Side(said=f"The file is encrypted for CI alone; here is the key of {_OURS_AGE}.", given={"secrets.yaml": _sealed(
+            "ENC[AES256_GCM,data:GKWuhLs=,iv:gltmeuFm1vWoqdiedc5muSb2+B9alHxYADnwq98ugz0=,tag:ZpxCzEuBslG0TzMXSS7ccg==,type:str]",
+            "ENC[AES256_GCM,data:2PJ+FR6vY8HyIj/WH/Hbh4O8bXlhDR57cgUm3XwlNv6qTi7NVYF3BGpZBUiNco9FcySwkHe7x4ioQWIt75nFs08ROdA58JNbnjDe+4Yq5pFzKCVTyXc38gAh5FlYHeTKcdH5HHKTYvRQzOJfhE0ENfOGdtZ0UZ5/ze+SSKgOpNg=,iv:3fYRNReMM6GLqYDJD7r174JT3YBtcv+890tn4wAx9Os=,tag:wW4mIGdatYR9ukwrbcUWJA==,type:str]",
+            (_CI, """
+                -----BEGIN AGE ENCRYPTED FILE-----
+                YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBhSFRCNnp5OFgzUVdZbFlX
+                dzlWdjRJemNTeXo2dzN6RXVmUHpmeS9zM0IwCnlDQ01Pa09JNXlSZFgxTTlBVFZF
+                M3lWU0J4S1pCQlNyUEFNOTRTVFl3am8KLT4gfDxHLWdyZWFzZSAua21JVigzbCBL
+                IF5zUUwpCm5sTmZnTjN4Z1BrdUE2VjNWZ09YaTU3dUxQNUZkVFBnWUZRZGVkT1dT
+                VkdTWTNsUXVhbjd3UklhWXhWRDQ4L0QKa0t6ZEduUnd3VnAyTGkwVHZ5M2xTSzVv
+                TXlUdHdaSlY5VkwxYXdVYm1kWnVwbldxNXNrR0d0UkIwajgxd0JJcgp0QQotLS0g
+                VTJFWm9EdS9Rek1tQkRXcSsvMnFVQ1M1aVRvN2VySVVqaFRXOUVlSXRXRQqzcY1P
+                ghCfDtOPubRjRHNFU+vd4bwoG/vs3DZknpK7+Y0zz8KvL7OCvkQt7Hv4Yzkp31rz
+                Ee53a3ODYnhmSOEQ
+                -----END AGE ENCRYPTED FILE-----"""),
+        )}),
+        Side(said="After `sops updatekeys secrets.yaml`, by somebody who has one of the keys, with ours in `.sops.yaml`.", given={"secrets.yaml": _sealed(
+            "ENC[AES256_GCM,data:PbAJQ0w=,iv:i475dRwNyThHYtdKYJUXHQQRk8+BReWzLnJ2WM7D+cU=,tag:Kl94qiab4yXvoimgfFLv+Q==,type:str]",
+            "ENC[AES256_GCM,data:Q4oqbSN77nn1Yy0+/ss8Yv+h06d8s4/FFIHIUl79jWcpZxtPjOvgGfNBK+zOBo1rOlXY28x/OwjQGFOQcbNVlgt57/Nbwp2Y453uKtNT0LxLLngxLPGtIYLQjmdyt24GDQmqEFwqBqugFgSJqu2JUkYCAVNWdbfap+kD5LzMi4E=,iv:iNB8a1K6Wo8gsk/ReuOTFalzE/xxqqZ/rx2Asp8zCSA=,tag:kwv5lRjhkbqY2posblAtew==,type:str]",
+            (_CI, """
+                -----BEGIN AGE ENCRYPTED FILE-----
+                YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBCVGJWLzVIdVdjczVqdlVD
+                NnNKRllwbXpDR3B6cTdNNFhWc05yVEEzdHo4CkRnNE9Mc2krTERLMTI5QTVSSi9t
+                L3IzQTFKd1FIZEp1SWpIWloyYlpnc3MKLT4gO2gmJnsrLWdyZWFzZSBwWzp4ajhB
+                QyBMVG52L0U9IF9aIDkKZVhwaCthNkNTdwotLS0gYVh3MkQzWERWS2FRd2hGT3Vk
+                Ty9zNXNGU1I2ZjZndDlySFRVcVhzVzJMZwr0CC09qZUumTaMKUTQJDZBVfmhf3oN
+                096MQnjlkhSlGSVjLF6fbbXKbHerEnkl9nSNq3Do395RA47n54sEu+XR
+                -----END AGE ENCRYPTED FILE-----"""),
+            (_OURS_AGE, """
+                -----BEGIN AGE ENCRYPTED FILE-----
+                YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBHdXU2bXBJRUpnZmFMVGhl
+                Z1VBaWlrU2pUVDl2U0l2NHdob2dLakpmbFhzCitsaW9weUVXcWQxQ3NDODlBYUcv
+                aUg3N3J5UkVTakNrNDU4bVBQOGxFelEKLT4gPy1ncmVhc2UgOG0wKQpwR2wwMzZW
+                RWhWckxNWktZR0ZuWjRrL0VlMDJlVUxieWczME4ra0FFcUgyMi82c245U2RYN3dZ
+                Ci0tLSBUZFhYM2ZNMjlXNWlXOXVBeGpSREd2MXhab2tFYmZKY0ZVZlRyaUdDOUF3
+                CuYGF9GGQQF6xDbUB/qu6YShVsgcIOpmwmIOeCQJGgYCL/dt82zlQBnc6wdLxdgN
+                gA1amEX86krTFLjTMHa4F54=
+                -----END AGE ENCRYPTED FILE-----"""),
+        )}),
+    ),
+}  # fmt: skip
+
+
+def _pod(restarts: int, container: str) -> str:
+    """The one pod of a StatefulSet, with what is said of its container."""
+    return (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: queue-0\n  namespace: shop\n  uid: queue-0\n"
+        "  labels: {app: queue, controller-revision-hash: queue-2}\n"
+        "  ownerReferences:\n    - {apiVersion: apps/v1, kind: StatefulSet, name: queue, uid: queue, controller: true}\n"
+        'spec:\n  containers:\n    - name: queue\nstatus:\n  phase: Running\n  conditions:\n    - {type: Ready, status: "True"}\n'
+        f"  containerStatuses:\n    - name: queue\n      restartCount: {restarts}\n      ready: true\n{lines(container, 6)}\n"
+    )
+
+
+def _slice(ports: str) -> str:
+    return manifest("discovery.k8s.io/v1", "EndpointSlice",
+                    f"  labels: {{kubernetes.io/service-name: api}}\naddressType: IPv4\nendpoints:\n  - addresses: [10.0.0.7]\n    conditions: {{ready: true}}\nports: {ports}", name="api-x7k2p")  # fmt: skip
+
+
+_STATEFUL = (
+    container("", spec="replicas: 1", kind="StatefulSet").replace("name: api", "name: queue").replace("app: api", "app: queue")
+)
+_UP = manifest("apps/v1", "StatefulSet",
+               "  uid: queue\n  generation: 1\nspec: {replicas: 1}\nstatus: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, currentRevision: queue-2, updateRevision: queue-2}",
+               name="queue")  # fmt: skip
+_LISTENS = _deployment("ports:\n  - {name: http, containerPort: 8080}")
+_FRONT = manifest("v1", "Service", "spec:\n  selector: {app: api}\n  ports:\n    - {port: 80, targetPort: %s}")
+_OF_HOST = _deployment("env:\n  - {name: DATABASE_HOST, value: %s}")
+_RUNS = 'state: {running: {startedAt: "2026-01-02T03:03:00Z"}}'
+_ENDED = 'state: {running: {startedAt: "2026-01-02T03:04:00Z"}}\nlastState: {terminated: {exitCode: 137, reason: OOMKilled, finishedAt: "2026-01-02T03:03:59Z"}}'
+
+#: Once it is up: `wanted` is what was released, `live` what is there then, `cluster` what is there some seconds later.
+AFTER = {
+    "verify-restarted": Example(
+        Side(_STATEFUL, live=together(_UP, _pod(0, _RUNS)), cluster=_pod(1, _ENDED), said="Watched for a while after it was up (`--settle 30s`)."),
+        Side(_STATEFUL, live=together(_UP, _pod(0, _RUNS)), said="It is as it was when the while (`--settle 30s`) is over."),
+    ),
+    "verify-endpoints": Example(
+        Side(together(_LISTENS, _FRONT % "web"), live=_slice("[]")),
+        Side(together(_LISTENS, _FRONT % "http"), live=_slice("[{port: 8080}]")),
+    ),
+    "verify-smoke": Example(
+        Side(_OF_HOST % "db-old", said="`--smoke api:8080/health` is answered with 503.", asked={"smoke": "api:8080/health", "answer": (503, "no connection to db-old")}),
+        Side(_OF_HOST % "db", said="`--smoke api:8080/health` is answered with 200.", asked={"smoke": "api:8080/health", "answer": (200, "ok")}),
+    ),
+}  # fmt: skip
+
+#: What a person types who wants to see it themselves, in the example.
+SEE = {
+    "quota-exceeded": "kubectl describe quota -n shop",
+    "quota-unstated": "kubectl describe quota -n shop",
+    "quota-at-maximum": "kubectl describe quota -n shop\nkubectl get hpa -n shop",
+    "limit-range": "kubectl describe limitrange -n shop",
+    "pod-security": "kubectl get namespace shop -o jsonpath='{.metadata.labels}'",
+    "node-room": "kubectl describe nodes | grep -A 12 'Allocated resources'",
+    "kind-not-served": "kubectl api-resources --api-group policy",
+    "api-deprecated": "kubectl get --raw /metrics | grep apiserver_requested_deprecated_apis",
+    "not-permitted": "kubectl auth can-i create deployments -n shop\nkubectl auth can-i --list -n shop",
+    "object-refused": "kubectl apply --dry-run=server -f service.yaml",
+    "field-immutable": "kubectl apply --dry-run=server -f deployment.yaml",
+    "field-owned": "kubectl get deployment api -n shop -o yaml --show-managed-fields",
+    "not-ours": "kubectl get configmap settings -n shop -o jsonpath='{.metadata.annotations}'",
+    "webhook-down": "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations\nkubectl get endpointslices -n policy -l kubernetes.io/service-name=images",
+    "reference-missing": "kubectl get configmap settings -n shop",
+    "reference-key-missing": "kubectl describe configmap settings -n shop",
+    "hook-too-early": "helm template . | grep -B 8 helm.sh/hook",
+    "image-latest": "kubectl get deployment api -n shop -o jsonpath='{.spec.template.spec.containers[*].image}'",
+    "image-name": "kubectl get deployment api -n shop -o jsonpath='{.spec.template.spec.containers[*].image}'",
+    "release-pending": "helm list -n shop --pending",
+    "release-in-progress": "kubectl get lease seatrial-shop -n shop -o yaml",
+    "neighbour-pending": "helm list -n shop --pending",
+    "not-well-now": "kubectl get deployments,statefulsets,daemonsets -n shop",
+    "namespace-going": "kubectl get namespace shop -o yaml",
+    "deadline-short": "kubectl get deployment api -n shop -o jsonpath='{.spec.progressDeadlineSeconds}'",
+    "rollback-failed": "helm history shop -n shop",
+    "rollback-missing": "helm get manifest shop --revision 1 -n shop\nkubectl get configmap settings -n shop",
+    "rollback-image": "kubectl get nodes -o jsonpath='{.items[*].status.images[*].names}'",
+    "rollback-migration": "helm history shop -n shop\nkubectl get jobs -n shop",
+    "values-schema": "helm lint backend --values production.yaml",
+    "secrets-unreadable": "sops --decrypt secrets.yaml",
+    "verify-restarted": "kubectl get pods -n shop\nkubectl logs queue-0 -n shop --previous",
+    "verify-endpoints": "kubectl get endpointslices -n shop -l kubernetes.io/service-name=api\nkubectl describe service api -n shop",
+    "verify-smoke": "kubectl get --raw /api/v1/namespaces/shop/services/api:8080/proxy/health",
+}

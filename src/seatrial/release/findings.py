@@ -60,8 +60,9 @@ RULES = {
              "mend it first, or let this release change it"),
         Rule("namespace-going", "error", "the namespace is being deleted", _REFUSED, "wait until it is gone, or release to another one"),
         # what was given
-        Rule("secrets-unreadable", "error", "a secrets file cannot be decrypted", "Nothing can be rendered.", "get one of the keys it is encrypted for"),
-        Rule("values-schema", "error", "a value is not what the chart's schema asks for", "Nothing can be rendered.", "correct the value"),
+        Rule("secrets-unreadable", "error", "a secrets file cannot be decrypted", "Nothing is released: the chart cannot be rendered without its secrets.",
+             "let somebody who has a key add yours (`.sops.yaml`, then `sops updatekeys`), or get one of the keys it is encrypted for"),
+        Rule("values-schema", "error", "a value is not what the chart's schema asks for", "Nothing is released: Helm does not render the chart.", "correct the value at the line that is named, or the schema where it is too narrow"),
         Rule("deadline-short", "warning", "Kubernetes gives a rollout up before its pods may be ready", "The rollout is called failed while it is only slow.",
              "raise progressDeadlineSeconds above the time that a pod may take"),
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from seatrial.cluster.api import Api, Resource
@@ -15,7 +16,7 @@ from seatrial.rules.alive.crash import crashes
 from seatrial.rules.alive.crash_words import ending
 from seatrial.rules.alive.pods import containers, is_ready
 from seatrial.rules.finding import Fact, Finding, Rule
-from seatrial.world.objects import Obj, annotations_of, dig, name_of, namespace_of, ref_of
+from seatrial.world.objects import Obj, annotations_of, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World
 
 #: Seconds between two looks while things settle, and for which endpoints and the smoke request may lag behind.
@@ -40,10 +41,17 @@ _SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", 
 
 
 async def verify(
-    client: Client, rollout: Rollout, *, tell: Tell, clock: Clock, settle: float | None = None, smoke: str = ""
+    client: Client,
+    rollout: Rollout,
+    *,
+    tell: Tell,
+    clock: Clock,
+    settle: float | None = None,
+    smoke: str = "",
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Verdict:
     """See `events.Verify`. Raises ClusterError when the cluster cannot be asked."""
-    api = Api(client)
+    api = Api(client, sleep=sleep)
     for check in (_endpoints(api, rollout, clock), _smoke(api, rollout, smoke, clock) if smoke else None):
         finding = await check if check else None
         if finding:
@@ -59,7 +67,7 @@ async def verify(
         left = end - clock.monotonic()
         if left <= 0:
             return Verdict("succeeded", "Released", "everything runs in its new version, and holds")
-        await asyncio.sleep(min(LOOK, left))
+        await sleep(min(LOOK, left))
         world = await world_of(api, rollout)
 
 
@@ -154,30 +162,36 @@ async def _endpoints(api: Api, rollout: Rollout, clock: Clock) -> Finding | None
         bare = await _bare_service(api, rollout)
         if bare is None or clock.monotonic() >= end:
             break
-        await asyncio.sleep(LOOK / 4)
+        await api.sleep(LOOK / 4)
     if bare is None:
         return None
-    fact = Fact(f"selector: {dig(bare, 'spec.selector', {})}", f"{ref_of(bare)}, spec.selector")
-    title = f"Service {name_of(bare)} has no ready endpoint"
-    return Finding(ENDPOINTS.id, "error", title, (ref_of(bare),), (fact,), ENDPOINTS.title, ENDPOINTS.fix)
+    service, portless = bare
+    selector = ", ".join(f"{key}: {value}" for key, value in dig(service, "spec.selector", {}).items())
+    ports = ", ".join(str(port.get("targetPort", port.get("port"))) for port in dig(service, "spec.ports", []))
+    said = (f"targetPort: {ports}; no container has it", "spec.ports") if portless else (f"selector: {selector}", "spec.selector")
+    title = f"Service {name_of(service)} has no ready endpoint" + (" with a port" if portless else "")
+    fact = Fact(said[0], f"{ref_of(service)}, {said[1]}")
+    return Finding(ENDPOINTS.id, "error", title, (ref_of(service),), (fact,), ENDPOINTS.title, ENDPOINTS.fix)
 
 
-async def _bare_service(api: Api, rollout: Rollout) -> Obj | None:
+async def _bare_service(api: Api, rollout: Rollout) -> tuple[Obj, bool] | None:
+    """A Service without ready endpoints, and whether it only misses their port: they are listed without one (reconciler.go)."""
     services = [o for o in rollout.objects if o.get("kind") == "Service" and dig(o, "spec.selector")]
     templates = [o for o in workloads_of(rollout) if dig(o, "spec.replicas", 1)]
     world = World({"kind": "Template", "metadata": {"name": f"{number}", "namespace": namespace_of(o) or rollout.namespace,
                    "labels": dig(o, "spec.template.metadata.labels", {})}} for number, o in enumerate(templates))  # fmt: skip
     for namespace in sorted({namespace_of(service) or rollout.namespace for service in services}):
-        ready = {
-            (slice_.get("metadata") or {}).get("labels", {}).get("kubernetes.io/service-name")
-            for slice_ in await api.list(_SLICES, namespace)
-            if any(dig(each, "conditions.ready", True) for each in slice_.get("endpoints") or ())
-        }
+        ready: dict[str, bool] = {}  # a Service -> whether its ready endpoints have a port
+        for slice_ in await api.list(_SLICES, namespace):
+            if any(dig(each, "conditions.ready", True) for each in slice_.get("endpoints") or ()):
+                owner = str(labels_of(slice_).get("kubernetes.io/service-name"))
+                ready[owner] = bool(slice_.get("ports")) or ready.get(owner, False)
         for service in services:
             mine = (namespace_of(service) or rollout.namespace) == namespace
-            behind = world.selected("Template", namespace, dig(service, "spec.selector"))
-            if mine and behind and name_of(service) not in ready:
-                return service
+            if not mine or not world.selected("Template", namespace, dig(service, "spec.selector")):
+                continue
+            if not ready.get(name_of(service), False) and (name_of(service) not in ready or dig(service, "spec.ports")):
+                return service, name_of(service) in ready
     return None
 
 
@@ -193,7 +207,7 @@ async def _smoke(api: Api, rollout: Rollout, smoke: str, clock: Clock) -> Findin
             return None
         if clock.monotonic() >= end:
             break
-        await asyncio.sleep(LOOK)
+        await api.sleep(LOOK)
     fact = Fact(said, f"GET {url}")
     return Finding(SMOKE.id, "error", f"the smoke request {smoke} failed: {said}", (), (fact,), SMOKE.title, SMOKE.fix)
 
