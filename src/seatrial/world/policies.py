@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
+from seatrial.world.once import once
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
@@ -38,7 +39,7 @@ def isolating(world: World, end: End, direction: Direction) -> list[Obj]:
     """The policies that select a pod for a direction; none of an address outside."""
     if end.address:
         return []
-    index = _shelves(world)
+    index = once(world, _shelves)
     pairs = [("", ""), *((key, str(value)) for key, value in end.labels.items())]
     return [
         policy
@@ -50,14 +51,12 @@ def isolating(world: World, end: End, direction: Direction) -> list[Obj]:
 
 def _shelves(world: World) -> Shelves:
     """The policies by namespace and one of the labels that they select by ("" for those that select by none), as they stand."""
-    kept: Shelves | None = world.graph.kept.get(_shelves)
-    if kept is None:
-        kept = world.graph.kept[_shelves] = {}
-        for policy in world.of("NetworkPolicy"):
-            wanted = _map(_map(_map(policy.get("spec")).get("podSelector")).get("matchLabels"))
-            key, value = next(iter(wanted.items()), ("", ""))
-            kept.setdefault((namespace_of(policy), str(key), str(value)), []).append(policy)
-    return kept
+    shelves: Shelves = {}
+    for policy in world.of("NetworkPolicy"):
+        wanted = _map(_map(_map(policy.get("spec")).get("podSelector")).get("matchLabels"))
+        key, value = next(iter(wanted.items()), ("", ""))
+        shelves.setdefault((namespace_of(policy), str(key), str(value)), []).append(policy)
+    return shelves
 
 
 def admitting(policy: Obj, direction: Direction, callee: End, port: int, protocol: str = "TCP") -> Iterator[Mapping[str, Any]]:

@@ -17,8 +17,8 @@ from seatrial.rules.alive.pods import Container, containers, is_going, is_over, 
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.alive.traffic_words import Failed, addresses, failed
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.rules.written.between import once
 from seatrial.world.objects import Obj, Ref, controller_of, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.once import once
 from seatrial.world.policies import End, in_the_way
 from seatrial.world.world import World, short
 

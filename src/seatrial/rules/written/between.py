@@ -1,9 +1,9 @@
-"""What rules between objects share: the way from a reference to evidence, and what is computed once for a whole world."""
+"""What rules between objects share: the way from a reference to evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import Operation, Path
@@ -12,16 +12,6 @@ from seatrial.world.graph import PodTemplate, Reference
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.paths import split
 from seatrial.world.world import World
-
-T = TypeVar("T")
-
-
-def once(world: World, make: Callable[[World], T]) -> T:
-    """What a function says of a world, computed at most once."""
-    kept = world.graph.kept
-    if make not in kept:
-        kept[make] = make(world)
-    return cast("T", kept[make])
 
 
 def out(world: World, obj: Obj, *relations: str) -> Iterator[Reference]:

@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written.between import is_job, names, once, out, steps, tell_of
+from seatrial.rules.written.between import is_job, names, out, steps, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import has, items, mapping, strings, text
 from seatrial.rules.written.telling import tell
 from seatrial.world.graph import PodTemplate, Port
 from seatrial.world.graph.ports import of_template
 from seatrial.world.objects import Obj, Ref, labels_of, ref_of
+from seatrial.world.once import once
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 

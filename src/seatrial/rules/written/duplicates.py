@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
-from seatrial.rules.written.between import once
 from seatrial.rules.written.examples import manifest, together
 from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 RULE = Rule(

@@ -27,9 +27,12 @@ USUAL: Path = ("spec", "template")
 ENDING = frozenset({"Job", "CronJob"})
 
 
+_CALLED = {"init": "init container", "ephemeral": "ephemeral container"}
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a template. `role` is main, init or sidecar; `spec` is as written, `security` with what the pod says."""
+    """A container of a template. `role` is main, init, sidecar or ephemeral; `spec` is as written, `security` with what the pod says."""
 
     pods: Pods
     spec: Obj
@@ -42,7 +45,7 @@ class Container:
 
     @property
     def who(self) -> str:
-        return f"{'init container' if self.role == 'init' else 'container'} {self.name}"
+        return f"{_CALLED.get(self.role, 'container')} {self.name}"
 
     @property
     def image(self) -> str:
@@ -85,6 +88,16 @@ class Pods:
     def lasting(self) -> bool:
         """Whether the pods are meant to serve until somebody ends them."""
         return self.kind not in ENDING and self.spec.get("restartPolicy", "Always") == "Always"
+
+    @property
+    def ephemeral(self) -> list[Container]:
+        """The containers that `kubectl debug` has put into a pod."""
+        at = (*self.spec_path, "ephemeralContainers")
+        return [
+            Container(self, each, (*at, place), "ephemeral")
+            for place, each in enumerate(items(self.spec, "ephemeralContainers"))
+            if each
+        ]
 
     @property
     def main(self) -> Iterator[Container]:
@@ -155,7 +168,7 @@ def check_pods(*, rules: Iterable[Rule]) -> Callable[[LookAtPods], LookAtPods]:
     return enter
 
 
-def check_containers(*, rules: Iterable[Rule]) -> Callable[[LookAtContainer], LookAtContainer]:
+def check_containers(*, rules: Iterable[Rule], ephemeral: bool = False) -> Callable[[LookAtContainer], LookAtContainer]:
     """Enter a function that looks at every container, init containers and sidecars included, into the table of checks."""
 
     def enter(look: LookAtContainer) -> LookAtContainer:
@@ -163,7 +176,9 @@ def check_containers(*, rules: Iterable[Rule]) -> Callable[[LookAtContainer], Lo
         @wraps(look)
         def at_object(world: World, obj: Obj) -> Iterator[Finding]:
             pods = pods_of(world, obj)
-            for container in pods.containers if pods is not None else ():
+            if pods is None:
+                return
+            for container in (*pods.containers, *pods.ephemeral) if ephemeral else pods.containers:
                 yield from look(world, container)
 
         return look

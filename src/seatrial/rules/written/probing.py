@@ -71,8 +71,8 @@ RULES = (
          "Take the probe out, or make it a sidecar with restartPolicy: Always.",
          example("ports: []", pod="initContainers:\n  - name: wait\n    image: registry.example/wait:1\n    readinessProbe: {tcpSocket: {port: 80}}"),
          example("ports: []", pod="initContainers:\n  - name: wait\n    image: registry.example/wait:1")),
-    Rule("probe-elsewhere", "warning", "has a probe that asks another host", "What is asked is not the container: it is killed for the faults of others, and never for its own.",
-         "Leave httpGet.host out.",
+    Rule("probe-elsewhere", "warning", "has a probe or hook that asks another host", "The kubelet asks from the node, so localhost is the node too. What is asked is not the container: it is killed for the faults of others, and never for its own; the baseline Pod Security profile refuses it.",
+         "Leave host out: the pod's own address is asked then.",
          example("readinessProbe: {httpGet: {host: example.com, path: /, port: 80}}"), example(f"{_PORT}\n{_READY}")),
 )  # fmt: skip
 
@@ -143,7 +143,20 @@ def _asked(probe: dict[str, object]) -> str:
     return " ".join(strings(probe, "exec", "command"))
 
 
-@check_containers(rules=RULES[3:6] + RULES[10:15])
+@check_containers(rules=RULES[10:11])
+def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
+    """Probes and hooks, those of init containers too, that do not ask the container."""
+    own = ("localhost", "127.0.0.1", "::1") if container.pods.spec.get("hostNetwork") is True else ()
+    for steps in (*((kind,) for kind in PROBES), ("lifecycle", "postStart"), ("lifecycle", "preStop")):
+        handler = mapping(container.spec, *steps)
+        for action in ("httpGet", "tcpSocket"):
+            host = text(handler, action, "host")
+            if host and host not in own and "$" not in host:
+                at = (*container.path, *steps, action, "host")
+                yield tell(world, "probe-elsewhere", container.pods.obj, at, f"host: {brief(host)}", who=container.who)
+
+
+@check_containers(rules=RULES[3:6] + RULES[11:15])
 def each_probe(world: World, container: Container) -> Iterator[Finding]:
     """What is wrong with a probe by itself."""
     for kind in PROBES:
@@ -159,9 +172,6 @@ def each_probe(world: World, container: Container) -> Iterator[Finding]:
             yield tell(world, "probe-handler", obj, at, f"{kind}: {' and '.join(asked) or 'no handler'}", who=who)
         yield from _ports(world, container, kind, probe)
         yield from _numbers(world, container, kind, probe)
-        host = text(probe, "httpGet", "host") or text(probe, "tcpSocket", "host")
-        if host and host not in ("localhost", "127.0.0.1", "::1") and "$" not in host:
-            yield tell(world, "probe-elsewhere", obj, at, f"host: {brief(host)}", who=who)
         command = strings(probe, "exec", "command")
         bare = _BARE.search(container.image) and "debug" not in container.image
         if command and command[0] in SHELLS and bare and "-dev" not in container.image:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.written.between import is_job, once, out, steps, tell_of
+from seatrial.rules.written.between import is_job, out, steps, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, strings
@@ -19,6 +19,7 @@ from seatrial.rules.written.selection import ABOUT_PODS, WITHOUT_PODS
 from seatrial.rules.written.telling import put
 from seatrial.world.graph import Reference
 from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 _NEVER = "The pods wait in CreateContainerConfigError or ContainerCreating, and never start."

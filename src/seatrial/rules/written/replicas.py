@@ -14,13 +14,14 @@ from itertools import pairwise
 from math import ceil
 
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written.between import names, once, out, tell_of
+from seatrial.rules.written.between import names, out, tell_of
 from seatrial.rules.written.containers import replicas_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import has, items, mapping, number, percent, text, value
 from seatrial.rules.written.telling import take
 from seatrial.world import paths
 from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 _RESOURCES = "resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 128Mi}}"

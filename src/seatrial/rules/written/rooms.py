@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written.between import once, tell_of
+from seatrial.rules.written.between import tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.pods import Pods, check_pods
 from seatrial.rules.written.reading import amount, has, items, mapping, number, percent, text
@@ -20,6 +20,7 @@ from seatrial.world import quantity
 from seatrial.world.admission import limits, pod_security, quota_usage
 from seatrial.world.graph import PodTemplate
 from seatrial.world.objects import Obj, Ref, clone, labels_of, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 _NEVER = "Pods are refused when they are created: the rollout waits until its deadline, and the reason stands only in the ReplicaSet's events."

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, number, strings, text, value
 from seatrial.rules.written.telling import Path, put, take, tell
+from seatrial.world.objects import Obj
 from seatrial.world.world import World
 
 _ROOT = "A process that breaks out of the application is root in its container, and one kernel or runtime fault away from root on the node."
@@ -125,8 +126,12 @@ SYSCTLS = frozenset(
         "net.ipv4.tcp_keepalive_probes",
         "net.ipv4.tcp_rmem",
         "net.ipv4.tcp_wmem",
+        "net.ipv4.tcp_slow_start_after_idle",
+        "net.ipv4.tcp_notsent_lowat",
     ]
 )
+#: How AppArmor was chosen before Kubernetes 1.30: an annotation of the pod for each container, which still counts.
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 SELINUX = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 #: Field of the pod spec -> rule.
 HOST = (("hostNetwork", "host-network"), ("hostPID", "host-pid"), ("hostIPC", "host-ipc"))
@@ -152,27 +157,31 @@ def is_root(container: Container) -> bool | None:
     return False if container.security("runAsNonRoot") is True else None
 
 
+def _mapped(pods: Pods) -> Severity | None:
+    """Severity of what is less than it seems in a user namespace, whose root is nobody on the node."""
+    return "note" if pods.spec.get("hostUsers") is False else None
+
+
 def _windows(pods: Pods) -> bool:
     return text(pods.spec, "os", "name") == "windows" or mapping(pods.spec, "nodeSelector").get("kubernetes.io/os") == "windows"
 
 
-@check_containers(rules=RULES[:5])
+@check_containers(rules=RULES[:5], ephemeral=True)
 def users(world: World, container: Container) -> Iterator[Finding]:
     """Who a container runs as, and who it may become."""
     if _windows(container.pods):
         return
     obj, at, who = container.pods.obj, (*container.path, "securityContext"), container.who
     root, must_not = is_root(container), container.security("runAsNonRoot")
-    user = container.security("runAsUser")
+    user, severity = container.security("runAsUser"), _mapped(container.pods)
     if root and must_not is True:
         yield tell(world, "run-as-contradiction", obj, at, "runAsNonRoot: true, runAsUser: 0", who=who)
-    elif root:
-        yield tell(world, "run-as-uid-0", obj, at, "runAsUser: 0", who=who)
+    elif root and value(container.spec, "securityContext", "runAsUser") is not None:  # the pod's own is told of the pod
+        yield tell(world, "run-as-uid-0", obj, (*at, "runAsUser"), "runAsUser: 0", who=who, severity=severity)
     elif root is None:
         words = f"runAsNonRoot: {str(must_not).lower() if must_not is not None else 'not set'}, runAsUser: {user or 'not set'}"
-        yield tell(
-            world, "run-as-root", obj, at, words, who=who
-        )  # no patch: whether the image has another user, nobody here knows
+        # no patch: whether the image has another user, nobody here knows
+        yield tell(world, "run-as-root", obj, at, words, who=who, severity=severity)
     escalates = container.security("allowPrivilegeEscalation")
     privileged = value(container.spec, "securityContext", "privileged") is True
     # the API server knows the capability by its long name only (pkg/apis/core/validation/validation.go)
@@ -186,7 +195,7 @@ def users(world: World, container: Container) -> Iterator[Finding]:
         yield tell(world, "privilege-escalation", obj, field, words, who=who, ops=[put(obj, field, False)])
 
 
-@check_containers(rules=RULES[5:14])
+@check_containers(rules=RULES[5:9] + RULES[12:14], ephemeral=True)
 def confinement(world: World, container: Container) -> Iterator[Finding]:
     """What the kernel and the runtime keep a container from."""
     if _windows(container.pods):
@@ -196,9 +205,14 @@ def confinement(world: World, container: Container) -> Iterator[Finding]:
     privileged = own.get("privileged") is True
     if privileged:
         yield tell(world, "privileged", obj, (*at, "privileged"), "privileged: true", who=who)
-    more = [name for name in added(container) if name not in BASELINE]
+    more = [name for name in added(container) if name not in RESTRICTED]
     if more:
-        yield tell(world, "capabilities-added", obj, (*at, "capabilities", "add"), f"add: {', '.join(more)}", who=who)
+        words, there = f"add: {', '.join(more)}", (*at, "capabilities", "add")
+        if set(more) <= BASELINE:  # as hosts of containers give anyway
+            title = "adds capabilities that the restricted Pod Security profile refuses"
+            yield tell(world, "capabilities-added", obj, there, words, who=who, title=title, severity="note")
+        else:
+            yield tell(world, "capabilities-added", obj, there, words, who=who)
     if not dropped(container) & {"ALL"} and not privileged:
         drop = tuple(strings(own, "capabilities", "drop"))
         words = f"drop: {', '.join(drop) or 'nothing'}"
@@ -206,39 +220,45 @@ def confinement(world: World, container: Container) -> Iterator[Finding]:
         yield tell(
             world, "capabilities-kept", obj, (*at, "capabilities"), words, who=who, ops=ops if is_root(container) is False else ()
         )
-    yield from _profiles(world, container, at, privileged)
+    seccomp = container.security("seccompProfile")
+    if value(seccomp, "type") is None and not privileged:
+        ops = [put(obj, (*at, "seccompProfile"), {"type": "RuntimeDefault"})]
+        yield tell(world, "seccomp-missing", obj, (*at, "seccompProfile"), "seccompProfile: not set", who=who, ops=ops)
+    there = (*at, "procMount")
     if own.get("procMount") not in (None, "Default"):
-        yield tell(
-            world,
-            "proc-unmasked",
-            obj,
-            (*at, "procMount"),
-            f"procMount: {own['procMount']}",
-            who=who,
-            ops=[take((*at, "procMount"))],
-        )
+        ops, words = [take(there)], f"procMount: {own['procMount']}"
+        yield tell(world, "proc-unmasked", obj, there, words, who=who, severity=_mapped(container.pods), ops=ops)
     if own.get("readOnlyRootFilesystem") is not True:
         yield tell(
             world, "read-only-root-missing", obj, (*at, "readOnlyRootFilesystem"), "readOnlyRootFilesystem: not true", who=who
         )
 
 
-def _profiles(world: World, container: Container, at: Path, privileged: bool) -> Iterator[Finding]:
-    obj, who = container.pods.obj, container.who
-    seccomp = container.security("seccompProfile")
-    kind = seccomp.get("type") if isinstance(seccomp, dict) else None
-    if kind == "Unconfined":
+@check_pods(rules=RULES[9:12] + RULES[-1:])
+def contexts(world: World, pods: Pods) -> Iterator[Finding]:
+    """The security context of a pod and those of its containers, each for what it says itself: admission asks all of them."""
+    yield from _profiles(world, pods, mapping(pods.spec, "securityContext"), (*pods.spec_path, "securityContext"), "")
+    for each in (*pods.containers, *pods.ephemeral):
+        yield from _profiles(world, pods, mapping(each.spec, "securityContext"), (*each.path, "securityContext"), each.who)
+    for key, given in mapping(pods.template, "metadata", "annotations").items():
+        if isinstance(key, str) and key.startswith(_APPARMOR) and given == "unconfined":
+            at = (*pods.path, "metadata", "annotations", key)
+            yield tell(world, "apparmor-unconfined", pods.obj, at, f"{key}: unconfined", who=f"container {key[len(_APPARMOR) :]}")
+
+
+def _profiles(world: World, pods: Pods, context: Obj, at: Path, who: str) -> Iterator[Finding]:
+    obj = pods.obj
+    if value(context, "seccompProfile", "type") == "Unconfined":
         yield tell(world, "seccomp-unconfined", obj, (*at, "seccompProfile"), "seccompProfile: Unconfined", who=who)
-    elif kind is None and not privileged:
-        ops = [put(obj, (*at, "seccompProfile"), {"type": "RuntimeDefault"})]
-        yield tell(world, "seccomp-missing", obj, (*at, "seccompProfile"), "seccompProfile: not set", who=who, ops=ops)
-    armor = container.security("appArmorProfile")
-    if isinstance(armor, dict) and armor.get("type") == "Unconfined":
+    if value(context, "appArmorProfile", "type") == "Unconfined":
         yield tell(world, "apparmor-unconfined", obj, (*at, "appArmorProfile"), "appArmorProfile: Unconfined", who=who)
-    linux = container.security("seLinuxOptions")
-    if isinstance(linux, dict) and (linux.get("user") or linux.get("role") or str(linux.get("type", "")) not in SELINUX):
+    linux = mapping(context, "seLinuxOptions")
+    if linux.get("user") or linux.get("role") or str(linux.get("type", "")) not in SELINUX:
         words = ", ".join(f"{key}: {linux[key]}" for key in sorted(linux))
         yield tell(world, "selinux-options", obj, (*at, "seLinuxOptions"), words, who=who)
+    if value(context, "windowsOptions", "hostProcess") is True:
+        there = (*at, "windowsOptions", "hostProcess")
+        yield tell(world, "host-process", obj, there, "hostProcess: true", who=who)
 
 
 @check_containers(rules=RULES[14:15])
@@ -258,17 +278,13 @@ def low_ports(world: World, container: Container) -> Iterator[Finding]:
             yield tell(world, "port-privileged", container.pods.obj, at, words, who=container.who)
 
 
-@check_containers(rules=RULES[-2:])
+@check_containers(rules=RULES[-2:-1])
 def doors(world: World, container: Container) -> Iterator[Finding]:
-    """Ways into a container, and out to a Windows node, that hardly anybody means."""
+    """Ways into a container that hardly anybody means."""
     obj, who = container.pods.obj, container.who
     for place, port in enumerate(items(container.spec, "ports")):
         if port.get("containerPort") == 22:
             yield tell(world, "port-ssh", obj, (*container.path, "ports", place), "containerPort: 22", who=who)
-    options = container.security("windowsOptions")
-    if isinstance(options, dict) and options.get("hostProcess") is True:
-        at = (*container.path, "securityContext", "windowsOptions")
-        yield tell(world, "host-process", obj, at, "hostProcess: true", who=who)
 
 
 @check_pods(rules=RULES[15:-2])
@@ -286,12 +302,17 @@ def host(world: World, pods: Pods) -> Iterator[Finding]:
                     yield tell(
                         world, "host-port", obj, there, f"hostPort: {port['hostPort']}", who=container.who, ops=[take(there)]
                     )
-    context = mapping(pods.spec, "securityContext")
+    context, inside = mapping(pods.spec, "securityContext"), (*at, "securityContext")
+    if context.get("runAsUser") == 0 and context["runAsUser"] is not False and context.get("runAsNonRoot") is not True:
+        yield tell(world, "run-as-uid-0", obj, (*inside, "runAsUser"), "runAsUser: 0", severity=_mapped(pods))
     for place, sysctl in enumerate(items(context, "sysctls")):
         if text(sysctl, "name") not in SYSCTLS:
-            yield tell(world, "sysctl-unsafe", obj, (*at, "securityContext", "sysctls", place), f"name: {sysctl.get('name')}")
-    groups = [context.get("fsGroup"), context.get("runAsGroup"), *(context.get("supplementalGroups") or ())]
-    if any(group == 0 and group is not False for group in groups):
-        yield tell(
-            world, "supplemental-root-group", obj, (*at, "securityContext"), "fsGroup, runAsGroup or supplementalGroups: 0"
-        )
+            yield tell(world, "sysctl-unsafe", obj, (*inside, "sysctls", place), f"name: {sysctl.get('name')}")
+    for field in ("fsGroup", "runAsGroup", "supplementalGroups"):
+        groups = context.get(field)
+        if 0 in (groups if isinstance(groups, list) else [groups]):
+            yield tell(world, "supplemental-root-group", obj, (*inside, field), f"{field}: 0")
+    for each in pods.containers:
+        if value(each.spec, "securityContext", "runAsGroup") == 0:
+            there = (*each.path, "securityContext", "runAsGroup")
+            yield tell(world, "supplemental-root-group", obj, there, "runAsGroup: 0", who=each.who)

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.written.between import is_job, names, once, out, tell_of
+from seatrial.rules.written.between import is_job, names, out, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, job, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.world.graph import PodTemplate
 from seatrial.world.objects import Obj, Ref, annotations_of, labels_of, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 

@@ -17,13 +17,13 @@ from functools import cache, cached_property
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.gone import GONE
 from seatrial.rules.patching import patched
-from seatrial.rules.written.between import once
 from seatrial.rules.written.examples import container, manifest
 from seatrial.rules.written.misfitting import of_causes, of_shape
 from seatrial.rules.written.reading import items, mapping, text
 from seatrial.rules.written.telling import tell
 from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, clone, dig
+from seatrial.world.once import once
 from seatrial.world.schema import Misfit, Shape, fits, keda, kinds, misfits, normalise, shape_of, structural
 from seatrial.world.schema.fitting import Fit
 from seatrial.world.world import World

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.written.between import once, out, tell_of
+from seatrial.rules.written.between import out, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.replicas import count
 from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 
