@@ -32,7 +32,9 @@ _CALLED = {"init": "init container", "ephemeral": "ephemeral container"}
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a template. `role` is main, init, sidecar or ephemeral; `spec` is as written, `security` with what the pod says."""
+    """A container of a template. `role` is main, init, sidecar or ephemeral; `spec` is as written, `security` with what the pod
+    says.
+    """
 
     pods: Pods
     spec: Obj

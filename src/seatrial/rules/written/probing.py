@@ -143,7 +143,7 @@ def _asked(probe: dict[str, object]) -> str:
     return " ".join(strings(probe, "exec", "command"))
 
 
-@check_containers(rules=RULES[10:11])
+@check_containers(rules=RULES[14:])
 def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
     """Probes and hooks, those of init containers too, that do not ask the container."""
     own = ("localhost", "127.0.0.1", "::1") if container.pods.spec.get("hostNetwork") is True else ()
@@ -156,7 +156,7 @@ def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
                 yield tell(world, "probe-elsewhere", container.pods.obj, at, f"host: {brief(host)}", who=container.who)
 
 
-@check_containers(rules=RULES[3:6] + RULES[11:15])
+@check_containers(rules=RULES[3:6] + RULES[10:14])
 def each_probe(world: World, container: Container) -> Iterator[Finding]:
     """What is wrong with a probe by itself."""
     for kind in PROBES:

@@ -339,9 +339,9 @@ def restricted_volumes(pod: Obj) -> Violation | None:
     kinds: set[str] = set()
     for volume in pod["spec"].get("volumes") or ():
         sources = {key for key, value in volume.items() if key != "name" and value is not None}
-        if not sources & _ALLOWED_VOLUMES:
+        if sources and not sources & _ALLOWED_VOLUMES:  # one without a source becomes an emptyDir
             bad.append(volume["name"])
-            kinds.add(min(sources, default="unknown"))
+            kinds.add(min(sources))
     if not bad:
         return None
     uses = "uses" if len(bad) == 1 else "use"
