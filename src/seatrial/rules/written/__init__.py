@@ -4,6 +4,7 @@ To import this package enters the rules into their table; `rules.looking` asks t
 """
 
 from seatrial.rules.written import (
+    astray,
     availability,
     between,
     calls,
@@ -44,6 +45,7 @@ from seatrial.rules.written import (
 )
 
 __all__ = [
+    "astray",
     "availability",
     "between",
     "calls",

@@ -23,6 +23,21 @@ TEMPLATES: dict[str, Path] = {
     "PodTemplate": ("template",),
 }
 USUAL: Path = ("spec", "template")
+#: Kinds that have a pod template in any case.
+KINDS = frozenset(
+    [
+        "Pod",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicaSet",
+        "ReplicationController",
+        "Job",
+        "CronJob",
+        "Rollout",
+        "DeploymentConfig",
+    ]
+)
 #: Kinds whose pods are meant to end.
 ENDING = frozenset({"Job", "CronJob"})
 
@@ -132,8 +147,8 @@ def read(obj: Obj) -> Pods | None:
     path = template_path(obj)
     template = mapping(obj, *(str(step) for step in path))
     spec = mapping(template, "spec")
-    if not isinstance(spec.get("containers"), list):
-        return None
+    if not isinstance(spec.get("containers"), list) and (not spec or obj.get("kind") not in KINDS):
+        return None  # what a workload says beside its containers counts where they are forgotten, too
     pods = Pods(obj, path, template, spec, ())
     found = [
         Container(pods, container, (*path, "spec", shelf, place), _role(shelf, container))

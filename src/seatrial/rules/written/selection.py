@@ -11,6 +11,7 @@ from seatrial.rules.written.between import is_job, names, out, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, job, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
+from seatrial.rules.written.telling import brief
 from seatrial.world.graph import PodTemplate
 from seatrial.world.objects import Obj, Ref, annotations_of, labels_of, ref_of
 from seatrial.world.once import once
@@ -329,11 +330,12 @@ def policies(world: World, obj: Obj) -> Iterator[Finding]:
     ref = ref_of(obj)
     if not _has_workloads(world, ref):
         return
-    pairs = mapping(obj, "spec", "podSelector", "matchLabels")
-    if pairs and not _chosen(world, obj) and not _made_elsewhere(world, {"spec": {"selector": pairs}}):
+    chooses, pairs = mapping(obj, "spec", "podSelector"), mapping(obj, "spec", "podSelector", "matchLabels")
+    if chooses and not _chosen(world, obj) and not _made_elsewhere(world, {"spec": {"selector": pairs}}):
         near = _nearest(world, ref, pairs)
         also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
-        yield tell_of(world, "policy-protects-nothing", obj, "spec.podSelector", f"podSelector: {_pairs(pairs)}", also=also)
+        words = f"podSelector: {_pairs(pairs) if pairs else brief(chooses)}"
+        yield tell_of(world, "policy-protects-nothing", obj, "spec.podSelector", words, also=also)
     reached = {reference.path for reference in out(world, obj, "allows-from", "allows-to")}
     for direction, side in (("ingress", "from"), ("egress", "to")):
         for place, rule in enumerate(items(obj, "spec", direction)):

@@ -173,7 +173,7 @@ class Graph:
             found += [
                 PodTemplate(ref, paths.join(steps), template, ref)
                 for steps, template in places
-                if isinstance(template, dict) and isinstance(template.get("spec"), dict)
+                if isinstance(template, dict) and any(isinstance(template.get(part), dict) for part in ("spec", "metadata"))
             ]
         return found + list(self._borrowed(found))
 
