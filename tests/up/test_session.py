@@ -66,7 +66,7 @@ def new(monkeypatch):
         async def built(*_):
             return {}
 
-        plan = SimpleNamespace(sources=(), app="shop", namespace="shop-dev", release="shop")
+        plan = SimpleNamespace(remarks=(), sources=(), app="shop", namespace="shop-dev", release="shop")
         monkeypatch.setattr(module, "Home", lambda _: twin)
         monkeypatch.setattr(module, "read", lambda *_: plan)
         monkeypatch.setattr(module, "build", built)

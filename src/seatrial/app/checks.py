@@ -25,30 +25,34 @@ OF_APP: tuple[OfApp, ...] = (*fitting.OF_APP, *production.OF_APP, *clouds.OF_APP
 OF_SERVICE: tuple[OfService, ...] = (*fitting.OF_SERVICE, *production.OF_SERVICE, *clouds.OF_SERVICE, *idle.OF_SERVICE)
 OF_STORE: tuple[OfStore, ...] = (*fitting.OF_STORE, *production.OF_STORE, *clouds.OF_STORE, *idle.OF_STORE)
 
-#: What is wrong at one place: mark, what it is about, hint, whether it is only odd.
-_Told = tuple[Mark, str, str, bool]
+#: What is wrong at one place: mark, what it is about, hint, whether it is only odd, the rule that tells it too, of which part.
+_Told = tuple[Mark, str, str, bool, str, str]
 
 
 def together(app: App, found: Document) -> list[Problem]:
     """Report what cannot work, in the file itself and in each environment. Returns what works and is hardly meant."""
     told: dict[_Told, tuple[str, list[str]]] = {}
     for wrong in _of_file(_as_known(app, found.unknown)):
-        told.setdefault((found.value_at(wrong.path), wrong.message, wrong.hint, wrong.odd), (wrong.message, []))
+        told.setdefault((found.value_at(wrong.path), wrong.message, *_rest(wrong)), (wrong.message, []))
     looked_at = [name for name in environments(app) if not _is_unknown(app, name, found.unknown)]
     for environment in looked_at:
         resolved = _resolved(app, environment, found.unknown)
         for wrong in _of_environment(resolved):
-            key = (_mark(resolved, found, wrong.path), wrong.about or wrong.message, wrong.hint, wrong.odd)
+            key = (_mark(resolved, found, wrong.path), wrong.about or wrong.message, *_rest(wrong))
             _, there = told.get(key, ("", []))
             told[key] = wrong.message, [*there, environment] if wrong.here and environment not in there else there
     odd = []
-    for (mark, _, hint, is_odd), (message, there) in told.items():
+    for (mark, _, hint, is_odd, rule, part), (message, there) in told.items():
         words = f"in {_listed(there)} {message}" if there else message
         if is_odd:
-            odd.append(Problem(found.file, mark.line, mark.column, words, hint))
+            odd.append(Problem(found.file, mark.line, mark.column, words, hint, rule, part, tuple(there)))
         else:
             found.report(mark, words, hint)
     return odd
+
+
+def _rest(wrong: Wrong) -> tuple[str, bool, str, str]:
+    return wrong.hint, wrong.odd, wrong.rule, str(wrong.path[1]) if wrong.rule else ""
 
 
 def _listed(names: list[str]) -> str:

@@ -151,8 +151,8 @@ def _rank(app: ResolvedApp, key: str) -> int:
 # -- odd -----------------------------------------------------------------------------------------------------------------
 
 
-def _odd(*path: str, message: str, hint: str) -> Wrong:
-    return Wrong(path, message, hint, here=True, odd=True)
+def _odd(*path: str, message: str, hint: str, rule: str = "") -> Wrong:
+    return Wrong(path, message, hint, here=True, odd=True, rule=rule)
 
 
 def _issuer(app: ResolvedApp) -> Iterator[Wrong]:
@@ -168,6 +168,9 @@ def _pinned(app: ResolvedApp) -> Iterator[Wrong]:
         yield _odd("platform", "zones", message=message, hint=f"leave out `zones`, or `{ZONE}`")
 
 
+_SAME = "give both the same `tls`"
+
+
 def _one_host(app: ResolvedApp) -> Iterator[Wrong]:
     """A host with a certificate for one of its services."""
     first: dict[str, tuple[str, bool]] = {}
@@ -179,7 +182,8 @@ def _one_host(app: ResolvedApp) -> Iterator[Wrong]:
         other, before = first.setdefault(expose.host, (name, secured))
         if before != secured:
             message = f"`{other}` and `{name}` share {expose.host}, one with a certificate and one without"
-            yield _odd("services", name, "expose", message=message, hint="give both the same `tls`")
+            open_one = other if secured else name
+            yield _odd("services", open_one, "expose", message=message, hint=_SAME, rule="ingress-tls-missing")
 
 
 OF_APP: tuple[OfApp, ...] = (_settings, _issuer, _pinned, _one_host)
@@ -200,7 +204,7 @@ def _heap(app: ResolvedApp, name: str, service: Service) -> Iterator[Wrong]:
         yield Wrong(("services", name, "heap"), message, f"name its `runtime`: {', '.join(HEAPS)}; or leave it out", odd=True)
     elif (service.heap or 0) > 90:
         message = f"a heap of {service.heap}% leaves `{name}` too little memory for its threads and its code"
-        yield Wrong(("services", name, "heap"), message, "75% is safe", odd=True)
+        yield Wrong(("services", name, "heap"), message, "75% is safe", odd=True, rule="heap-tight")
 
 
 def _workers(app: ResolvedApp, name: str, service: Service) -> Iterator[Wrong]:

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake. `line` and `column` count from 1; both are 0 when it is about the file as a whole."""
+    """One mistake. `line` and `column` count from 1; both are 0 when it is about the file as a whole. `rule`: one of `seatrial
+    check` that tells the same of what is rendered for `part`, a service or store. `only`: the environments in which it is so,
+    where it is not so in all."""
 
     file: str
     line: int
     column: int
     message: str
     hint: str = ""
+    rule: str = ""
+    part: str = ""
+    only: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

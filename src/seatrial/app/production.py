@@ -122,7 +122,7 @@ def _shares(app: ResolvedApp, name: str, service: Service) -> Iterator[Wrong]:
             f"the first step of `{name}` is {least}%, and one of {low + 1} pods is {share}%: nothing but pods shares out requests"
         )
         hint = "a mesh, the Gateway API or nginx can give smaller shares"
-        yield Wrong(("services", name, "canary"), message, hint, here=True, odd=True)
+        yield Wrong(("services", name, "canary"), message, hint, here=True, odd=True, rule="rollout-coarse")
 
 
 def _objective(app: ResolvedApp, name: str, service: Service) -> Iterator[Wrong]:

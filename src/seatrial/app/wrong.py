@@ -12,7 +12,8 @@ from seatrial.app.resolve import ResolvedApp
 
 class Wrong(NamedTuple):
     """Something that cannot work, or (`odd`) that does and is hardly meant. `here` when it is only so in this environment:
-    then its name is put before the message. `about` stays the same where the message names what an environment changes."""
+    then its name is put before the message. `about` stays the same where the message names what an environment changes.
+    `rule`: one of `seatrial check` that tells the same of what is rendered."""
 
     path: Path_
     message: str
@@ -20,6 +21,7 @@ class Wrong(NamedTuple):
     here: bool = False
     odd: bool = False
     about: str = ""
+    rule: str = ""
 
 
 #: A check of an app in one environment, of a service in it, of a store in it. Each speaks until it looks at something unknown.

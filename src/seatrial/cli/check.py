@@ -126,6 +126,7 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     from seatrial.rules.ignoring import Decisions, Ignored
     from seatrial.rules.joining import Joint, agreed, joined
     from seatrial.rules.looking import found, together
+    from seatrial.rules.overlap import once_told
     from seatrial.rules.report import Report
 
     decisions = Decisions(_entries(options["ignore_file"]), Files().lines)
@@ -135,7 +136,9 @@ def _report(paths: Sequence[str], loaded: Loaded, options: dict[str, Any]) -> tu
     ignored: dict[tuple[str, str, str], Ignored] = {}
     for variant, world in loaded.worlds.items():
         _facts(world, loaded, options)
-        chosen = _chosen(found(world, live=False, problems=problems), options["rules"])
+        findings, noted = once_told(world, found(world, live=False, problems=problems), loaded.problems)
+        problems = [problem for problem in problems if problem not in noted]
+        chosen = _chosen(findings, options["rules"])
         variants[variant], passed = decisions.split(world, chosen)
         joints[variant] = joined(world, variants[variant])
         ignored |= {(one.finding.rule, one.finding.title, one.source): one for one in passed}

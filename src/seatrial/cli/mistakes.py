@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -36,6 +36,20 @@ def remarked(remarks: Iterable[Problem]) -> None:
     """Tell what works and is hardly meant, where it does not get into the output."""
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
+
+
+#: So many remarks are told by verbs that have other things to say.
+MOST = 3
+
+
+def noted(remarks: Sequence[Problem]) -> None:
+    """The same in a line each, and how many more there are, where the verb is about something else."""
+    for remark in remarks[:MOST]:
+        where = f"{remark.file}:{remark.line}" if remark.line else remark.file
+        click.echo(f"note: {where}: {remark.message}", err=True)
+    if remarks:
+        more = len(remarks) - MOST
+        click.echo(f"note: {f'{more} more, and ' if more > 0 else ''}what to do: seatrial check", err=True)
 
 
 @contextmanager

@@ -157,6 +157,7 @@ def _see_chart(named: str, chart: Path) -> None:
 async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any]) -> Source:
     """The chart of an app file's environment, with secrets from the files beside it and those that are live."""
     from seatrial.app.resolve import DEV
+    from seatrial.cli.mistakes import noted
     from seatrial.cluster.client import SECRETS
     from seatrial.package.files import write
     from seatrial.release.sources import Source, SourceError, opened_layers, texts
@@ -164,6 +165,7 @@ async def _app(path: Path, client: Client, scratch: Path, options: dict[str, Any
     from seatrial.world.objects import merged
 
     plan = read(path, options["environment"])
+    noted(plan.remarks)
     namespace = options["namespace"] or plan.namespace
     live, _ = await client.list(SECRETS, namespace)
     found, made_up = secrets_for(plan, live)

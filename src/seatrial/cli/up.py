@@ -37,6 +37,7 @@ Exit codes:
 def up(path: Path, environment: str, detach: bool, name: str, state: Path | None, timeout: float, output: str) -> None:
     """Run the whole application of an app file on this machine, on the embedded cluster: real servers, no container engine."""
     from seatrial.cli.errors import reported
+    from seatrial.cli.mistakes import noted
     from seatrial.up.session import Session, Wish
     from seatrial.views.up import view
 
@@ -44,7 +45,7 @@ def up(path: Path, environment: str, detach: bool, name: str, state: Path | None
         wish = Wish(path, environment, detach, name, state.absolute() if state else None, timeout)
         shown = view(output)
         try:
-            code = asyncio.run(_interruptible(Session(wish, shown.show)))
+            code = asyncio.run(_interruptible(Session(wish, shown.show, noted)))
         finally:
             shown.close()
     sys.exit(code)

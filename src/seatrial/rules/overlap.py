@@ -1,16 +1,20 @@
 """One mistake, told once: what the general rules of types and values find, and what a rule of its own says of the same field.
 
 The one that knows more is told.  Of a value of the wrong type others say things that follow from it, which are not told.  What
-else stands in the object is told beside them.  (What is missed for a misspelled name, `looking` finds out.)
+else stands in the object is told beside them.  (What is missed for a misspelled name, `looking` finds out.)  And one oddity of
+an app file that its loading noted, and a rule finds in what is made of it, is told by the rule at the line that was noted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from seatrial.rules.finding import Finding
-from seatrial.world.objects import Ref
+from seatrial.world.load.problems import Problem
+from seatrial.world.objects import Obj, Ref, labels_of
+from seatrial.world.world import World
 
 NAMES, TYPES = "unknown-field", "wrong-type"
 VALUES = frozenset({"missing-field", "value-not-allowed", "value-refused"})
@@ -47,6 +51,32 @@ def settled(findings: Sequence[Finding]) -> list[Finding]:
             by_ref.setdefault(one.refs[0], []).append(one)
     gone = {id(one) for ones in by_ref.values() for one in _told_better(ones)}
     return [one for one in findings if id(one) not in gone]
+
+
+def once_told(world: World, findings: Sequence[Finding], noted: Iterable[Problem]) -> tuple[list[Finding], set[Problem]]:
+    """The findings, with line and way out of what was noted of the same part of an app file; and the notes that they tell."""
+    by_rule: dict[str, list[Problem]] = {}
+    for note in noted:
+        if note.rule:
+            by_rule.setdefault(note.rule, []).append(note)
+    told: set[Problem] = set()
+    made: list[Finding] = []
+    for one in findings:
+        parts = {_part(world.get(ref)) for ref in one.refs} if one.rule in by_rule else set()
+        same = [note for note in by_rule.get(one.rule, ()) if note.part in parts]
+        made.append(_as_noted(one, same[0]) if same else one)
+        told.update(same)
+    return made, told
+
+
+def _part(obj: Obj | None) -> str:
+    return str(labels_of(obj or {}).get("app.kubernetes.io/name", ""))
+
+
+def _as_noted(finding: Finding, note: Problem) -> Finding:
+    first, *rest = finding.evidence
+    fix = f"{note.hint[:1].upper()}{note.hint[1:]}." if note.hint else finding.fix
+    return replace(finding, evidence=(replace(first, source=f"{note.file}:{note.line}"), *rest), fix=fix)
 
 
 def _told_better(findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> N
         gathering.problems += (Problem(one.file, one.line, one.column, one.message, one.hint) for one in errors.problems)
         return
     for odd in app.remarks:
-        gathering.problems.append(Problem(odd.file, odd.line, odd.column, odd.message, odd.hint, severity="warning"))
+        gathering.problems.append(Problem(odd.file, odd.line, odd.column, odd.message, odd.hint, "warning", odd.rule, odd.part))
     for name in list(app.environments) or environments(app):
         if only and name not in only and app.environments:
             continue

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seatrial.app import ResolvedApp, load, resolve
+from seatrial.app import Problem, ResolvedApp, load, resolve
 from seatrial.package.files import FileTree
 from seatrial.package.helm.chart import chart as helm_chart
 from seatrial.package.helm.chart import secret_values
@@ -27,6 +27,7 @@ class Plan:
 
     resolved: ResolvedApp
     sources: list[Source]
+    remarks: tuple[Problem, ...] = ()  # what works in this environment, and is hardly meant
 
     def calls(self, workloads: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         """What each workload needs up before it is: its service's calls, and for a service its own migration as well."""
@@ -64,13 +65,14 @@ class Chart:
 
 def read(path: Path, environment: str) -> Plan:
     """Load the app file. Raises AppFileErrors with everything that is wrong, and UnknownEnvironmentError."""
-    resolved = resolve(load(path), environment)
+    app = load(path)
+    resolved = resolve(app, environment)
     sources = [
         Source(name, f"{REGISTRY}/{resolved.name}-{name}", resolved.folder / (service.build or "."), service.run)
         for name, service in resolved.services.items()
         if service.run
     ]
-    return Plan(resolved, sources)
+    return Plan(resolved, sources, tuple(one for one in app.remarks if not one.only or environment in one.only))
 
 
 def secrets_for(plan: Plan, live: Iterable[Obj]) -> tuple[values.Values, dict[tuple[str, str], str]]:

@@ -15,11 +15,12 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.app import Problem
 from seatrial.cluster.client import DEPLOYMENTS, EVENTS, INGRESSES, JOBS, PODS, REPLICASETS, SECRETS, STATEFULSETS, Client
 from seatrial.cluster.helm import Helm, HelmError
 from seatrial.twin.home import Home, Running, base
@@ -51,9 +52,14 @@ class Wish:
     timeout: float = 300.0
 
 
+#: Is given what works in an app file, and is hardly meant.
+Noted = Callable[[Sequence[Problem]], None]
+
+
 class Session:
-    def __init__(self, wish: Wish, listen: Listener) -> None:
-        self.wish, self._listen, self._begin = wish, listen, time.monotonic()
+    def __init__(self, wish: Wish, listen: Listener, noted: Noted = lambda _: None) -> None:
+        """`noted` is called before anything is started."""
+        self.wish, self._listen, self._noted, self._begin = wish, listen, noted, time.monotonic()
         self._home = Home(wish.twin)
         self._spawning: asyncio.Future[Spawned] | None = None
         self._ours = False  # this session started the twin, and ends it
@@ -77,6 +83,7 @@ class Session:
     async def run(self) -> int:
         """The exit code. Raises the errors of the app file, the images, Helm and the cluster; all is taken down before."""
         plan = read(self.wish.path, self.wish.environment)
+        self._noted(plan.remarks)
         self._running = asyncio.current_task()
         keep = False
         try:

@@ -10,7 +10,7 @@ from typing import Literal
 class Problem:
     """Something that was not loaded. `file` is a path, or what else was asked (`kubectl`, a chart); lines and columns count
     from 1, 0 where there is none. An `error` means that objects are missing; a `note` that something was left out on
-    purpose.
+    purpose. `rule`: the rule that tells the same of what is made of `part`, a service or store of an app file.
     """
 
     file: str
@@ -19,6 +19,8 @@ class Problem:
     text: str
     hint: str = ""
     severity: Literal["error", "warning", "note"] = "error"
+    rule: str = ""
+    part: str = ""
 
     @property
     def where(self) -> str:
