@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.world.editing import EditError, edited, place_of
+from seatrial.world.editing import EditError, document_of, edited
+from seatrial.world.load import careful
 
 TEXT = """\
 # the shop
@@ -75,7 +76,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_one_place_changes(case: str) -> None:
     op, path, value, (old, new) = CASES[case]
-    after = edited(TEXT, 0, [{"op": op, "path": path, "value": value}])
+    after = edited(TEXT, [{"op": op, "path": path, "value": value}])
     if old == new:
         assert "minReadySeconds: 5" in after and after.replace("  minReadySeconds: 5\n", "") == TEXT
     else:
@@ -84,9 +85,9 @@ def test_one_place_changes(case: str) -> None:
 
 
 def test_the_document_and_the_item_of_a_list_are_found() -> None:
-    assert edited(TEXT, 1, [{"op": "replace", "path": "/kind", "value": "Job"}]) == TEXT.replace("Service", "Job")
+    assert edited(TEXT, [{"op": "replace", "path": "/kind", "value": "Job"}], index=1) == TEXT.replace("Service", "Job")
     text = "kind: List\nitems:\n- {kind: A}\n- kind: B # b\n"
-    assert edited(text, 0, [{"op": "add", "path": "/x", "value": 1}], item=1) == text + "  x: 1\n"
+    assert edited(text, [{"op": "add", "path": "/x", "value": 1}], within=("items", 1)) == text + "  x: 1\n"
 
 
 MISPLACED = """\
@@ -135,12 +136,12 @@ MOVES = {
 @pytest.mark.parametrize("case", MOVES)
 def test_a_field_moves_with_its_comments(case: str) -> None:
     source, path, after = MOVES[case]
-    assert edited(MISPLACED, 0, [{"op": "move", "from": source, "path": path}]) == after
+    assert edited(MISPLACED, [{"op": "move", "from": source, "path": path}]) == after
 
 
 def test_nothing_moves_to_where_something_stands() -> None:
     with pytest.raises(EditError, match="its place is taken"):
-        edited("a: 1\nb: 2\n", 0, [{"op": "move", "from": "/a", "path": "/b"}])
+        edited("a: 1\nb: 2\n", [{"op": "move", "from": "/a", "path": "/b"}])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_nothing_moves_to_where_something_stands() -> None:
 )
 def test_what_would_change_more_is_refused(text: str, path: str) -> None:
     with pytest.raises(EditError):
-        edited(text, 0, [{"op": "replace", "path": path, "value": 2}])
+        edited(text, [{"op": "replace", "path": path, "value": 2}])
 
 
 leaves = st.sampled_from(["x", "on", "a: b", "#", 1, True, None, 1.5, "multi\nline\n", ""])
@@ -195,21 +196,70 @@ def test_what_is_changed_says_what_was_asked_for_or_is_refused(document: dict[st
     else:
         there[last] = value
     try:
-        after = edited(text, 0, [{"op": op, "path": path, "value": value}])
+        after = edited(text, [{"op": op, "path": path, "value": value}])
     except EditError:
         return
     assert yaml.safe_load(after) == wanted
 
 
-def test_an_object_is_found_by_its_line_and_one_that_is_only_made_here_is_not() -> None:
-    assert place_of(TEXT, 2, "Deployment", "web") == (0, None)
-    listed = "kind: List\nitems:\n- kind: A\n  metadata: {name: x}\n- kind: B\n  metadata: {name: y}\n"
-    assert place_of(listed, 5, "B", "y") == (0, 1)
-    with pytest.raises(EditError, match="Deployment api is made from this file, not written in it"):
-        place_of(TEXT, 2, "Deployment", "api")
+def test_an_object_is_found_by_its_kind_and_name_and_one_that_is_only_made_here_is_not() -> None:
+    assert document_of(TEXT, (), "Deployment", "web") == 0
+    listed = "kind: List\nitems:\n- kind: A\n  metadata: {name: x}\n- kind: B\n  metadata: {generateName: y-}\n"
+    assert document_of(f"---\n# none\n---\n{listed}", ("items", 1), "B", "y-*") == 1
+    with pytest.raises(EditError, match="Deployment api is made here, not written"):
+        document_of(TEXT, (), "Deployment", "api")
 
 
-def test_new_lines_end_as_the_others_do() -> None:
-    text = "a:\r\n  b: 1  # one\r\nc: 2\r\n"
-    changed = edited(text, 0, [{"op": "add", "path": "/a/d", "value": {"e": 3}}])
-    assert changed == "a:\r\n  b: 1  # one\r\n  d:\r\n    e: 3\r\nc: 2\r\n"
+def test_an_empty_document_is_counted() -> None:
+    text = "---\n# nothing\n---\na: 1\n"
+    assert edited(text, [{"op": "replace", "path": "/a", "value": 2}], index=1) == text.replace("1", "2")
+
+
+def test_a_text_that_ends_without_a_line_end_ends_so() -> None:
+    assert edited("a: 1\nb: {}", [{"op": "add", "path": "/c", "value": {"d": 1}}]) == "a: 1\nb: {}\nc:\n  d: 1"
+
+
+def test_what_is_there_is_not_added_over() -> None:
+    with pytest.raises(EditError, match="there is a field a already"):
+        edited("a: {b: 1}\n", [{"op": "add", "path": "/a", "value": {"c": 1}}])
+
+
+@pytest.mark.parametrize("text", ["a:   # none\nb: 1\n", "a:\nb: 1\n", "{a: , b: 1}\n"])
+def test_an_empty_value_gets_one(text: str) -> None:
+    assert yaml.safe_load(edited(text, [{"op": "replace", "path": "/a", "value": 3}])) == {"a": 3, "b": 1}
+
+
+@pytest.mark.parametrize("value", ["1e3", "0o17", "0x1F", "yes", "12:30", "null", "~", "1_000", ".5", "=", "2026-01-01", "+1"])
+def test_a_text_stays_a_text_for_whoever_reads_it(value: str) -> None:
+    after = edited("a: b\n", [{"op": "replace", "path": "/a", "value": value}])
+    assert careful.load(after.encode(), "f", 1) == ([{"a": value}], [])
+
+
+JSON = """\
+{
+\t"kind": "Pod",
+\t"metadata": {"name": "web"},
+\t"spec": {
+\t\t"containers": [
+\t\t\t{
+\t\t\t\t"name": "web",
+\t\t\t\t"image": "nginx"
+\t\t\t}
+\t\t]
+\t}
+}
+"""
+
+
+def test_json_stays_json_in_its_own_layout() -> None:
+    add = {"op": "add", "path": "/spec/containers/0/securityContext", "value": {"privileged": False}}
+    after = edited(JSON, [add, {"op": "add", "path": "/metadata/labels", "value": {"a": "1"}}])
+    context = '"securityContext": {\n\t\t\t\t\t"privileged": false\n\t\t\t\t}'
+    assert after == JSON.replace('"nginx"', f'"nginx",\n\t\t\t\t{context}').replace('"web"}', '"web", "labels": {"a": "1"}}')
+    assert edited(after, [{"op": "remove", "path": "/spec/containers/0/image"}]).count("nginx") == 0
+
+
+def test_a_line_of_its_own_for_each_entry_in_braces() -> None:
+    text = "a: {\n    b: 1, # one\n    c: 2  # two\n  }\n"
+    after = edited(text, [{"op": "add", "path": "/a/d", "value": 3}])
+    assert after == "a: {\n    b: 1, # one\n    c: 2,  # two\n    d: 3\n  }\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +81,47 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
     missing = [path for path in paths if path != "-" and not Path(path).exists()]
     if missing:
         raise click.UsageError(f"there is no {missing[0]!r}")
+    if fix and "-" in paths:
+        raise click.UsageError("standard input is no file that could be mended: give the files, or leave out --fix and --diff")
+    if dry and output != "text":
+        raise click.UsageError("--diff prints what patch and git apply take: leave out --output")
     loaded = _loaded(paths, options)
     report, decisions = _report(paths, loaded, options)
     if fix:
-        mended = _fix(loaded, report, decisions, dry)
-        if mended and not dry:
+        left = _fix(paths, loaded, report, decisions, dry)
+        if not dry:
             report, decisions = _report(paths, _loaded(paths, options), options)
+            report = _without_offers(report, left)
+    if dry:
+        from seatrial.views.report.text import summary
+
+        click.echo(summary(report), err=True)
+        return _code(report, fail_on)
     colour = output == "text" and coloured(sys.stdout)
     click.echo(show(report, output, decisions.lines, colour=colour, verbose=verbose), nl=False)
     gc.freeze()  # nor when it ends
     if not report.objects and not report.unread:
         click.echo(f"There is no Kubernetes object in {report.of}: {NOTHING}", err=True)
+    return _code(report, fail_on)
+
+
+def _code(report: Report, fail_on: str) -> int:
     if fail_on != "never" and report.fails(fail_on):
         return 1
     return 2 if any(problem.severity == "error" for problem in report.unread) else 0
+
+
+def _without_offers(report: Report, left: set[Any]) -> Report:
+    """The report without the patches that were just found not to do: they are not offered again."""
+    from dataclasses import replace
+
+    from seatrial.rules.mending import key_of
+
+    def plain(finding: Finding) -> Finding:
+        return replace(finding, patch=None) if finding.patch and key_of(finding) in left else finding
+
+    causes = (replace(one, finding=plain(one.finding), symptoms=tuple(map(plain, one.symptoms))) for one in report.causes)
+    return replace(report, causes=tuple(causes))
 
 
 def _loaded(paths: Sequence[str], options: dict[str, Any]) -> Loaded:
@@ -230,41 +258,52 @@ class Files:
         return self._lines[file]
 
 
-def _fix(loaded: Loaded, report: Report, decisions: Decisions, dry: bool) -> bool:
-    """Mend the files, or show what would be done; whether anything was, or would be, changed."""
-    from seatrial.cli.mending import edits, write
+def _fix(paths: Sequence[str], loaded: Loaded, report: Report, decisions: Decisions, dry: bool) -> set[Any]:
+    """Mend the files, or show what would be done; what was offered and not done, as `key_of` has it."""
+    from seatrial.cli.mending import differences, edits, tried, write
     from seatrial.rules.looking import found
-    from seatrial.rules.mending import mend
+    from seatrial.rules.mending import key_of
 
-    offered = [one for one in report.findings if one.patch]
-    done, refused = [], []
-    for world in loaded.worlds.values():
-        mended = mend(world, offered, lambda tried: decisions.split(tried, found(tried, live=False))[0])
-        done += [one for one in mended.done if one not in done]
-        refused += [pair for pair in mended.refused if pair not in refused]
-    kept = [one for one in done if one not in [finding for finding, _ in refused]]
-    made = edits(loaded.world, kept)
+    def find(world: World) -> list[Finding]:
+        return decisions.split(world, found(world, live=False, problems=[]))[0]
+
+    hold, refused = tried(loaded.worlds.values(), [one for one in report.findings if one.patch], find)
+    made = edits(hold, _kept(paths, loaded))
     if dry:
-        click.echo(_diff(made.texts), nl=False)
+        text, folder = differences(made.contents, Path.cwd())
+        click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+        if folder != Path.cwd().resolve():
+            click.echo(f"Some of these files are not below this folder: patch -p1 -d {shlex.quote(str(folder))}", err=True)
     else:
-        write(made.texts)
+        try:
+            write(made.contents)
+        except OSError as error:
+            click.echo(f"Error: {error.filename} cannot be written: {error.strerror}", err=True)
+            sys.exit(2)
     for finding in made.done:
         click.echo(f"{'would mend' if dry else 'mended'}  {finding.title} [{finding.rule}]", err=True)
-    for finding, why in (*refused, *made.left):
+    left = [*refused.values(), *made.left]
+    for finding, why in left:
         click.echo(f"left      {finding.title} [{finding.rule}]: {why}", err=True)
-    return bool(made.texts)
+    return {key_of(finding) for finding, _ in left}
 
 
-def _lines(text: str) -> list[str]:
-    """The lines with their ends, of which only the line feed is one."""
-    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.rpartition("\n")[2]) else [])
+def _kept(paths: Sequence[str], loaded: Loaded) -> Callable[[str], str]:
+    """Why a file is left as it is that nobody gave by its name: something makes it, and would undo the change."""
+    from seatrial.cli.mending import ignored_by_git, is_made
 
+    all_the_same = "to mend it all the same, give it by its name"
+    given = {Path(path).resolve() for path in paths}
+    files = {place.file for world in loaded.worlds.values() for ref in world.refs() if (place := world.place(ref))}
+    ignored = ignored_by_git({file for name in files if (file := Path(name).resolve()) not in given and file.is_file()})
 
-def _diff(texts: dict[str, str]) -> str:
-    import difflib
+    def why(name: str) -> str:
+        file = Path(name).resolve()
+        if file in given:
+            return ""
+        if file in ignored:
+            return f"is ignored by git, as what something makes is; {all_the_same}"
+        with file.open("rb") as opened:
+            return f"says that something makes it; {all_the_same}" if is_made(opened.read(4096)) else ""
 
-    return "".join(
-        line if line.endswith("\n") else line + "\n"
-        for file, text in texts.items()
-        for line in difflib.unified_diff(_lines(Path(file).read_bytes().decode()), _lines(text), f"a/{file}", f"b/{file}")
-    )
+    return why

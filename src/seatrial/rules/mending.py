@@ -97,6 +97,17 @@ def _tried(world: World, findings: Sequence[Finding], present: set[Key], find: F
     return world, ""
 
 
+def harm(world: World, finding: Finding, find: Find) -> str:
+    """What a patch would do to a world that its finding is not in; "" where nothing comes."""
+    try:
+        after = find(applied(world, finding.patch))
+    except ValueError as error:
+        return str(error)
+    before = {key_of(one) for one in find(world)}
+    come = {one.rule for one in after if key_of(one) not in before and one.severity != "note"}
+    return f"the patch would bring {', '.join(sorted(come))}" if come else ""
+
+
 def _moves(finding: Finding) -> bool:
     """Whether a patch only gives fields their right name or place."""
     return all(each["op"] == "move" for part in finding.patch for each in part["operations"])
