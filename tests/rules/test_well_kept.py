@@ -115,6 +115,48 @@ spec:
       containers:
       - {name: sql, image: "postgres:17.2", command: [psql, -f, /sql/all], securityContext: {readOnlyRootFilesystem: true}}
 """
+CANARY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec:
+  parentRefs: [{name: shop}]
+  rules: [{backendRefs: [{name: web, port: 5432, weight: 90}, {name: web-v2, port: 5432, weight: 10}]}]
+"""
+VALUES = """
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: shop}
+data: {password: "${PASSWORD}"}
+"""
+CALLER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "registry.example/web:1", env: [{name: DB, value: "db:5432"}]}]}
+"""
+CLOSED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed%s}
+spec: {podSelector: {}, policyTypes: [Egress]}
+"""
+SEALED = """
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata: {name: db, namespace: shop}
+spec: {encryptedData: {password: AgBy}}
+"""
+STORED = """
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: db, namespace: shop}
+spec: {secretStoreRef: {name: aws, kind: ClusterSecretStore}, data: [{secretKey: password, remoteRef: {key: db}}]}
+"""
 NULLS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -159,6 +201,26 @@ RIGHT = {
         [SEARCH, service("db", "{app: db}"), INGRESS % ("catalog-es-http", "{number: 9200}")],
         [],
     ),
+    "a Service that an operator names as its resource": (
+        "missing-service",
+        [SEARCH, service("db", "{app: db}"), INGRESS % ("catalog", "{number: 9200}")],
+        [],
+    ),
+    "a step of a canary, whose stable Service is in the cluster already": (
+        "missing-service",
+        [workload(name="web-v2", labels="{app: web-v2}"), service("web-v2", "{app: web-v2}"), CANARY],
+        ["warning"],
+    ),
+    "a policy of no namespace yet, beside pods that have one": (
+        "call-blocked-leaving",
+        [workload(), service("db", "{app: db}"), CALLER, CLOSED % ""],
+        ["warning"],
+    ),
+    "a policy of the caller's own namespace": (
+        "call-blocked-leaving",
+        [workload(), service("db", "{app: db}"), CALLER, CLOSED % ", namespace: shop"],
+        ["error"],
+    ),
     "a backend that is an annotation of AWS's controller": (
         "backend-port-unknown",
         [workload(), service("db", "{app: db}"), INGRESS % ("db", "{name: use-annotation}")],
@@ -188,7 +250,26 @@ RIGHT = {
         [workload().replace("registry.example/db:1", "${REGISTRY}/db:1")],
         ["warning"],
     ),
+    "an image that a chart for any app leaves to its user": (
+        "image-invalid",
+        [workload().replace("registry.example/db:1", ":")],
+        ["warning"],
+    ),
     "a name that a tool fills in": ("name-invalid", [workload(name="'${NAME}'")], []),
+    "a name in capitals, as documents write what is yet to be chosen": ("name-invalid", [workload(name="APP_NAME")], []),
+    "an account that a tool fills in": ("missing-account", [workload(account="'${ACCOUNT}'")], []),
+    "a number in capitals": ("wrong-type", [service("db", "{app: db}").replace("5432", "PORT")], []),
+    "what stands for true where a flag is wanted": (
+        "wrong-type",
+        [workload().replace("serviceAccountName: db", 'hostNetwork: "TRUE"')],
+        ["error"],
+    ),
+    "a value of a Secret that a tool fills in": ("wrong-type", [VALUES], []),
+    "a host below a domain that a tool fills in": (
+        "value-refused",
+        [(INGRESS % ("db", "{number: 5432}")).replace("[{http", "[{host: db.$DOMAIN, http")],
+        [],
+    ),
     "a controller that reads the Secrets its resources name": ("rbac-secrets", [CONTROLLER], ["note"]),
     "a client in a job, of a database's image": ("read-only-root-writes", [CLIENT], []),
     "a null in a custom resource, which counts as absent": ("value-refused", [NULLS], []),

@@ -247,6 +247,13 @@ def test_a_demand_that_no_placeholder_meets_is_told_as_it_was(tmp_path):
     assert problem.severity == "error" and "is not known" in problem.text
 
 
+def test_a_chart_whose_schema_of_values_is_elsewhere_is_read_without_it(tmp_path):
+    schema = '{"properties": {"replicas": {"$ref": "http://127.0.0.1:1/numbers.json#/whole"}}}'
+    loaded = load([demanding(tmp_path, "", {"chart/values.schema.json": schema})])
+    assert {"plain", "web"} <= names(loaded)
+    assert [one for one in loaded.problems if one.severity == "error"] == []
+
+
 DEPENDING = """\
 apiVersion: v2
 name: shop

@@ -93,36 +93,39 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
 #: What another tool or a person fills in before anything is applied: envsubst and Flux, Helm and its like, kustomize's variables,
 #: documentation. Not the arguments of an analysis, which Argo fills in when it runs.
 _FILLED_IN = re.compile(
-    r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\{\{(?!-?\s*args\.).*?\}\}"
-    r"|\[\[.*?\]\]|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
+    r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
+    r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
 )
-#: Where a number, or true or false, is wanted, a constant's name is such a thing too.
+#: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.
 _CONSTANT, _PLAIN = (
     re.compile(r": [\"']?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
-    frozenset({"wrong-type", "replicas-invalid", "quota-amount"}),
+    frozenset({"wrong-type", "replicas-invalid", "quota-amount", "name-invalid", "value-refused"}),
 )
+#: And where a number is wanted, or what is in base64, so is a word in capitals (but `"TRUE"` and its like).
+_WORD = re.compile(r": [\"']?(?!TRUE\b|FALSE\b|YES\b|NO\b|ON\b|OFF\b)[A-Z][A-Z0-9]{2,}[\"']?$")
+#: A name that is yet to be filled in is not missed either.
+_NAMED = re.compile(r"^(missing-\w+|call-nobody)$")
 #: Rules that are about such a thing being left where nobody fills it in, or about a field, whatever it holds.
 _LEFT = frozenset({"env-template-left", NAMES})
 
 
 def _sure(findings: list[Finding], problems: list[Problem] | None) -> list[Finding]:
-    """The findings without errors about values that somebody has yet to fill in, of which a note for each file stays; what else
-    is wrong with such an object is none for sure.
+    """The findings without errors about values that somebody has yet to fill in, nor what is missed by such a name; a note for
+    each file stays. What else is wrong with such an object is none for sure.
     """
     kept: list[Finding] = []
     unknown: dict[str, Problem] = {}
     templates: set[Ref] = set()
     for one in findings:
-        fact = one.evidence[0] if one.severity == "error" and one.evidence and one.rule not in _LEFT else None
-        mark = _FILLED_IN.search(f"{fact.text}\n{one.title}") if fact else None
-        if mark is None and fact is not None and one.rule in _PLAIN:
-            mark = _CONSTANT.search(fact.text)
+        judged = one.severity == "error" or _NAMED.match(one.rule)
+        fact = one.evidence[0] if judged and one.evidence and one.rule not in _LEFT else None
+        mark = _mark(one, fact.text) if fact else None
         if fact is None or mark is None:
             kept.append(one)
             continue
         file, _, line = fact.source.rpartition(":")
         words = f"{mark[0].removeprefix(': ')[:60]} is yet to be filled in: what hangs on it is not judged"
-        templates.update(one.refs[:1])
+        templates.update(one.refs[:1] if one.severity == "error" else ())
         unknown.setdefault(file, Problem(file or fact.source, int(line) if line.isdigit() else 0, 0, words, severity="note"))
     if problems is not None:
         problems += unknown.values()
@@ -132,6 +135,14 @@ def _sure(findings: list[Finding], problems: list[Problem] | None) -> list[Findi
         replace(one, severity="warning") if one.severity == "error" and one.refs[:1] and one.refs[0] in templates else one
         for one in kept
     ]
+
+
+def _mark(finding: Finding, says: str) -> re.Match[str] | None:
+    """What somebody has yet to fill in, in what a finding is about."""
+    mark = _FILLED_IN.search(f"{says}\n{finding.title}")
+    if mark is None and finding.rule in _PLAIN:
+        mark = _CONSTANT.search(says) or (_WORD.search(says) if finding.rule == "wrong-type" else None)
+    return mark
 
 
 def _holds(when: Callable[[World, Obj], object], world: World, obj: Obj) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.sources import wanting
 from seatrial.sources.asked import now
-from seatrial.sources.dependencies import staged
+from seatrial.sources.dependencies import SCHEMA, staged, without_schemas
 from seatrial.sources.files import load_bytes
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, careful, read
@@ -145,6 +145,11 @@ def _rendered(folder: Path, chart: Path, gathering: Gathering, name: str, values
     text, refused = _tried(folder, gathering, name, values)
     if refused is None:
         return text
+    if _SCHEMA.search(str(refused)) and any(folder.rglob(SCHEMA)):
+        with without_schemas(folder) as bare:
+            text = _rendered(bare, chart, gathering, name, values)
+        gathering.problem(str(chart), _UNHELD, note=True)
+        return text
     for path in wanting.own_values(chart) if wanting.demanded(folder, str(refused)) else []:
         text, failed = _tried(folder, gathering, name, merged(read_values(path, gathering) or {}, values))
         if failed is None:
@@ -173,6 +178,9 @@ def _tried(folder: Path, gathering: Gathering, name: str, values: dict[str, Any]
         return "", error
 
 
+#: What Helm says of a schema of values that it would have to fetch a part of.
+_SCHEMA = re.compile(r"failing loading \"https?://|unable to load (?:schema|\$ref)|failed to compile.*https?://")
+_UNHELD = "the schema of this chart's values names another by its address, which does not answer: it was read without"
 #: Where Helm says that a template fails: (shop/templates/web.yaml:10:15) or template: shop/templates/web.yaml:10:15.
 _AT = re.compile(r"(?:\(|template: |parse error at \()[\w.-]+/((?:charts/[\w.-]+/)*templates/[\w./-]+?):(\d+)(?::(\d+))?")
 

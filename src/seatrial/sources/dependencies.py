@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,6 +51,19 @@ def staged(chart: Path, values: Mapping[str, Any]) -> Iterator[Staged]:
         found = Staged(Path(folder) / (chart.resolve().name or "chart"))
         _stage(chart, found.folder, values, found, "", 0)
         yield found
+
+
+#: What Helm holds values against, in a chart and in those below charts/.
+SCHEMA = "values.schema.json"
+
+
+@contextmanager
+def without_schemas(chart: Path) -> Iterator[Path]:
+    """A copy of a chart that takes any values, for as long as the context lasts. OSErrors are raised."""
+    with tempfile.TemporaryDirectory(prefix="seatrial-chart-") as folder:
+        bare = Path(folder) / (chart.resolve().name or "chart")
+        shutil.copytree(chart, bare, symlinks=True, ignore=shutil.ignore_patterns(SCHEMA))
+        yield bare
 
 
 def _stage(chart: Path, into: Path, values: Mapping[str, Any], found: Staged, inside: str, depth: int) -> None:

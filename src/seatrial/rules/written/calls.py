@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import is_job, names, out, steps, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import has, items, mapping, strings, text
@@ -228,7 +228,14 @@ def _call(
             also += [(service, "spec.ports", f"{service} leads to {at}")]
             whose = "its policy does not let it reach" if direction == "egress" else "which does not let it in"
             title = f"calls {callee.ref.kind} {callee.ref.name}{' by ' + service.name if service.name != callee.ref.name else ''}, {'which ' if direction == 'egress' else ''}{whose}"
-            yield tell_of(world, rule, obj, path, f"{caller.ref.kind} {caller.ref.name} calls {at}", also=also, title=title)
+            # policies without a namespace, beside pods that have one, may be meant for another
+            severity: Severity | None = None if any(_same_space(each, one) for each in policies) else "warning"
+            words = f"{caller.ref.kind} {caller.ref.name} calls {at}"
+            yield tell_of(world, rule, obj, path, words, also=also, title=title, severity=severity)
+
+
+def _same_space(policy: Obj, template: PodTemplate) -> bool:
+    return ref_of(policy).namespace == template.ref.namespace
 
 
 def _allowed(policies: list[Obj], direction: str) -> str:

@@ -69,7 +69,7 @@ def image(world: World, container: Container) -> Iterator[Finding]:
     if found is None:
         says = f"image: {brief(written)}{_why(written)}"
         # somebody may fill it in before it is applied; and whoever forgets to is told
-        severity: Severity | None = "warning" if _why(written) == _LEFT else None
+        severity: Severity | None = "warning" if _why(written) in (_LEFT, _NAMELESS) else None
         yield tell(world, "image-invalid", obj, at, says, who=who, severity=severity, ops=_mended(container))
     elif found["digest"]:
         if (found["tag"] or "") in MOVING:
@@ -82,13 +82,15 @@ def image(world: World, container: Container) -> Iterator[Finding]:
             )
 
 
-_LEFT = ": a placeholder is left in it"
+_LEFT, _NAMELESS = ": a placeholder is left in it", ": whoever uses it is to name one"
 
 
 def _why(written: str) -> str:
     """What makes a reference unreadable, where that is easily said."""
     if re.search(r"[{}<>]|\$\(|\[\[|\b_*[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", written):
         return _LEFT
+    if written.startswith(":") or not written.strip(":/@"):  # a chart for any app, which has no image of its own
+        return _NAMELESS
     if written != written.strip() or " " in written:
         return ": it has a space"
     name, _, tag = written.rpartition(":")

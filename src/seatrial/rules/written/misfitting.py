@@ -120,13 +120,17 @@ def _typed(obj: Obj, misfit: Misfit) -> list[Operation]:
     return [] if written is None else [put(obj, path, written)]
 
 
+#: A variable that something puts a value in place of: envsubst's and Flux's.
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*\}|\$[A-Z][A-Z0-9_]*")
+
+
 def _is_secret(obj: Obj, path: Path) -> bool:
     return obj.get("kind") == "Secret" and path[0] in ("data", "stringData")
 
 
 def _shown(obj: Obj, path: Path, value: Any) -> str:
-    """A value as evidence shows it; nothing of what a Secret holds."""
-    if _is_secret(obj, path):
+    """A value as evidence shows it; nothing of what a Secret holds, unless it is yet to be filled in."""
+    if _is_secret(obj, path) and not (isinstance(value, str) and _VARIABLE.fullmatch(value)):
         return f"({_got(value)})"
     if isinstance(value, str):
         return f'"{brief(value)}"'

@@ -95,7 +95,7 @@ def backends(world: World, obj: Obj) -> Iterator[Finding]:
 
 
 def _listed(ports: list[Port]) -> str:
-    return ", ".join(f"{port.name} {port.number}".strip() for port in ports) or "no ports"
+    return ", ".join(f"{port.name} {port.number or ''}".strip() or "a port" for port in ports) or "no ports"
 
 
 @check("Service", rules=RULES[1:4])

@@ -14,12 +14,13 @@ from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.between import is_job, out, steps, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, manifest, together
-from seatrial.rules.written.reading import items, strings
+from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.selection import ABOUT_PODS, WITHOUT_PODS
 from seatrial.rules.written.telling import put
 from seatrial.world.graph import Reference
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.once import once
+from seatrial.world.paths import at
 from seatrial.world.world import World
 
 _NEVER = "The pods wait in CreateContainerConfigError or ContainerCreating, and never start."
@@ -175,18 +176,24 @@ def _rule(world: World, reference: Reference) -> str:
 
 
 def _is_operated(world: World, target: Ref) -> bool:
-    """Whether a Service may be an operator's: it is named after a custom resource of its namespace, `shop-es-http` for `shop`."""
-    spaces = (space for name, space in once(world, _custom) if target.name.startswith(f"{name}-"))
+    """Whether a Service may be an operator's: it has the name of a custom resource of its namespace, or is named after it,
+    `shop-es-http` for `shop`.
+    """
+    spaces = (space for name, space in once(world, _custom) if target.name == name or target.name.startswith(f"{name}-"))
     return any(may_be_same(space, target.namespace) for space in spaces)
 
 
 def _custom(world: World) -> list[tuple[str, str]]:
-    """The custom resources, as (name, namespace), whose operators make pods and Services."""
+    """The custom resources, as (name, namespace), whose operators make pods and Services, and the releases of charts."""
     return [
-        (ref.name, ref.namespace)
+        (ref.name, text(mapping(world.get(ref) or {}, "spec"), "targetNamespace") or ref.namespace)
         for ref in world.refs()
-        if "." in ref.group and not ref.group.endswith(WITHOUT_PODS) and ref.kind not in ABOUT_PODS
+        if ref.kind in RELEASES or ("." in ref.group and not ref.group.endswith(WITHOUT_PODS) and ref.kind not in ABOUT_PODS)
     ]
+
+
+#: What installs a chart under its own name: Flux's, and k3s'.
+RELEASES = frozenset({"HelmRelease", "HelmChart"})
 
 
 def _is_left_out(world: World, target: Ref) -> bool:
@@ -237,6 +244,8 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     severity: Severity | None = None if _is_complete(world, reference) else "warning"
     if reference.relation == "backend" and target.namespace != reference.source.namespace:
         severity = "warning"  # of another namespace, of which the files may hold a part
+    if rule == "missing-service" and not near and _is_split(world, obj, reference):
+        severity = "warning"  # a step of a canary, beside a Service that was applied before it
     if rule == "missing-target" and not near:
         severity = "warning"  # the workload may be applied from elsewhere
     if rule == "missing-subset":
@@ -288,10 +297,16 @@ def _is_complete(world: World, reference: Reference) -> bool:
     return any(ref_of(each).namespace == reference.target.namespace for each in world.of(kind))
 
 
+def _is_split(world: World, obj: Obj, reference: Reference) -> bool:
+    """Whether a route gives a share of its requests to the one Service that the namespace has here, and another to a missing one."""
+    namespace = reference.target.namespace
+    here = [ref for each in world.of("Service") if (ref := ref_of(each)).namespace == namespace]
+    rule = at(obj, reference.path.partition(".backendRefs")[0]) if ".backendRefs" in reference.path else None
+    return len(here) == 1 and any(one.get("name") == here[0].name and "weight" in one for one in items(rule, "backendRefs"))
+
+
 def _plain(obj: Obj, reference: Reference) -> bool:
     """Whether the place holds the name and nothing else."""
-    from seatrial.world.paths import at
-
     return bool(at(obj, reference.path) == reference.target.name)
 
 

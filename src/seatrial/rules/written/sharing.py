@@ -192,8 +192,15 @@ def secrets(world: World, obj: Obj) -> Iterator[Finding]:
                     "spec",
                     words,
                     also=[(other, "spec", f"{other} writes it too")],
+                    severity="warning" if _are_ways(world, ref, other) else None,
                     title=f"writes Secret {secret.name}, which {other.kind} {other.name} writes too",
                 )
+
+
+def _are_ways(world: World, one: Ref, other: Ref) -> bool:
+    """Whether two files may be two ways to the same Secret, sealed or from a store, of which somebody applies one."""
+    files = {world.source(each).rpartition(":")[0] for each in (one, other)}
+    return len(files) > 1 and {one.kind, other.kind} == {"ExternalSecret", "SealedSecret"}
 
 
 def _written_by(world: World) -> dict[Ref, list[Ref]]:
