@@ -340,11 +340,11 @@ def test_a_kustomization_whose_generator_has_no_input_here_is_read_file_by_file_
 def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
     asked = []
 
-    def refused(command, **_):
+    def refused(command, _patience):
         asked.append(command[-1])
         return CompletedProcess(command, 1, b"", b"error: accumulating resources: exit status 128")
 
-    monkeypatch.setattr("seatrial.sources.kustomizations.subprocess.run", refused)
+    monkeypatch.setattr("seatrial.sources.kustomizations.run", refused)
     base = "resources: [web.yaml, 'https://code.example/shop//base?ref=v1']\n"
     files = {"base/kustomization.yaml": base, "base/web.yaml": DEPLOYMENT}
     overlays = {f"{name}/kustomization.yaml": "resources: [../base]\n" for name in ("dev", "production")}

@@ -5,9 +5,12 @@ Exit codes are those of the design: 0 done, 2 usage or a mistake in a file, 130 
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -61,6 +64,13 @@ class Lazy(click.Group):
             raise click.UsageError(f"there is no verb {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would end with 1, which is for findings
+            click.echo("\nInterrupted.", err=True)
+            sys.exit(130)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
@@ -73,13 +83,37 @@ def seatrial(debug: bool) -> None:
     """Takes a microservices application from one file to production on Kubernetes, and tries every release first."""
 
 
+#: Why no more can be written to standard output; none of these names a file.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+def _have_streams() -> None:
+    """Standard streams that the caller has closed (`>&-`) lead nowhere; and no text is too odd to be written."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115, PTH123 - for as long as the process lasts
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_output() -> None:
+    """What is left in the buffer has nowhere to go; at the end of the process it would be tried again, and told as a defect."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main() -> None:
+    _have_streams()
     try:
         seatrial.main(prog_name="seatrial")
     except BrokenPipeError:  # the reader of our output went away: `seatrial render | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+            _let_go_of_output()
+            click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+            sys.exit(2)
         if "--debug" in sys.argv or os.environ.get("SEATRIAL_DEBUG"):
             raise
         hint = "This is a defect in Seatrial. Run it again as `seatrial --debug …` for details."

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ from typing import Any
 OLDEST = (3, 13)
 #: Seconds that an interrupted Helm gets to write its release down before it is killed.
 GRACE = 10.0
+#: Seconds that Helm gets to render a chart: a large one takes two.
+RENDERING = 60.0
 
 
 #: prctl(2): the signal that a process gets when its parent ends.
@@ -65,7 +68,11 @@ def version() -> tuple[int, int]:
 
 @cache
 def _version(path: str) -> tuple[int, int]:
-    said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    command = [path, "version", "--short"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=GRACE, errors="replace").stdout  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return 0, 0
     found = re.search(r"v(\d+)\.(\d+)", said)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -167,7 +174,7 @@ class Helm:
         request |= {"values": dict(values or {})}
         command = ["template", release, str(chart), "-n", namespace, "--values", "-", "--skip-tests", "--include-crds"]
         command += ["--kube-version", version] if version else []
-        return await self._call(command, request, json.dumps(request["values"]), connect=False)
+        return await self._call(command, request, json.dumps(request["values"]), connect=False, limit=RENDERING)
 
     async def pull(self, chart: str, into: Path, version: str = "", *, plain_http: bool = False) -> Path:
         """Fetch a chart (`oci://…`) into a folder; the path of its archive. `version` may be "" for the latest.
@@ -218,8 +225,19 @@ class Helm:
             raise
         return sorted((_release(row, release, namespace) for row in rows or ()), key=lambda release: release.revision)
 
-    async def _call(self, command: Sequence[str], request: Mapping[str, Any], stdin: str = "", *, connect: bool = True) -> str:
-        """Run Helm's child to its end; interrupted, it is asked to stop first and killed after `GRACE` seconds."""
+    async def _call(
+        self,
+        command: Sequence[str],
+        request: Mapping[str, Any],
+        stdin: str = "",
+        *,
+        connect: bool = True,
+        limit: float | None = None,
+    ) -> str:
+        """Run Helm's child to its end; interrupted, it is asked to stop first and killed after `GRACE` seconds.
+
+        `limit`: the child changes nothing; it gets so many seconds and is then killed, or at once when interrupted.
+        """
         helm = binary()
         if helm:
             arguments = [helm, *command]
@@ -246,9 +264,13 @@ class Helm:
         self._child = child
         talk = asyncio.ensure_future(child.communicate(stdin.encode()))
         try:
-            out, err = await asyncio.shield(talk)
+            async with asyncio.timeout(limit):
+                out, err = await asyncio.shield(talk)
+        except TimeoutError:
+            await _stop(child, talk, 0)
+            raise HelmError(f"it did not end within {limit:.0f} s") from None
         except asyncio.CancelledError:
-            await _stop(child, talk)
+            await _stop(child, talk, GRACE if limit is None else 0)
             raise
         if child.returncode:
             raise HelmError(_words(err.decode(errors="replace")) or f"helm ended with exit code {child.returncode}")
@@ -270,13 +292,15 @@ def _libc() -> Any:
     return ctypes.CDLL(None)
 
 
-async def _stop(child: asyncio.subprocess.Process, talk: asyncio.Future[tuple[bytes, bytes]]) -> None:
-    if child.returncode is None:
+async def _stop(child: asyncio.subprocess.Process, talk: asyncio.Future[tuple[bytes, bytes]], grace: float) -> None:
+    """End Helm, and what it started; with `grace` seconds to end by itself."""
+    if child.returncode is None and grace:
         child.send_signal(signal.SIGINT)
     try:
-        await asyncio.wait_for(asyncio.shield(talk), GRACE)
+        await asyncio.wait_for(asyncio.shield(talk), grace)
     except TimeoutError:
-        child.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # its session is its own
         await talk
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.sources.asked import run
 from seatrial.sources.files import KUSTOMIZATIONS, content, load_file
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, Written, careful, read
@@ -153,7 +154,7 @@ def _kustomize(root: Kustomization, away: set[str], gathering: Gathering) -> byt
     verb = ["build"] if Path(program).stem == "kustomize" else ["kustomize"]
     command = [program, *verb, "--load-restrictor", "LoadRestrictionsNone", str(root.folder)]
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL)  # noqa: S603
+        done = run(command, PATIENCE)
     except subprocess.TimeoutExpired:
         gathering.unreachable |= away
         gathering.problems.append(_unbuilt(root, f"kubectl did not end within {PATIENCE} s"))
