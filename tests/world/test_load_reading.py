@@ -296,6 +296,13 @@ def test_an_anchor_of_one_item_is_known_in_the_next():
     assert names(data) == ["a", "b", "a"]
 
 
+def test_an_anchor_may_be_set_anew_as_kubectl_has_it():
+    data = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: &a one, labels: {app: *a}}\ndata: {b: &a two, c: *a}\n"
+    ((obj, _),) = read(data, "f.yaml").objects
+    assert (obj["metadata"]["labels"], obj["data"]) == ({"app": "one"}, {"b": "two", "c": "two"})
+    assert line(data, "data.c") == "4:19"
+
+
 def test_a_list_inside_of_a_flow_or_of_one_kind_is_a_list_too():
     data = b"{apiVersion: v1, kind: PodList, items: [{metadata: {name: a}},\n  {metadata: {name: b}}]}\n"
     found = read(data, "f.yaml").objects

@@ -98,8 +98,8 @@ _FILLED_IN = re.compile(
 )
 #: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.
 _CONSTANT, _PLAIN = (
-    re.compile(r": [\"']?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
-    frozenset({"wrong-type", "replicas-invalid", "quota-amount", "name-invalid", "value-refused"}),
+    re.compile(r"(?:: [\"']?|\.)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
+    frozenset({"wrong-type", "replicas-invalid", "quota-amount", "name-invalid", "value-refused", "resource-unknown"}),
 )
 #: And where a number is wanted, or what is in base64, so is a word in capitals (but `"TRUE"` and its like).
 _WORD = re.compile(r": [\"']?(?!TRUE\b|FALSE\b|YES\b|NO\b|ON\b|OFF\b)[A-Z][A-Z0-9]{2,}[\"']?$")

@@ -164,7 +164,14 @@ def node_ports(world: World, obj: Obj) -> Iterator[Finding]:
                     f"spec.ports[{place}].nodePort",
                     f"nodePort: {key[0]}",
                     also=[(other, "spec.ports", f"{other} has it too")],
+                    severity=None if _chart(world, ref_of(obj)) == _chart(world, other) else "warning",
                 )
+
+
+def _chart(world: World, ref: Ref) -> str:
+    """The folder of the chart that an object comes from, "" for none: what is beside a chart may be another way to install it."""
+    before, inside, _ = world.source(ref).rpartition("/templates/")
+    return before if inside else ""
 
 
 def _node_ports(world: World) -> dict[tuple[object, object], list[Ref]]:

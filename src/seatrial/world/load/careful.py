@@ -26,12 +26,10 @@ _BRACKETS = 4000
 _RUNS = (b" " * 900, b"- " * 8, b"? " * 8, b"-\t", b"?\t", b"-  -", b"?  ?")
 
 
-class Loader(_Base):
-    """PyYAML's safe loader, with duplicates told and scalars as Kubernetes has them."""
+class _Own(yaml.constructor.SafeConstructor):
+    """What is ours of a loader: duplicates are told, and keys are texts."""
 
-    def __init__(self, text: bytes) -> None:
-        super().__init__(text)
-        self.duplicates: list[tuple[Any, Any]] = []
+    duplicates: list[tuple[Any, Any]]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         if isinstance(node, yaml.MappingNode):
@@ -45,6 +43,28 @@ class Loader(_Base):
         if all(type(key) is str for key in found):
             return found
         return {_key(key): value for key, value in found.items()}
+
+
+class Loader(_Own, _Base):
+    """PyYAML's safe loader, with duplicates told and scalars as Kubernetes has them."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.duplicates = []
+
+
+class Redefining(_Own, yaml.SafeLoader):
+    """The same for documents in which an anchor is set anew, as kubectl lets it be and libyaml does not: slower."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.duplicates = []
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = super().peek_event()  # type: ignore[no-untyped-call]
+        if not isinstance(event, yaml.AliasEvent):
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
 
 
 def _key(key: Any) -> str:
@@ -103,14 +123,17 @@ for _tag in ("set", "omap", "pairs"):  # nothing that JSON has: a tag like any o
     Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _unknown)
 
 
-def load(text: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
+Redefining.yaml_implicit_resolvers, Redefining.yaml_constructors = Loader.yaml_implicit_resolvers, Loader.yaml_constructors
+
+
+def load(text: bytes, file: str, line: int, loads: type[Loader | Redefining] = Loader) -> tuple[list[Any], list[Problem]]:
     """The documents of a text whose first line is `line` in its file, and what is wrong with it."""
     mark = too_deep(text)
     if mark is not None:
         return [], [Problem(file, line + mark.line, mark.column + 1, f"nested more than {DEEPEST} levels deep")]
     found: list[Any] = []
     problems: list[Problem] = []
-    loader = Loader(text)
+    loader = loads(text)
     try:
         while loader.check_node():
             node: Any = loader.get_node()
@@ -121,6 +144,8 @@ def load(text: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
                 continue
             found.append(loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
+        if "duplicate anchor" in (error.context or "") and loads is Loader:
+            return load(text, file, line, Redefining)
         problems.append(_told(error, text, file, line))
     except yaml.YAMLError as error:
         problems.append(Problem(file, line, 1, f"this is not YAML: {getattr(error, 'reason', error)}"))

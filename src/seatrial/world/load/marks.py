@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from seatrial.world.load.careful import Loader, too_deep
+from seatrial.world.load.careful import Loader, Redefining, too_deep
 from seatrial.world.paths import Step, Steps
 
 
@@ -53,10 +53,10 @@ def _step(node: Any, step: Step) -> tuple[Any, Any] | None:
 @lru_cache(maxsize=32)
 def _node(body: bytes) -> Any:
     """The nodes of a document with their marks, None where it cannot be read. JSON may be indented with tabs."""
-    for text in (body, body.replace(b"\t", b" ")):
+    for text, loads in ((body, Loader), (body.replace(b"\t", b" "), Loader), (body, Redefining)):
         if too_deep(text) is not None:
             return None
-        loader = Loader(text)
+        loader = loads(text)
         try:
             return loader.get_node() if loader.check_node() else None
         except yaml.YAMLError:

@@ -153,10 +153,10 @@ def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, stric
 
 def _is_settings(version: Any, kind: Any) -> bool:
     """Whether a version is none of Kubernetes' own API: tools write their settings as if they were objects (kind, kubeadm,
-    skaffold, a kubeconfig), without metadata.
+    skaffold, a kubeconfig, what the Gateway API's tests report), without metadata.
     """
     group, slash, _ = version.partition("/") if isinstance(version, str) else ("", "", "")
-    return kind == "Config" or (bool(slash) and group not in _OWN and not group.endswith(_OWN_ENDING))
+    return kind in ("Config", "ConformanceReport") or (bool(slash) and group not in _OWN and not group.endswith(_OWN_ENDING))
 
 
 def _typed(one: Any, listed: Obj) -> Any:
