@@ -103,13 +103,13 @@ def changed(wrong: str, instead: str) -> World:
             SERVICE + " namespace: shop",
             SERVICE + " namespace: shpo",
             "Put Service api into namespace shop",
-            ["missing-service", "missing-service", "monitor-selects-nothing"],
+            ["missing-service", "missing-service", "monitor-selects-nothing", "selects-elsewhere"],
         ),
         (
             "kind: Deployment\nmetadata: {name: api, namespace: shop}",
             "kind: Deployment\nmetadata: {name: api, namespace: shpo}",
             "Put Deployment api into namespace shop",
-            ["missing-account", "missing-config", "missing-target"],
+            ["missing-account", "missing-config", "missing-target", *["selects-elsewhere"] * 3],
         ),
         (
             "    metadata: {labels: {app: api}}",

@@ -6,14 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.containers import replicas_of
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.pods import Pods, check_pods, pods_of
 from seatrial.rules.written.reading import has, items, mapping, number, percent, strings, text, value
 from seatrial.rules.written.telling import Path, put, take, tell
-from seatrial.world.objects import Obj
+from seatrial.world.objects import Obj, ref_of
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
@@ -92,12 +92,15 @@ def rolling(world: World, obj: Obj) -> Iterator[Finding]:
     spec = mapping(obj, "spec")
     strategy = mapping(spec, "strategy")
     count = replicas_of(obj)
-    if text(strategy, "type") == "Recreate" and count > 1:
-        yield tell(world, "strategy-recreate", obj, ("spec", "strategy", "type"), f"type: Recreate, replicas: {count}")
+    if text(strategy, "type") == "Recreate" and (count > 1 or _is_served(world, obj)):
+        # of one replica it may be meant: a disk that no second pod can have
+        severity: Severity | None = None if count > 1 else "note"
+        at: Path = ("spec", "strategy", "type")
+        yield tell(world, "strategy-recreate", obj, at, f"type: Recreate, replicas: {count}", severity=severity)
     kind = "canary" if obj.get("kind") == "Rollout" else "rollingUpdate"
     rolling = mapping(strategy, kind)
     surge, gone = rolling.get("maxSurge"), rolling.get("maxUnavailable")
-    at: Path = ("spec", "strategy", kind)
+    at = ("spec", "strategy", kind)
     if _is_zero(surge) and _is_zero(gone):
         ops = [put(obj, (*at, "maxSurge"), 1)]
         yield tell(world, "rollout-stuck", obj, at, f"maxSurge: {surge}, maxUnavailable: {gone}", ops=ops)
@@ -116,6 +119,11 @@ def rolling(world: World, obj: Obj) -> Iterator[Finding]:
     if value(spec, "revisionHistoryLimit") == 0 and obj.get("kind") == "Deployment":
         at = ("spec", "revisionHistoryLimit")
         yield tell(world, "no-history", obj, at, "revisionHistoryLimit: 0", ops=[take(at)])
+
+
+def _is_served(world: World, obj: Obj) -> bool:
+    """Whether a Service sends requests to the pods."""
+    return any(one.relation == "selects" and one.source.kind == "Service" for one in world.graph.into(ref_of(obj)))
 
 
 def _is_zero(written: object) -> bool:
@@ -186,7 +194,11 @@ def placing(world: World, pods: Pods) -> Iterator[Finding]:
                 else f"maxSkew: {skew}, minDomains: {constraint.get('minDomains', 'not set')}"
             )
             yield tell(world, "spread-invalid", obj, (*at, place), words)
-        if isinstance(selector, dict) and pods.labels and not _matches(selector, pods.labels):
+        if selector is None and "matchLabelKeys" not in constraint:
+            words = "labelSelector: not set, which counts no pods"
+            ops = [put(obj, (*at, place, "labelSelector"), {"matchLabels": dict(pods.labels)})] if pods.labels else []
+            yield tell(world, "spread-of-others", obj, (*at, place), words, ops=ops)
+        elif isinstance(selector, dict) and pods.labels and not _matches(selector, pods.labels):
             words = f"labelSelector: {selector}; its pods have {pods.labels}"
             yield tell(world, "spread-of-others", obj, (*at, place, "labelSelector"), words)
     if isinstance(spec.get("nodeName"), str) and pods.kind != "Pod":

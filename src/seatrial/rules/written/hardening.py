@@ -57,7 +57,7 @@ def names(world: World, container: Container) -> Iterator[Finding]:
 def sudo(world: World, container: Container) -> Iterator[Finding]:
     """A command that begins with sudo."""
     words = (strings(container.spec, "command") or strings(container.spec, "args"))[:1]
-    if words and words[0].rpartition("/")[2] == "sudo":
+    if words and words[0].partition(" ")[0].rpartition("/")[2] == "sudo":
         field = "command" if strings(container.spec, "command") else "args"
         kept = container.security("allowPrivilegeEscalation") is False and is_root(container) is False
         severity: Severity | None = "error" if kept else None

@@ -34,7 +34,23 @@ RULES = (
     Rule("image-policy-unknown", "error", "has a pull policy that does not exist", "The API server refuses the pods.",
          "The policies are Always, IfNotPresent and Never.",
          example("imagePullPolicy: Sometimes"), example("imagePullPolicy: Always")),
+    Rule("image-registry-left", "warning", "has an image from where it is kept no longer", "Nothing is added or mended there, and what is there may go without notice: then no new node can start it (ImagePullBackOff).",
+         "Take it from where it has moved to, or from a registry of your own.",
+         example("image: k8s.gcr.io/pause:3.6"), example("image: registry.k8s.io/pause:3.6")),
 )  # fmt: skip
+
+#: Where images were kept, and where they are now.
+MOVED = {
+    "k8s.gcr.io/": "registry.k8s.io, since 2023",
+    "gcr.io/google-containers/": "registry.k8s.io, since 2023",
+    "gcr.io/google_containers/": "registry.k8s.io, since 2023",
+    "gcr.io/kubernetes-helm/": "nowhere: Helm has no Tiller since version 3",
+    "docker.pkg.github.com/": "ghcr.io, since 2021",
+    "docker.io/bitnami/": "docker.io/bitnamilegacy, since 2025",
+    "bitnami/": "docker.io/bitnamilegacy, since 2025",
+}
+#: Hexadecimal digits of the digests that there are (github.com/opencontainers/go-digest).
+DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 #: distribution's reference grammar, in short: [host[:port]/]path[:tag][@digest].
 _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -65,8 +81,11 @@ def image(world: World, container: Container) -> Iterator[Finding]:
         return
     if written == "auto" or written.startswith("ko://"):  # Istio's injector, or ko, puts the image in
         return
+    moved = next((now for before, now in MOVED.items() if written.startswith(before)), "")
+    if moved:
+        yield tell(world, "image-registry-left", obj, at, f"image: {brief(written)}; it is in {moved}", who=who)
     found = REFERENCE.fullmatch(written)
-    if found is None:
+    if found is None or not _is_digest(found["digest"]):
         says = f"image: {brief(written)}{_why(written)}"
         # somebody may fill it in before it is applied; and whoever forgets to is told
         severity: Severity | None = "warning" if _why(written) in (_LEFT, _NAMELESS) else None
@@ -82,6 +101,11 @@ def image(world: World, container: Container) -> Iterator[Finding]:
             )
 
 
+def _is_digest(written: str | None) -> bool:
+    algorithm, _, digits = (written or "").partition(":")
+    return written is None or (len(digits) == DIGESTS.get(algorithm) and digits == digits.lower())
+
+
 _LEFT, _NAMELESS = ": a placeholder is left in it", ": whoever uses it is to name one"
 
 
@@ -93,6 +117,8 @@ def _why(written: str) -> str:
         return _NAMELESS
     if written != written.strip() or " " in written:
         return ": it has a space"
+    if "@" in written:
+        return ": a digest is sha256: and 64 digits from 0 to f"
     name, _, tag = written.rpartition(":")
     if "+" in tag and "/" not in tag:
         return ": a tag may not have a +"

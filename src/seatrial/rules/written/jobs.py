@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import cronjob, job
 from seatrial.rules.written.reading import has, mapping, number, text
-from seatrial.rules.written.telling import put, tell
+from seatrial.rules.written.telling import brief, put, tell
 from seatrial.world.objects import Obj, annotations_of
 from seatrial.world.world import World
 
@@ -55,6 +55,9 @@ RULES = (
     Rule("job-retries", "warning", "is tried again many times", "Each try waits twice as long as the one before, up to six minutes: a migration that cannot succeed fails after hours.",
          "Leave backoffLimit at 6 or below.",
          job(spec="backoffLimit: 50"), job(spec="backoffLimit: 3")),
+    Rule("cron-ttl", "note", "is forgotten before its history says so", "Its runs go by ttlSecondsAfterFinished, whatever successfulJobsHistoryLimit and failedJobsHistoryLimit keep: a failed one may be gone before anybody has looked.",
+         "Leave ttlSecondsAfterFinished out of a CronJob, and let the history limits say what stays.",
+         cronjob("schedule: '0 3 * * *'", job="ttlSecondsAfterFinished: 60"), cronjob("schedule: '0 3 * * *'\nfailedJobsHistoryLimit: 3")),
 )  # fmt: skip
 
 #: The controller looks at schedules so often (pkg/controller/cronjob).
@@ -140,6 +143,9 @@ def jobs(world: World, obj: Obj) -> Iterator[Finding]:
     hooked = any(key in annotations_of(obj) for key in ("helm.sh/hook", "argocd.argoproj.io/hook"))
     if is_job and not has(spec, "ttlSecondsAfterFinished") and not hooked and not mapping(obj, "metadata").get("ownerReferences"):
         yield tell(world, "job-never-gone", obj, (*at, "ttlSecondsAfterFinished"), "ttlSecondsAfterFinished: not set")
+    if not is_job and has(spec, "ttlSecondsAfterFinished"):
+        there = (*at, "ttlSecondsAfterFinished")
+        yield tell(world, "cron-ttl", obj, there, f"ttlSecondsAfterFinished: {brief(spec['ttlSecondsAfterFinished'])}")
     if spec.get("completionMode") == "Indexed" and not has(spec, "completions"):
         yield tell(world, "job-indexed", obj, (*at, "completionMode"), "completionMode: Indexed, completions: not set")
     wide, count = number(spec, "parallelism", default=1), number(spec, "completions", default=0)

@@ -54,6 +54,10 @@ RULES = (
     Rule("limit-range-amount", "error", "has a bound that is no quantity", _REFUSED,
          "Write 500m, 512Mi.",
          _limits("{type: Container, default: {memory: 512MB}}"), _limits("{type: Container, default: {memory: 512Mi}}")),
+    Rule("constraints-privileged", "warning", "lets privileged pods in", "Whoever may use these constraints of OpenShift may run a pod that is root on its node.",
+         "Set allowPrivilegedContainer: false, and keep the exception in constraints of its own, for one service account.",
+         manifest("security.openshift.io/v1", "SecurityContextConstraints", "allowPrivilegedContainer: true", namespace=""),
+         manifest("security.openshift.io/v1", "SecurityContextConstraints", "allowPrivilegedContainer: false", namespace="")),
 )  # fmt: skip
 
 SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease", "default"})
@@ -100,7 +104,7 @@ def quota(world: World, obj: Obj) -> Iterator[Finding]:
         yield tell(world, "quota-zero", obj, (*at, "pods"), f"pods: 0 in {name_of(obj)}")
 
 
-@check("LimitRange", rules=RULES[6:])
+@check("LimitRange", rules=RULES[6:8])
 def limit_range(world: World, obj: Obj) -> Iterator[Finding]:
     """A limit range by itself."""
     for place, limit in enumerate(items(obj, "spec", "limits")):
@@ -124,3 +128,11 @@ def limit_range(world: World, obj: Obj) -> Iterator[Finding]:
                         ops=ops,
                     )
                     break
+
+
+@check("SecurityContextConstraints", rules=RULES[8:])
+def constraints(world: World, obj: Obj) -> Iterator[Finding]:
+    """What OpenShift has for Pod Security labels."""
+    if obj.get("allowPrivilegedContainer") is True and name_of(obj) != "privileged":  # OpenShift brings that one
+        at = ("allowPrivilegedContainer",)
+        yield tell(world, "constraints-privileged", obj, at, "allowPrivilegedContainer: true", ops=[put(obj, at, False)])

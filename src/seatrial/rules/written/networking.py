@@ -182,6 +182,8 @@ def ingress(world: World, obj: Obj) -> Iterator[Finding]:
         at: Path = ("spec", "rules", place, "host")
         if not host:
             yield tell(world, "ingress-host-missing", obj, at, "host: not set")
+            if not secured and not whole and not terminated:
+                yield tell(world, "ingress-tls-missing", obj, at, "host: not set, tls: none")
         elif not whole and not terminated and not host.endswith("localhost") and not any(_covers(name, host) for name in secured):
             yield tell(world, "ingress-tls-missing", obj, at, f"host: {host}, tls for {', '.join(sorted(secured)) or 'none'}")
     for place, each in enumerate(items(spec, "tls")):

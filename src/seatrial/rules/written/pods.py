@@ -104,7 +104,8 @@ class Pods:
     @property
     def lasting(self) -> bool:
         """Whether the pods are meant to serve until somebody ends them."""
-        return self.kind not in ENDING and self.spec.get("restartPolicy", "Always") == "Always"
+        kept = self.kind in KINDS and self.kind != "Pod"  # which knows no other policy than Always
+        return self.kind not in ENDING and (kept or self.spec.get("restartPolicy", "Always") == "Always")
 
     @property
     def ephemeral(self) -> list[Container]:

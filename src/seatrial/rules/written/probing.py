@@ -12,6 +12,7 @@ from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import items, mapping, number, strings, text
 from seatrial.rules.written.runtimes import runtime_of
 from seatrial.rules.written.telling import brief, put, take, tell
+from seatrial.world.objects import ref_of
 from seatrial.world.world import World
 
 _PORT = "ports: [{name: http, containerPort: 8080}]"
@@ -118,10 +119,12 @@ def presence(world: World, container: Container) -> Iterator[Finding]:
         return
     spec, obj, who = container.spec, container.pods.obj, container.who
     ready, live, start = (mapping(spec, f"{kind}Probe") for kind in ("readiness", "liveness", "startup"))
-    serves = bool(items(spec, "ports"))
+    alone = len(list(container.pods.main)) == 1
+    served = alone and any(one.relation == "selects" and one.source.kind == "Service" for one in world.graph.into(ref_of(obj)))
+    serves = served or bool(items(spec, "ports"))
     if not ready and serves and container.pods.kind != "DaemonSet":
         yield tell(world, "readiness-missing", obj, (*container.path, "readinessProbe"), "readinessProbe: not set", who=who)
-    if not live and serves:
+    if not live and (serves or alone):
         yield tell(world, "liveness-missing", obj, (*container.path, "livenessProbe"), "livenessProbe: not set", who=who)
     if ready and live and _asked(ready) == _asked(live) != "":
         impatient = budget(live) <= budget(ready)

@@ -38,8 +38,8 @@ RULES = (
     Rule("rbac-escalation", "warning", "may give itself more than it has", "The verbs escalate, bind and impersonate make a cluster administrator of whoever has them.",
          "Take the verbs out.",
          _role("{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [bind, escalate]}"), _FINE),
-    Rule("rbac-exec", "warning", "may enter pods", "Who may exec, attach or proxy into pods has everything that those pods have.",
-         "Take pods/exec, pods/attach and nodes/proxy out.",
+    Rule("rbac-exec", "warning", "may enter pods", "Who may exec, attach, forward ports or proxy into pods has everything that those pods have.",
+         "Take pods/exec, pods/attach, pods/portforward and the proxies out.",
          _role("{apiGroups: [''], resources: [pods/exec], verbs: [create]}"), _FINE),
     Rule("rbac-tokens", "warning", "may make tokens of others", "With serviceaccounts/token it becomes any service account there.",
          "Take it out, or name the accounts in resourceNames.",
@@ -77,6 +77,12 @@ RULES = (
     Rule("rbac-rule-empty", "error", "has a rule that allows nothing", _REFUSED,
          "Give each rule verbs, and apiGroups with resources (or nonResourceURLs).",
          _role("{resources: [pods], verbs: [get]}"), _FINE),
+    Rule("rbac-certificates", "warning", "may approve certificates", "A certificate says who somebody is: who may approve one for the group system:masters is a cluster administrator.",
+         "Take certificatesigningrequests/approval and the verbs approve and sign out, or name the signers in resourceNames.",
+         _role("{apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests/approval], verbs: [update]}", "ClusterRole"), _FINE),
+    Rule("rbac-volumes", "note", "may make persistent volumes", "A volume may be any folder of a node: with a claim for it, a pod reads and writes there.",
+         "Leave volumes to their provisioner, and let workloads make claims.",
+         _role("{apiGroups: [''], resources: [persistentvolumes], verbs: [create]}", "ClusterRole"), _role("{apiGroups: [''], resources: [persistentvolumeclaims], verbs: [create]}")),
 )  # fmt: skip
 
 VERBS = frozenset(
@@ -120,13 +126,23 @@ for _name, _also in (("events", "events.k8s.io"), ("pods", "metrics.k8s.io"), ("
                      ("networkpolicies", "extensions"), ("networkpolicies", "crd.projectcalico.org"), ("nodes", "karpenter.sh"),
                      ("jobs", "batch.volcano.sh"), ("leases", "")):  # fmt: skip
     GROUP[_name].add(_also)
+#: Ways into pods.
+ENTERING = frozenset(
+    {"pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "pods/ephemeralcontainers", "services/proxy", "nodes/proxy"}
+)
+#: Roles and bindings that Kubernetes makes and keeps itself.
+_KEPT = frozenset({"cluster-admin", "admin", "edit", "view"})
+#: What Kubernetes gives to whoever has logged in.
+_ANYBODYS = frozenset({"system:basic-user", "system:discovery", "system:public-info-viewer"})
 _WRITE = frozenset({"create", "update", "patch", "*"})
 _READ = frozenset({"get", "list", "watch", "*"})
 
 
-@check("Role", "ClusterRole", rules=RULES[:7])
+@check("Role", "ClusterRole", rules=RULES[:7] + RULES[16:])
 def reach(world: World, obj: Obj) -> Iterator[Finding]:
     """What a role allows that hardly anybody should have."""
+    if _is_kept(obj):
+        return
     for place, rule in enumerate(items(obj, "rules")):
         verbs, resources, groups = set(strings(rule, "verbs")), set(strings(rule, "resources")), set(strings(rule, "apiGroups"))
         at: Path = ("rules", place)
@@ -143,7 +159,7 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
         more = verbs & {"escalate", "bind", "impersonate"}
         if more and not named:
             yield tell(world, "rbac-escalation", obj, at, f"verbs: {', '.join(sorted(more))}")
-        entering = resources & {"pods/exec", "pods/attach", "pods/ephemeralcontainers", "nodes/proxy"}
+        entering = resources & ENTERING
         if core and entering and verbs & (_WRITE | {"get"}):
             yield tell(world, "rbac-exec", obj, at, f"resources: {', '.join(sorted(entering))}")
         if core and "serviceaccounts/token" in resources and verbs & _WRITE and not named:
@@ -153,6 +169,20 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "rbac-webhooks", obj, at, f"resources: {', '.join(sorted(hooks))}")
         if core and "pods" in resources and verbs & {"create", "*"}:
             yield tell(world, "rbac-create-pods", obj, at, "resources: pods, verbs: create")
+        if core and "persistentvolumes" in resources and verbs & {"create", "*"}:
+            yield tell(world, "rbac-volumes", obj, at, "resources: persistentvolumes, verbs: create")
+        approves = "certificatesigningrequests/approval" in resources and verbs & _WRITE
+        signs = "signers" in resources and verbs & {"approve", "sign"}
+        if groups & {"certificates.k8s.io", "*"} and (approves or signs) and not named:
+            words = f"resources: {', '.join(sorted(resources))}, verbs: {', '.join(sorted(verbs))}"
+            yield tell(world, "rbac-certificates", obj, at, words)
+
+
+def _is_kept(obj: Obj) -> bool:
+    """Whether Kubernetes brings a role or binding itself, as it is in a dump of a cluster."""
+    name = text(obj, "metadata", "name")
+    mine = mapping(obj, "metadata", "labels").get("kubernetes.io/bootstrapping") == "rbac-defaults"
+    return mine or (name in _KEPT and obj.get("kind") == "ClusterRole") or name.startswith("system:")
 
 
 def _is_controllers(role: Obj) -> bool:
@@ -161,7 +191,7 @@ def _is_controllers(role: Obj) -> bool:
     return any("." in group and not group.endswith(".k8s.io") for group in groups)
 
 
-@check("Role", "ClusterRole", rules=RULES[7:11] + RULES[15:])
+@check("Role", "ClusterRole", rules=RULES[7:11] + RULES[15:16])
 def slips(world: World, obj: Obj) -> Iterator[Finding]:
     """What a role should allow, and does not because of how it is written."""
     allowed = {
@@ -224,6 +254,7 @@ def _group(group: str) -> str:
 @check("RoleBinding", "ClusterRoleBinding", rules=RULES[11:15])
 def bindings(world: World, obj: Obj) -> Iterator[Finding]:
     """Who is given what."""
+    kept = _is_kept(obj)
     role = text(mapping(obj, "roleRef"), "name")
     for place, subject in enumerate(items(obj, "subjects")):
         at: Path = ("subjects", place)
@@ -236,9 +267,11 @@ def bindings(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}", severity=severity)
         elif name == "system:authenticated" and role in ("cluster-admin", "admin", "edit"):
             yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}")
-        elif role == "cluster-admin" and name != "system:masters":
+        elif name == "system:authenticated" and obj.get("kind") == "ClusterRoleBinding" and role not in _ANYBODYS:
+            yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}", severity="warning")
+        elif role == "cluster-admin" and name != "system:masters" and not kept:
             yield tell(world, "rbac-cluster-admin", obj, at, f"{kind} {name} becomes cluster-admin")
-        if kind == "ServiceAccount" and name == "default":
+        if kind == "ServiceAccount" and name == "default" and not kept:
             yield tell(world, "rbac-default-account", obj, at, f"ServiceAccount default becomes {role}")
         lost = kind == "ServiceAccount" and obj.get("kind") == "ClusterRoleBinding" and not text(subject, "namespace")
         if lost or kind not in ("ServiceAccount", "User", "Group") or not name:

@@ -59,6 +59,9 @@ RULES = (
     Rule("resource-unknown", "error", "asks for a resource that does not exist", _REFUSED,
          "The names are cpu, memory, ephemeral-storage and hugepages-…; those of devices have a domain (nvidia.com/gpu).",
          example("resources: {requests: {cpus: 100m, memory: 128Mi}}"), example(_GOOD)),
+    Rule("cpu-limit-missing", "note", "has no CPU limit", "It takes what its node has to spare and is measured by that; on a full node it has its request alone. Many teams want just that: a limit slows it down beside idle CPUs.",
+         "Set limits.cpu where answers must take as long on every node; else ignore this rule for good.",
+         example("resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 128Mi}}"), example("resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {cpu: '1', memory: 128Mi}}")),
 )  # fmt: skip
 
 KNOWN = frozenset({"cpu", "memory", "ephemeral-storage", "storage"})
@@ -67,7 +70,7 @@ MANY_CPUS = 128.0
 OVERCOMMIT = 4.0
 
 
-@check_containers(rules=RULES[:2])
+@check_containers(rules=RULES[:2] + RULES[12:])
 def missing(world: World, container: Container) -> Iterator[Finding]:
     """What a container does not say."""
     if container.role == "init":
@@ -82,9 +85,11 @@ def missing(world: World, container: Container) -> Iterator[Finding]:
     if "memory" not in limits:
         ops = [put(container.pods.obj, (*at, "limits", "memory"), requests["memory"])] if amount(requests.get("memory")) else []
         yield tell(world, "memory-limit-missing", container.pods.obj, at, "limits.memory: not set", who=container.who, ops=ops)
+    if "cpu" not in limits and container.role == "main":
+        yield tell(world, "cpu-limit-missing", container.pods.obj, at, "limits.cpu: not set", who=container.who)
 
 
-@check_containers(rules=RULES[2:9] + RULES[11:])
+@check_containers(rules=RULES[2:9] + RULES[11:12])
 def amounts(world: World, container: Container) -> Iterator[Finding]:
     """What a container says that cannot be, or should not."""
     obj, who = container.pods.obj, container.who

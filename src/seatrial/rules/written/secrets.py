@@ -8,11 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, strings, text
-from seatrial.rules.written.telling import put, tell
+from seatrial.rules.written.telling import put, take, tell
+from seatrial.world.objects import Obj
+from seatrial.world.once import once
 from seatrial.world.world import World
 
 _ROOT = "Who writes there is root on the node."
@@ -49,7 +51,7 @@ RULES = (
 )  # fmt: skip
 
 #: Names of variables that hold secrets, and those that only look like it.
-_SECRET = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?|ENCRYPTION_?KEY)(?:$|_(?:KEY|VALUE|BASE64)$)", re.IGNORECASE)  # fmt: skip
+_SECRET = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?|ENCRYPTION_?KEY|(?:ACCOUNT|BATCH|CLI|MASTER|SHARED|SIGNING)_KEY)(?:$|_(?:KEY|VALUE|BASE64|CONTENT)$)", re.IGNORECASE)  # fmt: skip
 _ARGUMENT = re.compile(r"--?[\w.-]*(?:password|passwd|secret|token|api-?key|private-?key|access-?key)=(.+)", re.IGNORECASE)
 _NO_SECRET = re.compile(
     r"(?:^|[-_])(?:file|path|name|dir|url|uri|enabled|ttl|expiry|length|type|secret-name|public)(?:$|[-_=])", re.IGNORECASE
@@ -59,7 +61,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE)
 _WELL_KNOWN = (
     re.compile(r"AKIA[0-9A-Z]{16}"),
     re.compile(r"gh[pousr]_[A-Za-z0-9]{36}"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    re.compile(r"-{3,5}BEGIN [A-Z ]*PRIVATE KEY-{3,5}"),
 )
 #: What stands where a secret will be put, or is none.
 _PLACEHOLDER = re.compile(
@@ -129,14 +131,55 @@ def accounts(world: World, pods: Pods) -> Iterator[Finding]:
     """Service accounts and their tokens."""
     spec, at = pods.spec, pods.spec_path
     account = text(spec, "serviceAccountName") or text(spec, "serviceAccount")
-    if account in ("", "default") and spec.get("automountServiceAccountToken") is not False:
+    space = text(pods.obj, "metadata", "namespace")
+    written = world.find("ServiceAccount", space, account or "default", "")
+    mounted = spec.get("automountServiceAccountToken", (written or {}).get("automountServiceAccountToken"))
+    if mounted is not False:
         there = (*at, "automountServiceAccountToken")
-        default = world.find("ServiceAccount", text(pods.obj, "metadata", "namespace"), "default", "")
-        if default is None or default.get("automountServiceAccountToken") is not False:
-            words = f"serviceAccountName: {account or 'not set'}, automountServiceAccountToken: not false"
-            yield tell(world, "token-mounted", pods.obj, there, words, ops=[put(pods.obj, there, False)])
-    if "serviceAccount" in spec and "serviceAccountName" not in spec:
-        yield tell(world, "service-account-old-field", pods.obj, (*at, "serviceAccount"), f"serviceAccount: {account}")
+        words = f"serviceAccountName: {account or 'not set'}, automountServiceAccountToken: not false"
+        ops = [put(pods.obj, there, False)]
+        if account in ("", "default"):
+            yield tell(world, "token-mounted", pods.obj, there, words, ops=ops)
+        elif written is not None and not _has_rights(world, space, account):
+            title = "has a token mounted that gives it no rights"
+            yield tell(world, "token-mounted", pods.obj, there, f"{words}; no binding names it", title=title, ops=ops)
+    old = text(spec, "serviceAccount")
+    if old and "serviceAccountName" not in spec:
+        yield tell(world, "service-account-old-field", pods.obj, (*at, "serviceAccount"), f"serviceAccount: {old}")
+    elif old and old != account:
+        title, there = "names two service accounts", (*at, "serviceAccount")
+        words = f"serviceAccount: {old}; serviceAccountName: {account}, which counts"
+        ops = [take(there)]
+        yield tell(world, "service-account-old-field", pods.obj, there, words, title=title, severity="warning", ops=ops)
+
+
+def _has_rights(world: World, space: str, account: str) -> bool:
+    """Whether a binding names a service account, or the group of all of its namespace's."""
+    named = once(world, _bound)
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{space}", "system:authenticated")
+    return bool({("ServiceAccount", space, account), ("ServiceAccount", "", account)} & named) or any(
+        ("Group", "", group) in named for group in groups
+    )
+
+
+def _bound(world: World) -> frozenset[tuple[str, str, str]]:
+    """(kind, namespace, name) of the subjects of all bindings that are not Kubernetes' own."""
+    return frozenset(
+        (text(subject, "kind"), text(subject, "namespace"), text(subject, "name"))
+        for kind in ("RoleBinding", "ClusterRoleBinding")
+        for binding in world.of(kind)
+        for subject in items(binding, "subjects")
+        if not text(binding, "metadata", "name").startswith("system:")
+    )
+
+
+@check("ServiceAccount", rules=())
+def default_account(world: World, obj: Obj) -> Iterator[Finding]:
+    """The account of every pod that names none."""
+    if text(obj, "metadata", "name") == "default" and obj.get("automountServiceAccountToken") is not False:
+        title, at = "gives its token to every pod that names no account", ("automountServiceAccountToken",)
+        words = "automountServiceAccountToken: not false"
+        yield tell(world, "token-mounted", obj, at, words, title=title, ops=[put(obj, at, False)])
 
 
 @check_pods(rules=RULES[4:])

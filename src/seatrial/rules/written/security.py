@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule, Severity
+from seatrial.rules.finding import Finding, Rule, Severity, check
 from seatrial.rules.written.examples import container
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, number, strings, text, value
@@ -285,6 +285,15 @@ def doors(world: World, container: Container) -> Iterator[Finding]:
     for place, port in enumerate(items(container.spec, "ports")):
         if port.get("containerPort") == 22:
             yield tell(world, "port-ssh", obj, (*container.path, "ports", place), "containerPort: 22", who=who)
+
+
+@check("Service", rules=())
+def doors_of_services(world: World, obj: Obj) -> Iterator[Finding]:
+    """The same for Services, where the container does not say what it listens on."""
+    for place, port in enumerate(items(obj, "spec", "ports")):
+        if str(obj.get("apiVersion")) == "v1" and 22 in (port.get("port"), port.get("targetPort")):
+            words = f"port: {port.get('port')}, targetPort: {port.get('targetPort') or 'not set'}"
+            yield tell(world, "port-ssh", obj, ("spec", "ports", place), words)
 
 
 @check_pods(rules=RULES[15:-2])
