@@ -263,3 +263,27 @@ def test_a_line_of_its_own_for_each_entry_in_braces() -> None:
     text = "a: {\n    b: 1, # one\n    c: 2  # two\n  }\n"
     after = edited(text, [{"op": "add", "path": "/a/d", "value": 3}])
     assert after == "a: {\n    b: 1, # one\n    c: 2,  # two\n    d: 3\n  }\n"
+    text = "a: [\n  1, # one\n  2, # two\n]\n"
+    assert edited(text, [{"op": "add", "path": "/a/-", "value": 3}]) == text.replace("two\n", "two\n  3,\n")
+
+
+def test_a_number_that_is_to_be_a_text_stays_as_it_was_written() -> None:
+    text = "a: 1.10  # the version\nb: 0x10\nc: yes\n"
+    quoted = [
+        {"op": "replace", "path": "/a", "value": "1.1"},
+        {"op": "replace", "path": "/b", "value": "16"},
+        {"op": "replace", "path": "/c", "value": "true"},
+    ]
+    assert edited(text, quoted) == "a: '1.10'  # the version\nb: '0x10'\nc: 'yes'\n"
+
+
+def test_lines_go_behind_an_alias_and_behind_a_block_with_its_empty_lines() -> None:
+    add = {"op": "add", "path": "/b/d", "value": 1}
+    assert edited("a: &x {y: 1}\nb:\n  c: *x  # the same\n", [add]) == "a: &x {y: 1}\nb:\n  c: *x  # the same\n  d: 1\n"
+    assert edited("b:\n  c: |+\n    text\n\n\n", [add]) == "b:\n  c: |+\n    text\n\n\n  d: 1\n"
+    assert edited("b:\n  c: |\n    text\n\n# b\n", [add]) == "b:\n  c: |\n    text\n  d: 1\n\n# b\n"
+
+
+def test_what_is_not_there_is_not_replaced() -> None:
+    with pytest.raises(EditError, match="the file has no true"):
+        edited("on: 1\n", [{"op": "replace", "path": "/true", "value": "1"}])

@@ -75,12 +75,11 @@ def command(paths: Sequence[str], output: str, fail_on: str, fix: bool, diff: bo
 def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool, verbose: bool, options: dict[str, Any]) -> int:
     gc.disable()  # the process ends with the answer; looking for garbage among all objects takes a fifth of its time
     import seatrial.rules.written  # noqa: F401 - enters the rules into their table
+    from seatrial.cli.errors import see_paths
     from seatrial.views.colour import coloured
     from seatrial.views.report import show
 
-    missing = [path for path in paths if path != "-" and not Path(path).exists()]
-    if missing:
-        raise click.UsageError(f"there is no {missing[0]!r}")
+    see_paths(paths)
     if fix and "-" in paths:
         raise click.UsageError("standard input is no file that could be mended: give the files, or leave out --fix and --diff")
     if dry and output != "text":
@@ -260,29 +259,28 @@ class Files:
 
 def _fix(paths: Sequence[str], loaded: Loaded, report: Report, decisions: Decisions, dry: bool) -> set[Any]:
     """Mend the files, or show what would be done; what was offered and not done, as `key_of` has it."""
-    from seatrial.cli.mending import differences, edits, tried, write
+    from seatrial.cli.mending import differences, made, write
     from seatrial.rules.looking import found
     from seatrial.rules.mending import key_of
 
     def find(world: World) -> list[Finding]:
         return decisions.split(world, found(world, live=False, problems=[]))[0]
 
-    hold, refused = tried(loaded.worlds.values(), [one for one in report.findings if one.patch], find)
-    made = edits(hold, _kept(paths, loaded))
+    offered = [one for one in report.findings if one.patch]
+    mended, left = made(list(loaded.worlds.values()), offered, find, _kept(paths, loaded))
     if dry:
-        text, folder = differences(made.contents, Path.cwd())
+        text, folder = differences(mended.contents, Path.cwd())
         click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
         if folder != Path.cwd().resolve():
             click.echo(f"Some of these files are not below this folder: patch -p1 -d {shlex.quote(str(folder))}", err=True)
     else:
         try:
-            write(made.contents)
+            write(mended.contents)
         except OSError as error:
             click.echo(f"Error: {error.filename} cannot be written: {error.strerror}", err=True)
             sys.exit(2)
-    for finding in made.done:
+    for finding in mended.done:
         click.echo(f"{'would mend' if dry else 'mended'}  {finding.title} [{finding.rule}]", err=True)
-    left = [*refused.values(), *made.left]
     for finding, why in left:
         click.echo(f"left      {finding.title} [{finding.rule}]: {why}", err=True)
     return {key_of(finding) for finding, _ in left}

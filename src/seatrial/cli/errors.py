@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -16,6 +17,20 @@ _TOLD = (
     ("seatrial.cluster.helm", "HelmError", 20, "Helm said: "),
     ("seatrial.cluster.client", "ClusterError", 50, ""),
 )
+
+
+def see_paths(paths: Iterable[str]) -> None:
+    """Files and folders of the command line that are not there, or may not be looked at, are a mistake in it: UsageError."""
+    for path in paths:
+        if path == "-":
+            continue
+        try:
+            os.stat(path)  # noqa: PTH116 - to a Path, nothing is a folder
+        except FileNotFoundError:
+            raise click.UsageError(f"there is no {path!r}") from None
+        except OSError as error:
+            shown = path if len(path) < 300 else f"{path[:300]}…"
+            raise click.UsageError(f"{shown!r} cannot be read: {error.strerror}") from None
 
 
 @contextmanager

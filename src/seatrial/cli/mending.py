@@ -72,7 +72,30 @@ class _File:
         return self.raw.count(b"\r\n") == self.raw.count(b"\n") == self.raw.count(b"\r")
 
 
-def tried(worlds: Iterable[World], offered: Iterable[Finding], find: Find) -> tuple[list[Tried], dict[Key, tuple[Finding, str]]]:
+def made(
+    worlds: Sequence[World], offered: Iterable[Finding], find: Find, kept: Callable[[str], str] = lambda _: ""
+) -> tuple[Edits, list[tuple[Finding, str]]]:
+    """What the patches that hold make of the files, and the others with the reason.
+
+    A patch may build on another one: what cannot be written is left out, and the rest tried anew. `kept` says why a file is not
+    to be edited, "" where it may be.
+    """
+    open_, left = list(offered), list[tuple[Finding, str]]()
+    while True:
+        hold, refused = _tried(worlds, open_, find)
+        done = edits(hold, kept)
+        left += [*refused, *done.left]
+        if not done.left:
+            return done, left
+        out = {_same_one(one) for one, _ in (*refused, *done.left)}
+        open_ = [one for one in open_ if _same_one(one) not in out]
+
+
+def _same_one(finding: Finding) -> Key:
+    return *key_of(finding), finding.at
+
+
+def _tried(worlds: Sequence[World], offered: Iterable[Finding], find: Find) -> tuple[list[Tried], list[tuple[Finding, str]]]:
     """The patches that hold wherever their objects are (an environment is a world), each with a world that it holds in; and those
     that do not, with the reason.
     """
@@ -83,21 +106,21 @@ def tried(worlds: Iterable[World], offered: Iterable[Finding], find: Find) -> tu
         able = []
         for one in offered:
             if why := _unwritten(world, one):
-                refused.setdefault(key_of(one), (one, why))
+                refused.setdefault(_same_one(one), (one, why))
             else:
                 able.append(one)
         mended = mend(world, able, find)
-        results.append((mended, {key_of(one) for one in mended.done}))
-        refused |= {key_of(one): (one, why) for one, why in mended.refused}
+        results.append((mended, {_same_one(one) for one in mended.done}))
+        refused |= {_same_one(one): (one, why) for one, why in mended.refused}
         for one in mended.done:
-            if done.setdefault(key_of(one), (one, world))[0].patch != one.patch:
-                refused[key_of(one)] = one, "what mends it is not the same in all environments"
+            if done.setdefault(_same_one(one), (one, world))[0].patch != one.patch:
+                refused[_same_one(one)] = one, "what mends it is not the same in all environments"
     for key, (one, _) in done.items():
         for mended, keys in results:
             elsewhere = key not in keys and key not in refused and all(Ref(**part["ref"]) in mended.world for part in one.patch)
             if elsewhere and (why := harm(mended.world, one, find)):
                 refused[key] = one, f"{why} in another environment"
-    return [each for key, each in done.items() if key not in refused], refused
+    return [each for key, each in done.items() if key not in refused], list(refused.values())
 
 
 def _unwritten(world: World, finding: Finding) -> str:

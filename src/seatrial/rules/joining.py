@@ -81,7 +81,8 @@ def agreed(
         for joint in ones:
             _, below = kept.setdefault(told_as(joint.finding), (joint, {}))
             for other in joint.others:
-                below.setdefault(told_as(other), set()).add(name)
+                if told_as(other) != told_as(joint.finding):  # what an alias says again is told once, and is not below itself
+                    below.setdefault(told_as(other), set()).add(name)
     agreed = []
     for head, (joint, below) in kept.items():
         others = tuple(views[key] for key, names in below.items() if names.issuperset(places[key]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,16 +32,16 @@ def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
     at the world.  Those of one place come one after the other, each made anew for what the one before it left.  Fields of a wrong
     name come first: what they say under the right one, others may have more to say about.
     """
-    wanted = {key_of(one) for one in findings if one.patch}
+    wanted = Counter(key_of(one) for one in findings if one.patch)  # of one key there may be several, in different fields
     mended = Mended(world)
     while True:
         present = list(find(mended.world))
-        open_ = [one for one in present if one.patch and key_of(one) in wanted]
+        open_ = [one for one in present if one.patch and wanted[key_of(one)] > 0]
         batch = _apart([one for one in open_ if _moves(one)] or open_)
         if not batch:
             return mended
-        wanted -= {key_of(one) for one in batch}
-        more = _mend(mended.world, batch, set(map(key_of, present)), find)
+        wanted -= Counter(map(key_of, batch))
+        more = _mend(mended.world, batch, Counter(map(key_of, present)), find)
         mended = Mended(more.world, mended.done + more.done, mended.refused + more.refused)
 
 
@@ -64,7 +65,7 @@ def _apart(findings: Iterable[Finding]) -> list[Finding]:
     return chosen
 
 
-def _mend(world: World, findings: Sequence[Finding], present: set[Key], find: Find) -> Mended:
+def _mend(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> Mended:
     if not findings:
         return Mended(world)
     tried, why = _tried(world, findings, present, find)
@@ -74,24 +75,25 @@ def _mend(world: World, findings: Sequence[Finding], present: set[Key], find: Fi
         return Mended(world, (), ((findings[0], why),))
     half = len(findings) // 2
     first = _mend(world, findings[:half], present, find)
-    present = set(map(key_of, find(first.world))) if first.done else present
-    rest = [one for one in findings[half:] if key_of(one) in present]  # the others went with the first half
+    present = Counter(map(key_of, find(first.world))) if first.done else present
+    rest = [one for one in findings[half:] if present[key_of(one)]]  # the others went with the first half
     second = _mend(first.world, rest, present, find)
     return Mended(second.world, first.done + second.done, first.refused + second.refused)
 
 
-def _tried(world: World, findings: Sequence[Finding], present: set[Key], find: Find) -> tuple[World, str]:
+def _tried(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> tuple[World, str]:
     """The world after all of these patches, and what speaks against them ("" when nothing does)."""
     try:
         world = applied(world, [part for finding in findings for part in finding.patch])
     except ValueError as error:
         return world, str(error)
-    left = {key_of(one): one for one in find(world)}
-    if any(key_of(one) in left for one in findings):
+    after = list(find(world))
+    left = Counter(map(key_of, after))
+    if any(left[key] > present[key] - times for key, times in Counter(map(key_of, findings)).items()):
         return world, "the finding stays after its patch"
     # what a field says under its right name was meant before: only what would be refused speaks against the name
     grave = ("error",) if all(map(_moves, findings)) else ("error", "warning", "note")
-    come = [key for key, one in left.items() if key not in present and one.severity in grave]
+    come = {key_of(one) for one in after if one.severity in grave and left[key_of(one)] > present[key_of(one)]}
     if new := dict.fromkeys(str(key[0]) for key in sorted(come, key=str)):
         return world, f"the patch would bring {', '.join(new)}"
     return world, ""

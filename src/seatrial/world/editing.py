@@ -35,7 +35,8 @@ def edited(text: str, operations: Iterable[Operation], *, index: int = 0, within
     Raises EditError; the text is to be kept then.
     """
     prefix = [str(step) for step in within]
-    for operation in operations:
+    for asked in operations:
+        operation = _as_written(text, index, asked, prefix)
         changed = _edit(text, index, operation, prefix)
         _prove(text, changed, index, operation, prefix)
         text = changed
@@ -100,10 +101,27 @@ def _edit(text: str, index: int, operation: Operation, prefix: Sequence[str]) ->
         raise EditError(f"there is a field {steps[-1]} already")
     if node is not None and op == "replace":
         return _replaced(text, parent, key, node, value, spell)
+    if op == "replace":
+        raise EditError(f"the file has no {'.'.join(steps)}")
     if isinstance(parent, yaml.MappingNode):
         return _added(text, parent, steps[-1], value, spell)
     assert isinstance(parent, yaml.SequenceNode)
     return _inserted(text, parent, len(parent.value) if steps[-1] == "-" else int(steps[-1]), value, spell)
+
+
+def _as_written(text: str, index: int, operation: Operation, prefix: Sequence[str]) -> Operation:
+    """A number or truth value that is to be a text becomes the text that its author wrote: 1.10 is no "1.1", and 0x10 no "16"."""
+    if operation["op"] != "replace" or not isinstance(operation.get("value"), str):
+        return operation
+    steps = [*prefix, *json_patch.steps_of(operation["path"])]
+    try:
+        _, _, node = _find(_composed(text, spelling_of(text))[index], steps)
+        was = _value(_loaded(text)[index], steps)
+    except (EditError, LookupError, ValueError, TypeError, yaml.YAMLError):
+        return operation  # whoever edits it says what is wrong
+    plain = isinstance(node, yaml.ScalarNode) and not node.style and isinstance(was, int | float)
+    same = str(was).lower() == operation["value"].lower() if plain else False
+    return {**operation, "value": node.value} if same and isinstance(node, yaml.ScalarNode) else operation
 
 
 def _composed(text: str, spell: Spelling) -> list[yaml.Node]:
@@ -164,8 +182,7 @@ def _added(text: str, parent: yaml.MappingNode, name: str, value: Any, spell: Sp
     if not parent.value:
         raise EditError("there is nothing to put the field beside")
     indent = parent.value[0][0].start_mark.column
-    last = parent.value[-1][1]
-    return _after(text, _end(text, last), f"{' ' * indent}{spell.key(name)}:{spell.behind(value, indent)}")
+    return _after(text, _last(text, parent), f"{' ' * indent}{spell.key(name)}:{spell.behind(value, indent)}")
 
 
 def _inserted(text: str, parent: yaml.SequenceNode, place: int, value: Any, spell: Spelling) -> str:
@@ -201,10 +218,13 @@ def _into_flow(text: str, parent: yaml.Node, place: int, name: str, value: Any, 
     last = parent.value[-1]
     at = (last[1] if isinstance(last, tuple) else last).end_mark.index
     stop = text.find("\n", at)
-    rest = text[at:stop].strip() if apart and stop >= 0 else ","
-    if rest and not rest.startswith("#"):
+    rest = text[at:stop].strip() if apart and stop >= 0 else "-"
+    comma = "," if rest.startswith(",") else ""
+    bare = rest.removeprefix(",").lstrip()
+    if bare and not bare.startswith("#"):
         return text[:at] + (f",\n{lead}" if apart else ", ") + entry + text[at:]
-    return f"{text[:at]},{text[at : stop + 1]}{lead}{entry}{text[stop:]}"  # the comment behind the last entry stays with it
+    behind = text[at : stop + 1]  # with the comment of the last entry, which stays with it
+    return f"{text[:at]}{'' if comma else ','}{behind}{lead}{entry}{comma}{text[stop:]}"
 
 
 def _removed(text: str, parent: yaml.Node, key: yaml.Node | None, node: yaml.Node | None) -> str:
@@ -252,7 +272,7 @@ def _moved(text: str, index: int, source: Sequence[str], steps: Sequence[str], s
         if any(line[:was].strip() for line in others):
             raise EditError("a line of what is to be moved stands further left than its key")
         lines = [" " * indent + line if line else line for line in (first, *(line[was:] for line in others))]
-        text = _after(text, _end(text, target.value[-1][1]), "\n".join(lines))
+        text = _after(text, _last(text, target), "\n".join(lines))
     return _removed(text, *_find(_composed(text, spell)[index], source))
 
 
@@ -269,14 +289,29 @@ def _is_flow(node: yaml.Node) -> bool:
     return bool(getattr(node, "flow_style", False))
 
 
+#: An alias behind its key. Its node is that of the anchor, and so are the marks.
+_ALIAS = re.compile(r"\s*:\s*\*[^\s,\[\]{}]+")
+
+
+def _last(text: str, parent: yaml.MappingNode) -> int:
+    """Where the last value of a mapping ends."""
+    key, value = parent.value[-1]
+    alias = _ALIAS.match(text, key.end_mark.index) if value.start_mark.index < key.end_mark.index else None
+    return alias.end() if alias else _end(text, value)
+
+
 def _end(text: str, node: yaml.Node) -> int:
     """Where a node ends: behind its last character that is no blank, for marks of blocks run on to the next token."""
     while not isinstance(node, yaml.ScalarNode) and not _is_flow(node) and node.value:
         last = node.value[-1]
+        if isinstance(last, tuple) and isinstance(node, yaml.MappingNode) and last[1].start_mark.index < last[0].start_mark.index:
+            return _last(text, node)
         node = last[1] if isinstance(last, tuple) else last
     start, end = node.start_mark.index, node.end_mark.index
     if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
-        return start + len(_without_comments(text[start:end]).rstrip("\n"))
+        block = _without_comments(text[start:end])
+        kept = "+" in block.partition("\n")[0]  # its empty lines are its own
+        return start + len(text[start:end].removesuffix("\n") if kept and block == text[start:end].rstrip("\n") else block)
     return start + len(text[start:end].rstrip())
 
 
