@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.world.objects import Obj, group_of, labels_of, name_of
+from seatrial.package.paths import own_namespace, plain_name
+from seatrial.world.objects import Obj, group_of, labels_of
 
 _CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
 
@@ -33,7 +34,7 @@ def compare(before: Iterable[Obj], after: Iterable[Obj]) -> list[Change]:
     """The changes from one list to the other, in the order of the second; what went stands last."""
     old_objects, new_objects = list(before), list(after)
     same = _Same(_namespace(old_objects), _namespace(new_objects))
-    old, new = _indexed(old_objects), _indexed(new_objects)
+    old, new = (_indexed(objects, own_namespace(objects)) for objects in (old_objects, new_objects))
     changes: list[Change] = []
     for key, obj in new.items():
         title = f"{key[1]}/{key[2]}"
@@ -44,8 +45,10 @@ def compare(before: Iterable[Obj], after: Iterable[Obj]) -> list[Change]:
     return changes + [Change("-", f"{key[1]}/{key[2]}") for key in old if key not in new]
 
 
-def _namespace(objects: Iterable[Obj]) -> str:
-    """The namespace of all objects; "" where they are in several."""
+def _namespace(objects: Sequence[Obj]) -> str:
+    """The namespace that the app brings, or that of all objects; "" where they are in several."""
+    if brought := own_namespace(objects):
+        return brought
     found = {obj["metadata"].get("namespace", "") for obj in objects} - {""}
     return str(found.pop()) if len(found) == 1 else ""
 
@@ -69,12 +72,12 @@ class _Same:
         return False
 
 
-def _indexed(objects: Iterable[Obj]) -> dict[tuple[str, str, str], Obj]:
-    return {_key(obj): _shown(obj) for obj in objects}
+def _indexed(objects: Iterable[Obj], namespace: str) -> dict[tuple[str, str, str], Obj]:
+    return {_key(obj, namespace): _shown(obj) for obj in objects}
 
 
-def _key(obj: Obj) -> tuple[str, str, str]:
-    name = name_of(obj)
+def _key(obj: Obj, namespace: str) -> tuple[str, str, str]:
+    name = plain_name(obj, namespace)
     if labels_of(obj).get("app.kubernetes.io/component") == "migration":
         name = _CHECKSUM.sub("", name)
     if obj["kind"] == "Namespace":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from seatrial.world.objects import Obj, labels_of
+from seatrial.world.objects import Obj, labels_of, name_of, namespace_of
 
 NAME = "app.kubernetes.io/name"
 
@@ -25,6 +25,20 @@ def paths(objects: Mapping[Key, Obj]) -> dict[Key, str]:
         found |= chosen
         taken |= set(chosen.values())
     return {key: found.get(key) or f"{_named(key, owners[key])}.{key[0] or 'core'}" for key in objects}
+
+
+def own_namespace(world: Iterable[Obj]) -> str:
+    """The namespace that the app brings; "" where it brings none, or several."""
+    brought = [name_of(obj) for obj in world if obj["kind"] == "Namespace"]
+    return brought[0] if len(brought) == 1 else ""
+
+
+def plain_name(obj: Obj, namespace: str) -> str:
+    """The name of an object. One beside those of others, in a namespace that all share, is called after the namespace of its app
+    as well (a certificate at Istio's gateway): that is another one in each environment, and left out here."""
+    name = name_of(obj)
+    beside = namespace and namespace_of(obj) not in ("", namespace)
+    return name.removeprefix(f"{namespace}-") if beside else name
 
 
 def _short(key: Key, owner: str) -> str:

@@ -12,8 +12,8 @@ from seatrial.package.helm import conditions, lifts, texts
 from seatrial.package.helm.merge import COMPONENT, ENVIRONMENT, Context, Merger, Values, Variants, expression, in_order
 from seatrial.package.helm.reference import readme
 from seatrial.package.helm.schema import values_schema
-from seatrial.package.paths import Key, paths
-from seatrial.world.objects import Obj, group_of, labels_of, name_of, namespace_of
+from seatrial.package.paths import Key, own_namespace, paths, plain_name
+from seatrial.world.objects import Obj, group_of, labels_of, namespace_of
 
 _CHECKSUM = re.compile(r"-[0-9a-f]{10}$")
 
@@ -80,9 +80,8 @@ def _merger(name: str, worlds: Mapping[str, Sequence[Obj]], known: Mapping[str, 
 
 def _namespace(world: Sequence[Obj]) -> str:
     """The namespace that the app brings, or else that of all objects; "" where they are in several."""
-    brought = [name_of(obj) for obj in world if obj["kind"] == "Namespace"]
-    if len(brought) == 1:
-        return brought[0]
+    if brought := own_namespace(world):
+        return brought
     found = {namespace_of(obj) for obj in world if obj["kind"] != "Namespace"}
     return found.pop() if len(found) == 1 else ""
 
@@ -149,7 +148,9 @@ def _namespaces(worlds: Mapping[str, Sequence[Obj]]) -> Iterator[tuple[str, str]
 
 def _templates(merger: Merger, worlds: Mapping[str, Sequence[Obj]], written: bool = True) -> Iterator[tuple[str, str]]:
     """The path and text of each template (none unless `written`), objects in the order of the base environment."""
-    found: dict[str, dict[Key, Obj]] = {env: {_key(obj): obj for obj in world} for env, world in worlds.items()}
+    found: dict[str, dict[Key, Obj]] = {
+        env: {_key(obj, merger.namespaces[env]): obj for obj in world} for env, world in worlds.items()
+    }
     files = paths({key: obj for own in found.values() for key, obj in own.items()})
     together = _together(found)
     hosted = tuple(
@@ -176,8 +177,8 @@ def _together(found: Mapping[str, Mapping[Key, Obj]]) -> set[tuple[str, ...]]:
     return {prefix for prefix, patterns in whole.items() if prefix and len(patterns) == 1 and len(*patterns) < len(found)}
 
 
-def _key(obj: Obj) -> Key:
-    name = name_of(obj)
+def _key(obj: Obj, namespace: str) -> Key:
+    name = plain_name(obj, namespace)
     return group_of(obj), obj["kind"], _CHECKSUM.sub("", name) if labels_of(obj).get(COMPONENT) == "migration" else name
 
 

@@ -197,6 +197,7 @@ GUARDS: dict[str, tuple[Callable[[Context], str], ...]] = {
         ("VirtualService", "DestinationRule", "PeerAuthentication", "AuthorizationPolicy", "ServiceEntry", "Sidecar"),
         (_of_platform("mesh", "istio"), _of_platform("ingress", "istio")),
     ),
+    "Certificate": (_of_platform("ingress", "istio"), _of_platform("ingress", "gateway")),
     "Secret": (lambda context: context.path("secrets"),),
     "ExternalSecret": (lambda context: context.path("externalSecret"), _of_platform("secrets", "external-secrets")),
     "SecretStore": (_of_platform("secrets", "external-secrets"),),

@@ -330,6 +330,7 @@ ROWS: list[tuple[tuple[str, ...], re.Pattern[str], Row]] = [
         (("ServiceAccount",), "metadata annotations", _differing("serviceAccount", "annotations")),
         (("VirtualService",), "spec hosts", _one_host),
         (("HTTPRoute",), "spec hostnames", _one_host),
+        (("Certificate",), "spec dnsNames", _one_host),
         (("ResourceQuota",), "spec hard", _whole("quota")),
         (("CronJob",), "spec schedule", _schedule),
     )

@@ -53,7 +53,7 @@ def spread(worlds: Mapping[str, Mapping[Key, Obj]], images: Sequence[Obj]) -> Fo
 
 def _spread(folders: Folders, key: Key, there: Mapping[str, Obj], images: Sequence[Obj]) -> None:
     names = {environment: name_of(obj) for environment, obj in there.items()}
-    renamed = set(names.values()) if len(set(names.values())) > 1 and key[1] == "Job" else set()
+    renamed = set(names.values()) if len(set(names.values())) > 1 else set()
     forms: list[tuple[Obj, list[str]]] = []
     for environment, obj in reversed(list(there.items())):  # among equals the last, which is production's more often than not
         form = {**obj, "metadata": {**obj["metadata"], "name": key[2]}} if renamed else obj
