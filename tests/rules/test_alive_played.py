@@ -32,7 +32,7 @@ NOT_PLAYED = {
     "refused", "refused-webhook", "refused-webhook-down", "config-root",
     "crash-disk-full", "crash-credentials", "claim-no-default",
     "ingress-no-class",
-    "crash-hook",
+    "crash-hook", "crash-mount",
 }  # fmt: skip
 WITH_DEADLINE = ("job-failed", "job-deadline", "deadline-exceeded", "hpa-target-missing", "hpa-no-request", "budget-allows-none")
 TOPICS = (

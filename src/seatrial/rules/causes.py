@@ -17,7 +17,7 @@ from seatrial.world.objects import Obj, Ref, dig, namespace_of, ref_of
 from seatrial.world.world import World
 
 #: Topic of a live rule (the word before its first dash), or a whole id -> how deep it lies: what is low explains what is high.
-DEPTH = {
+DEPTH: dict[str, float] = {
     "node": 0, "namespace": 0, "certificate": 0, "webhook": 0,
     "refused": 1, "claim": 1, "autoscaler": 1,
     "unschedulable": 2, "image": 2, "config": 2, "mount": 2, "evicted": 2,
@@ -26,7 +26,7 @@ DEPTH = {
     "job": 5, "analysis": 5, "condition": 5,
     "deadline": 6, "rollout": 6, "helm": 7, "hpa": 7, "budget": 7,
     "service": 8, "ingress": 9,
-    "traffic": 1, "traffic-fails": 3, "log-forbidden": 0, "log-errors": 5, "isolation": 0, "init": 4, "inert-webhook": 0,
+    "traffic": 1, "traffic-fails": 3.5, "log-forbidden": 0, "log-errors": 5, "isolation": 0, "init": 4, "inert-webhook": 0,
     # what is written wrong follows from nothing
     "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "ingress-service-missing": 0,
     "ingress-port-missing": 0, "ingress-policy": 1, "ingress-class-missing": 0, "ingress-certificate-missing": 0,
@@ -35,6 +35,14 @@ DEPTH = {
 OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed", "probe-failing-liveness": "probe-kills"}
 #: What does not follow though it is about the same: pods are not ready for reasons of their own, whatever port is called.
 UNRELATED = {("service-port-unknown", "service-no-endpoints"), ("service-port-odd", "service-no-endpoints")}
+#: Topic of a cause -> topics of what does not follow from it in the same workload: one pod that is refused or fits on no node
+#: is no reason why another does not start; nor does a container call in vain because it is restarted.
+ALIKE = {
+    "refused": {"unschedulable", "image", "config", "mount", "crash", "probe", "init"},
+    "unschedulable": {"image", "config", "mount", "crash", "probe", "init"},
+    "image": {"config", "mount", "crash", "probe"}, "config": {"crash", "probe"}, "mount": {"crash", "probe"},
+    "crash": {"traffic"}, "probe": {"traffic"},
+}  # fmt: skip
 #: What has no depth explains nothing and is explained by nothing.
 _FLAT = -1
 #: A finding is to blame on the first object it names, and on what that one owns; the others are where it shows.
@@ -151,8 +159,12 @@ def _came_true(cause: Cause) -> Cause:
     return replace(cause, finding=replace(cause.finding, severity=worst))
 
 
-def depth(finding: Finding) -> int:
-    return DEPTH.get(finding.rule, DEPTH.get(finding.rule.partition("-")[0], _FLAT))
+def depth(finding: Finding) -> float:
+    return DEPTH.get(finding.rule, DEPTH.get(_topic(finding), _FLAT))
+
+
+def _topic(finding: Finding) -> str:
+    return finding.rule.partition("-")[0]
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -198,7 +210,7 @@ def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]])
             one
             for ref in rim
             for one in by_ref.get(ref, ())
-            if one is not finding and depth(one) < mine and not _apart(finding, one) and (one.rule, finding.rule) not in UNRELATED
+            if one is not finding and depth(one) < mine and not _apart(finding, one)
         ]
         if near:
             return min(near, key=depth)
@@ -210,9 +222,17 @@ def _explained(world: World, finding: Finding, by_ref: dict[Ref, list[Finding]])
 
 
 def _apart(symptom: Finding, cause: Finding) -> bool:
-    """Whether two findings about one pod are about different containers, of which neither explains the other."""
+    """Whether two findings that are near have reasons of their own: they are about different containers of a workload, or about
+    pods of it that fail each in its way. What calls another workload in vain follows from what is wrong there.
+    """
+    if (cause.rule, symptom.rule) in UNRELATED:
+        return True
+    if symptom.refs[:1] != cause.refs[:1]:
+        return False
     container, other = symptom.details.get("container"), cause.details.get("container")
-    return bool(container and other and container != other)
+    if container and other and container != other:
+        return True
+    return symptom.rule != "crash-dependency" and _topic(symptom) in ALIKE.get(_topic(cause), ())
 
 
 def _depends(world: World, ref: Ref) -> Iterator[Ref]:

@@ -19,6 +19,8 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     """What the rules of what runs, or those of what is written, say of every object. `problems` receives rules that failed."""
     alternatives = _alternatives(world)
     pieces, bases = world.facts.get("pieces", frozenset()), world.facts.get("bases", frozenset())
+    if live:
+        return settled(_asked(world, live, problems))  # what a cluster says is as it is, whatever a log or an event looks like
     findings = _sure(settled(_independent(world, _asked(world, live, problems))), problems)
     doubts = alternatives or pieces or bases
     return [_doubted(one, alternatives, pieces, bases) for one in findings] if doubts else findings

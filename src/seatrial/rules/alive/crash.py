@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from seatrial.rules.alive.crash_words import RULES, ending, of_log, of_start
+from seatrial.rules.alive.listening import elsewhere
 from seatrial.rules.alive.log_lines import shortened, telling
 from seatrial.rules.alive.pods import Container, containers, is_going, named, of_job, refs, said, seconds_between, tail, whose
-from seatrial.rules.alive.probes import enough, kill_facts, question, seconds_given, strange_port
+from seatrial.rules.alive.probes import REFUSED, enough, failures, kill_facts, killed_by, question, seconds_given, strange_port
 from seatrial.rules.alive.settings import came_from
 from seatrial.rules.finding import Fact, Finding, check
-from seatrial.world.objects import Obj, dig, name_of, namespace_of, ref_of
+from seatrial.world.objects import Obj, Ref, dig, name_of, namespace_of, ref_of
 from seatrial.world.world import World, event_time
 
 #: Reasons with which a container ends whose command could not be started.
@@ -31,7 +32,6 @@ _UNTOLD = {"crash-exit", "crash-signal", "crash-migration", "crash-permission"}
 _ON_DISK = {"crash-disk-full", "crash-read-only", "crash-permission"}
 #: So many lines of a log are looked at, and so many of its end are shown.
 LINES, END = 40, 5
-_KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 
 
 @check("Pod", rules=RULES.values(), live=True)
@@ -91,23 +91,28 @@ def _crash(world: World, container: Container) -> Finding:
     ended = container.ended
     code, reason = int(ended.get("exitCode", 0)), str(ended.get("reason", ""))
     rule, about, facts = _tell_apart(world, container, code, reason)
+    log = _log_facts(world, container, facts)
     how = ending(code, reason, ended.get("signal"))
     times = "once" if container.ends == 1 else f"{container.ends} times"
     own = Fact(f"{named(container)} ended {times}, with {how}", world.source(ref_of(container.pod), container.path))
     title = f"{named(container)} of {whose(world, container.pod)} {_verb(rule, about, how)}"
-    wrong, fix = _probe(container, about, facts) if rule == "probe-kills" else ("", "")
+    wrong, fix = _probe(world, container, about, facts) if rule == "probe-kills" else ("", "")
     if rule == "probe-kills" and not fix:
         fix = enough(world, container, about)
     if wrong:
         title += f": {wrong}"
-    if rule in _UNTOLD and (line := telling(tail(world, container, LINES)[0])):
+    if rule in _UNTOLD and (line := telling(lines := _last_words(world, container)[0])):
         title += f": {shortened(line)}"
+    elif rule == "crash-exit" and lines:
+        title += f"; it said last: {shortened(lines[-1])}"
+    elif rule == "crash-exit":
+        log, fix = _speechless(world, container)
     return Finding(
         rule,
         "error" if container.ends >= LOOP and not of_job(world, container.pod) else "warning",
         title,
-        refs(world, container.pod),
-        (own, *facts, *_log_facts(world, container, facts)),
+        (*refs(world, container.pod), *_other_end(world, container.pod, rule, about)),
+        (own, *facts, *log),
         cause=_cause(world, container, rule, about),
         fix=fix or RULES[rule].fix,
         details={"container": container.name, "count": container.ends, "exitCode": code} | ({"about": about} if about else {}),
@@ -120,19 +125,14 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
         limit = dig(container.spec, "resources.limits.memory", "")
         words = f"resources.limits.memory: {limit}" if limit else "no limit of its own: the node's memory was full"
         return "crash-oom", str(limit), [Fact(words, world.source(ref_of(container.pod), f"spec of container {container.name}"))]
-    for event in reversed(world.events(container.pod, "Killing", "Unhealthy")):
-        killed = _KILLED.search(str(event.get("message", "")))
-        if killed and killed[1] == container.name:
-            facts = [
-                *_failures(world, container, killed[2]),
-                said(event, container.pod),
-                *kill_facts(world, container, killed[2]),
-            ]
-            return "probe-kills", killed[2], facts
+    if (killed := killed_by(world, container)) is not None:
+        kind, event = killed
+        facts = [*failures(world, container, kind), said(event, container.pod), *kill_facts(world, container, kind)]
+        return "probe-kills", kind, facts
     hook = _hook(world, container)
     if hook:
         return "crash-hook", "", hook
-    lines, source = tail(world, container, 20)
+    lines, source = _last_words(world, container, 20)
     told = of_log(lines)
     if told and (code or (told[0] == "crash-config" and not of_job(world, container.pod))):
         # a program that ends well had nothing to complain about, but for scripts that say what is missing and go
@@ -164,6 +164,7 @@ _VERBS = {
     "crash-dependency": "ends because {about} does not answer",
     "crash-migration": "ends because the database is not migrated",
     "crash-signal": "is ended by {about}",
+    "crash-mount": "cannot be started: a volume does not fit where it is mounted",
     "crash-hook": "is killed because its postStart hook fails",
     "crash-completed": "ends by itself, with exit code 0",
     "crash-command-not-found": "has a command that its image does not have",
@@ -205,17 +206,12 @@ def _hook(world: World, container: Container) -> list[Fact]:
     return []
 
 
-def _failures(world: World, container: Container, kind: str) -> list[Fact]:
-    """The last thing that a probe was told before it had its container killed."""
-    for event in reversed(world.events(container.pod, "Unhealthy", "ProbeError")):
-        about = str(dig(event, "involvedObject.fieldPath", ""))
-        if str(event.get("message", "")).lower().startswith(f"{kind} probe") and (not about or f"{{{container.name}}}" in about):
-            return [said(event, container.pod)]
-    return []
-
-
-def _probe(container: Container, kind: str, facts: list[Fact]) -> tuple[str, str]:
+def _probe(world: World, container: Container, kind: str, facts: list[Fact]) -> tuple[str, str]:
     """(what is wrong with a probe that kills, what mends it); empty where it is only too impatient."""
+    heard = elsewhere(world, container, kind) if any(REFUSED in fact.text for fact in facts) else None
+    if heard is not None:
+        facts.append(heard.fact)
+        return f"it asks port {heard.asked}, and the process listens on {heard.where}", heard.fix
     strange = strange_port(container, kind)
     if strange is not None:
         port, declared = strange
@@ -264,12 +260,21 @@ def _cause(world: World, container: Container, rule: str, about: str) -> str:
     return RULES[rule].title
 
 
+def _named(pod: Obj, address: str) -> tuple[str, str, str]:
+    """(name, namespace, what follows the name) of an address as the name of a Service."""
+    name, _, rest = address.strip("[]").partition(":")[0].partition(".")
+    return name, rest.partition(".")[0] if rest and not rest.startswith("svc") else namespace_of(pod), rest
+
+
+def _service(world: World, pod: Obj, address: str) -> Obj | None:
+    name, namespace, _ = _named(pod, address)
+    return world.find("Service", namespace, name, "")
+
+
 def _called(world: World, pod: Obj, address: str) -> str:
     """What is known of the other end: no Service of that name, one without ready pods, or one that should answer."""
-    host = address.strip("[]").partition(":")[0]
-    name, _, rest = host.partition(".")
-    namespace = rest.partition(".")[0] if rest and not rest.startswith("svc") else namespace_of(pod)
-    service = world.find("Service", namespace, name)
+    name, namespace, rest = _named(pod, address)
+    service = _service(world, pod, address)
     if service is None:
         there = any(namespace_of(each) == namespace for each in world.of("Service"))
         unknown = there and not re.fullmatch(r"[\d.]+", name) and not rest
@@ -283,9 +288,38 @@ def _called(world: World, pod: Obj, address: str) -> str:
     return f"{address} is Service {name_of(service)}, with {len(ready)} of {len(behind)} pods ready"
 
 
+def _other_end(world: World, pod: Obj, rule: str, about: str) -> list[Ref]:
+    """The Service that a container called in vain: what is wrong behind it is why."""
+    service = _service(world, pod, about) if rule == "crash-dependency" and about else None
+    return [ref_of(service)] if service is not None else []
+
+
+def _last_words(world: World, container: Container, lines: int = LINES) -> tuple[list[str], str]:
+    """The end of its log; where it printed nothing, the message with which it ended (terminationMessagePath)."""
+    found, source = tail(world, container, lines)
+    message = [line for line in str(container.ended.get("message", "")).splitlines() if line.strip()]
+    if found or not message:
+        return found, source
+    return message[-lines:], world.source(ref_of(container.pod), f"{container.path}: the message of its end")
+
+
+def _speechless(world: World, container: Container) -> tuple[list[Fact], str]:
+    """What is left to say of a container that ended without a word: its command, and how to see it again."""
+    command = " ".join(map(str, [*(container.spec.get("command") or ()), *(container.spec.get("args") or ())]))
+    words = (
+        f"it printed nothing; its command: {shortened(command)}"
+        if command
+        else "it printed nothing; it runs the command of its image"
+    )
+    where = world.source(ref_of(container.pod), f"spec of container {container.name}")
+    name, space = name_of(container.pod), namespace_of(container.pod)
+    again = f"kubectl debug {name} -n {space} -it --copy-to={name}-debug --container={container.name} -- sh"
+    return [Fact(words, where)], f"Run its command by hand, in a copy of the pod: `{again}`."
+
+
 def _log_facts(world: World, container: Container, known: list[Fact]) -> list[Fact]:
     """The end of the log, less what was quoted already."""
-    lines, source = tail(world, container, LINES)
+    lines, source = _last_words(world, container)
     quoted = {fact.text for fact in known}
     shown = dict.fromkeys([telling(lines), *(line.strip() for line in lines[-END:])])
     return [Fact(line, source) for line in shown if line and line not in quoted]

@@ -56,6 +56,8 @@ RULES = {
              "Let the main process stay in the foreground, or make it a Job if its work has an end."),
         Rule("crash-hook", "error", "a container is killed because its postStart hook fails", _DOWN,
              "Correct the hook's command or path: it runs inside the container, beside the main process and perhaps before it is ready."),
+        Rule("crash-mount", "error", "a volume does not fit where a container mounts it", _DOWN,
+             "Mount a file over a file (subPath with the name of a key that is there: of one that is not, an empty folder is made) and a folder over a folder."),
         Rule("crash-exit", "error", "a container's process ends with an error", _DOWN,
              "The end of its log says why; run the image with the same environment to see it again."),
         Rule("probe-kills", "error", "a container is restarted by its own probe", _DOWN,
@@ -121,11 +123,12 @@ WORDS = (
 
 #: What runtimes say of a command that they could not start.
 START_WORDS = (
+    ("crash-mount", re.compile(r"error mounting|mount a directory onto a file|not a directory: unknown")),
     ("crash-wrong-architecture", re.compile(r"exec format error")),
     ("crash-permission", re.compile(r"permission denied|operation not permitted")),
     (
         "crash-command-not-found",
-        re.compile(r"executable file not found|no such file or directory|not found in \$PATH|exit code 127"),
+        re.compile(r"executable file not found|no command specified|no such file or directory|not found in \$PATH|exit code 127"),
     ),
     ("crash-read-only", re.compile(r"read-only file system")),
 )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from seatrial.rules.alive.listening import elsewhere
 from seatrial.rules.alive.pods import (
     Container,
     condition,
@@ -54,6 +55,9 @@ WORDS = tuple(
         ("probe-fails", r"."),
     )
 )  # fmt: skip
+#: What the kubelet says where nobody listens.
+REFUSED = "connection refused"
+_KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 _FAILED = re.compile(r"^(Readiness|Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)
 _CONTAINER = re.compile(r"\{([^}]+)\}")
 #: So many times what a start took is enough for the next one, on a busier node.
@@ -107,6 +111,10 @@ def _finding(world: World, container: Container, event: Obj) -> Finding:
         else:
             words = f"the container declares port {', '.join(map(str, declared))}"
             facts.append(Fact(words, world.source(ref_of(container.pod), f"spec of container {container.name}")))
+    heard = elsewhere(world, container, kind) if REFUSED in message else None
+    if heard is not None:
+        rule = "probe-port"
+        facts.append(heard.fact)
     known = _usual_start(world, container)
     if known is not None:
         facts.append(Fact(f"pods of {whose(world, container.pod)} were ready {known:.0f} s after their start before"))
@@ -122,7 +130,10 @@ def _finding(world: World, container: Container, event: Obj) -> Finding:
         fix = (
             f"Set {kind}Probe.httpGet.scheme: {'HTTP' if 'HTTPS client' in message else 'HTTPS'}, which is what the port speaks."
         )
-    title = f"the {kind} probe of {named(container)} of {whose(world, container.pod)} {_WORDS[rule].format(what=what, port=port)}"
+    words = _WORDS[rule].format(what=what, port=port)
+    if heard is not None:
+        words, fix = f"asks port {heard.asked}, and the process listens on {heard.where}", heard.fix
+    title = f"the {kind} probe of {named(container)} of {whose(world, container.pod)} {words}"
     details = {"container": container.name, "count": event_count(event), "probe": kind, "seconds": ran}
     return Finding(rule, severity, title, refs(world, container.pod), tuple(facts), RULES[rule].title, fix, details=details)
 
@@ -184,6 +195,24 @@ def strange_port(container: Container, kind: str) -> tuple[int | str, list[int]]
 def seconds_given(probe: Obj) -> float:
     """Seconds until a liveness or startup probe that never passes ends its container."""
     return float(probe.get("initialDelaySeconds", 0) + probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10))
+
+
+def killed_by(world: World, container: Container) -> tuple[str, Obj] | None:
+    """(kind of probe, event) of the probe that had a container killed; None where none did."""
+    for event in reversed(world.events(container.pod, "Killing", "Unhealthy")):
+        killed = _KILLED.search(str(event.get("message", "")))
+        if killed and killed[1] == container.name:
+            return killed[2], event
+    return None
+
+
+def failures(world: World, container: Container, kind: str) -> list[Fact]:
+    """The last thing that a probe was told before it had its container killed."""
+    for event in reversed(world.events(container.pod, "Unhealthy", "ProbeError")):
+        about = str(dig(event, "involvedObject.fieldPath", ""))
+        if str(event.get("message", "")).lower().startswith(f"{kind} probe") and (not about or f"{{{container.name}}}" in about):
+            return [said(event, container.pod)]
+    return []
 
 
 def kill_facts(world: World, container: Container, kind: str) -> list[Fact]:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 
 from seatrial.rules.alive.log_lines import Printed, goes_on, printed
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, whose
+from seatrial.rules.alive.probes import killed_by
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.alive.traffic_words import Failed, addresses, failed
 from seatrial.rules.finding import Fact, Finding, Rule, check
@@ -44,12 +45,21 @@ RULES = {
 DECLARED = frozenset({"traffic-policy", "traffic-dns-settings", "traffic-unknown-host"})
 #: Where names are asked for, as far as policies are concerned.
 DNS = End("kube-system", {"k8s-app": "kube-dns"})
+_DNS_FIX = (
+    "Look at the cluster's DNS (`kubectl get pods,endpointslices -n kube-system -l k8s-app=kube-dns`, and the logs of these pods), "
+    "and at what is between it and this pod: policies, the node's network."
+)
 #: So many more hosts are named that do not answer either.
 OTHERS = 3
 #: Endings of names that only the cluster's own DNS knows.
 _LOCAL = (".svc", ".svc.cluster.local", ".cluster.local")
 #: Names that only Services have, wherever they stand.
 _NAME = re.compile(r"(?<![\w.-])([a-z][\w-]*(?:\.[a-z][\w-]*)?\.svc(?:\.cluster\.local)?)(?![\w.-])(?::(\d{2,5}))?")
+#: Whom the tools ask with which scripts wait for others: `nslookup db`, `nc -z db 5432`, `pg_isready -h db -p 5432`.
+_ASKED = re.compile(
+    r"\b(?:nslookup|getent hosts|dig|host|(?:nc|ncat|netcat)(?: -\w+)*|(?:pg_isready|psql|mysqladmin|mysql|redis-cli|mongosh)(?: ping)?(?: -\w+)*? -h"
+    r"|wait-for(?:-it)?(?:\.sh)?)[ =]([a-z][\w.-]*[a-z0-9])(?:(?::| -p | )(\d{2,5}))?(?![\w.:/-])"
+)
 _URL = re.compile(r"[a-z][a-z0-9+]*://(?:[^\s@/]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?")
 
 
@@ -60,9 +70,16 @@ def calls(world: World, pod: Obj) -> Iterator[Finding]:
         return
     first = ref_of(pod) in once(world, _firsts)
     for container in containers(pod):
-        finding = failing(world, container, printed(world, container)) or (_declared(world, container) if first else None)
+        finding = failing(world, container, printed(world, container)) or (
+            _declared(world, container) if first and not _is_done(container) else None
+        )
         if finding is not None:
             yield finding
+
+
+def _is_done(container: Container) -> bool:
+    """Whether it ended well: whom it called then answered."""
+    return bool(dig(container.status, "state.terminated.exitCode") == 0)
 
 
 def _firsts(world: World) -> frozenset[Ref]:
@@ -96,18 +113,18 @@ def _declared(world: World, container: Container) -> Finding | None:
 
 def failing(world: World, container: Container, said: Printed) -> Finding | None:
     """What is in the way of the call that a container complains of; None where it complains of none, or of nobody by name."""
-    call = _last(container, said)
+    call = _last(world, container, said)
     finding = _explained(world, container, call, said) if call is not None else None
     return finding if finding is None or finding.rule != "traffic-fails" or not said.ended else None
 
 
-def _last(container: Container, said: Printed) -> Failed | None:
+def _last(world: World, container: Container, said: Printed) -> Failed | None:
     """The call that fails again and again, the last that names whom it called; of a run that is over, once is enough."""
     found = [(place, call) for place, line in enumerate(said.lines) if (call := failed(line)) is not None]
     if not found or not (said.ended or goes_on([place for place, _ in found], said.lines)):
         return None
-    if said.ended and not dig(container.ended, "exitCode", 1):
-        return None
+    if said.ended and not dig(container.ended, "exitCode", 1) and killed_by(world, container) is None:
+        return None  # it ended well, and not because a probe had it ended
     return next((call for _, call in reversed(found) if call.host), found[-1][1])
 
 
@@ -131,12 +148,26 @@ def _explained(world: World, container: Container, call: Failed, said: Printed) 
     facts += [Fact(line, said.source) for line in list(others.values())[:OTHERS]]
     words = {"name": "finds no address of", "refused": "is refused by", "silent": "gets no answer from"}[call.how]
     objects: list[Obj | Ref] = [*refs(world, pod), *([service] if service is not None else [])]
-    if service is not None:
+    if service is not None and dig(service, "spec.type") == "ExternalName":
+        facts.append(
+            status(world, service, "spec.externalName", f"{short(service)} stands for {dig(service, 'spec.externalName')}")
+        )
+    elif service is not None:
         ready = [is_ready(each) for each in _behind(world, service)]
         facts.append(Fact(f"{short(service)} has {sum(ready)} of {len(ready)} pods ready", str(ref_of(service))))
     elif _is_inside(world, pod, host) and not _is_address(host):
         facts.append(_nearest(world, pod, host))
-    return told(RULES["traffic-fails"], f"{who} {words} {where}", objects, facts, container=container.name)
+    fix = ""
+    if call.how == "name" and service is not None and dig(service, "spec.type") != "ExternalName":
+        where, fix = f"{host}, though {short(service)} is there: DNS does not answer it", _DNS_FIX
+        facts += _dns(world)
+    return told(RULES["traffic-fails"], f"{who} {words} {where}", objects, facts, fix=fix, container=container.name)
+
+
+def _dns(world: World) -> list[Fact]:
+    """How many of the pods that answer for names are ready, where they can be seen."""
+    pods = [pod for pod in world.of("Pod") if labels_of(pod).get("k8s-app") == DNS.labels["k8s-app"]]
+    return [Fact(f"{sum(map(is_ready, pods))} of {len(pods)} pods of the cluster's DNS are ready")] if pods else []
 
 
 def _target(world: World, container: Container, call: Failed, said: Printed) -> tuple[str, int, Obj | None]:
@@ -163,7 +194,7 @@ def _urls(container: Container) -> list[tuple[str, int]]:
     spec = container.spec
     values = [str(each.get("value") or "") for each in spec.get("env") or ()]
     words = [*(spec.get("command") or ()), *(spec.get("args") or ()), *values]
-    found = (pair for word in words for pattern in (_URL, _NAME) for pair in pattern.findall(str(word)))
+    found = (pair for word in words for pattern in (_URL, _NAME, _ASKED) for pair in pattern.findall(str(word)))
     return [(host, int(port or 0)) for host, port in found if "$" not in host]
 
 

@@ -54,6 +54,7 @@ _SAYINGS: tuple[tuple[How | None, re.Pattern[str]], ...] = tuple(
         (None, rf"\b{_HOST}:{_PORT}\b.{{0,80}}?(?:{_REFUSED}|{_SILENT})"),
         (None, rf"(?:{_REFUSED}|{_SILENT}).{{0,60}}?[ (/@\"']{_HOST}:{_PORT}\b"),
         (None, rf"(?:failed|unable|could not|couldn't) to (?:connect|reach)(?: to)? (?:\w+ )?(?:at )?{_HOST}:{_PORT}"),
+        (None, rf"\w+://(?:[^\s@/]*@)?{_HOST}(?::{_PORT})?[^\s\"']*[\"']?:? .{{0,80}}?(?:{_REFUSED}|{_SILENT}|awaiting headers)"),
         ("silent", r"download timed out|Connection timed out|connect(?:ion)? timeout|Timeout was reached"),
         ("refused", r"Connection refused"),
     )

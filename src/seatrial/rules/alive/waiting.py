@@ -6,11 +6,13 @@ They speak only where the time is known (`facts["now"]`), so a release that foll
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from seatrial.rules.alive.listening import elsewhere
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, tail, whose
-from seatrial.rules.alive.probes import question, seconds_given
+from seatrial.rules.alive.probes import REFUSED, question, seconds_given
 from seatrial.rules.alive.telling import told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, dig, ref_of
@@ -56,16 +58,38 @@ def failing(world: World, pod: Obj) -> Iterator[Finding]:
             if _is_recent(event, stamp, probe):
                 yield _liveness(world, container, probe, facts)
         elif not container.status.get("ready") and ran > max(PATIENCE, seconds_given(probe)):
-            title = f"the {kind} probe of {named(container)} of {whose(world, pod)} has not passed for {ran:.0f} s"
+            what, more, fix = _answer(world, container, kind, probe, str(event.get("message", "")))
+            title = f"the {kind} probe of {named(container)} of {whose(world, pod)} has not passed for {ran:.0f} s{what}"
             severity = RULES["probe-not-passing"].severity if ran < LONG else "error"
             yield told(
                 RULES["probe-not-passing"],
                 title,
                 refs(world, pod),
-                [*facts, Fact(question(probe))],
+                [*facts, Fact(question(probe)), *more],
                 severity=severity,
+                fix=fix,
                 container=container.name,
             )
+
+
+def _answer(world: World, container: Container, kind: str, probe: Obj, message: str) -> tuple[str, list[Fact], str]:
+    """What a probe was answered: (in words for a title, further facts, what to do); empty where nobody knows more."""
+    if REFUSED in message:
+        heard = elsewhere(world, container, kind)
+        if heard is not None:
+            return f": it asks port {heard.asked}, and the process listens on {heard.where}", [heard.fact], heard.fix
+        port = next(iter(re.findall(r":(\d+): connect: connection refused", message)), "")
+        fix = f"See where the process listens (its log; `kubectl exec` and `ss -ltn`): let the probe ask that port; or why it does not listen on {port} yet."
+        return (f": nobody listens on port {port}", [], fix) if port else ("", [], "")
+    if found := re.search(r"statuscode: (\d+)", message):
+        fix = "Ask it from inside the container: its answer, and its log, say what it lacks." if found[1][0] == "5" else ""
+        return f": it is answered {found[1]}", [], fix
+    if re.search(r"deadline exceeded|timed out|i/o timeout|Client\.Timeout", message):
+        given, limit = probe.get("timeoutSeconds", 1), dig(container.spec, "resources.limits.cpu", "")
+        facts = [Fact(f"timeoutSeconds: {given}" + (f"; its cpu limit is {limit}" if limit else ""))]
+        fix = "Let it answer sooner (give it more cpu, let the probe ask for less), or give the probe a longer timeoutSeconds."
+        return f": no answer within {given} s", facts, fix
+    return "", [], ""
 
 
 def _liveness(world: World, container: Container, probe: Obj, facts: list[Fact]) -> Finding:

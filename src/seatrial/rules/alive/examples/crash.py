@@ -20,6 +20,12 @@ from seatrial.rules.alive.examples.shapes import (
 
 _RUNC = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: "
 _PATHLESS = _RUNC + 'exec: "serve": executable file not found in $PATH'
+_ONTO = (
+    _RUNC
+    + 'error mounting "/var/lib/kubelet/pods/1b/volume-subpaths/settings/api/0" to rootfs at "/srv/app.yaml": not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
+)
+_FILE = "volumeMounts:\n  - {name: settings, mountPath: /srv/app.yaml, subPath: %s}"
+_SETTINGS = "volumes:\n  - name: settings\n    configMap: {name: settings}"
 _WELL = runs()
 
 
@@ -98,6 +104,10 @@ EXAMPLES = {
     "crash-command-not-found": Example(
         pod("command: [serve, --port, '8080']", loops(128, "StartError", message=_PATHLESS, lasted=0)),
         _up("command: [/app/bin/serve, --port, '8080']"),
+    ),
+    "crash-mount": Example(
+        pod(_FILE % "app.yml", loops(128, "StartError", message=_ONTO, lasted=0), spec=_SETTINGS),
+        _up(_FILE % "app.yaml", spec=_SETTINGS),
     ),
     "crash-wrong-architecture": Example(
         pod("", loops(255, lasted=0)),
