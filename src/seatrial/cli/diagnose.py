@@ -63,12 +63,10 @@ def command(
 
     Symptoms are told under their cause, with the evidence. Nothing is changed.
     """
-    from seatrial.cli.errors import reported
+    from seatrial.cli.errors import reported, see_paths
 
     gc.disable()  # the process ends with the answer, and all objects stay until then
-    missing = [path for path in paths if path != "-" and not Path(path).exists()]
-    if missing:
-        raise click.UsageError(f"there is no {missing[0]!r}")
+    see_paths(paths)
     if paths and (everywhere or context or kubeconfig or (fix and yes)):
         raise click.UsageError("of files and folders there is no cluster: leave out --context, --kubeconfig, -A and --yes")
     with reported():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -27,11 +26,9 @@ def command(paths: Sequence[str], environment: str, namespace: str, output: str)
 
     PATH is a file or a folder; - is standard input.
     """
-    from seatrial.cli.errors import reported
+    from seatrial.cli.errors import reported, see_paths
 
-    missing = [path for path in paths if path != "-" and not Path(path).exists()]
-    if missing:
-        raise click.UsageError(f"there is no {missing[0]!r}")
+    see_paths(paths)
     with reported():
         sys.exit(_draw(paths or ["."], environment, namespace, output))
 

@@ -30,16 +30,17 @@ def load(
     values: Mapping[str, Any] | None = None,
     release: str = "",
     namespace: str = "",
+    version: str = "",
     environments: Sequence[str] = (),
     stdin: Callable[[], bytes] | None = None,
 ) -> Loaded:
     """The worlds of some files, folders, charts, kustomizations, app files or evidence folders; `-` is standard input.
 
-    `values` and `release` are for charts; `namespace` is given to objects that have none. `environments` chooses among those of
+    `values`, `release` and `version` (of Kubernetes) are for charts; `namespace` is given to objects that have none. `environments` chooses among those of
     an app file, of overlays and of a chart's values files; all are loaded where it is empty. `stdin` reads standard input.
     """
     with unhurried():
-        return _load(inputs, Gathering(namespace), values, release, environments, stdin)
+        return _load(inputs, Gathering(namespace, version), values, release, environments, stdin)
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _load(
         path = Path(given)
         if path.is_dir():
             logs |= _folder(path, gathering, values, release, environments)
-        elif path.name == APP or is_app(path):
+        elif (path.name == APP and path.is_file()) or is_app(path):
             _apps([path], gathering, environments)
         elif path.name in KUSTOMIZATIONS:
             _kustomizations([path.parent], gathering, environments)

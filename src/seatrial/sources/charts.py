@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.sources import wanting
 from seatrial.sources.asked import now
 from seatrial.sources.dependencies import SCHEMA, staged, without_schemas
-from seatrial.sources.files import load_bytes
+from seatrial.sources.files import content, load_bytes
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, careful, read
 from seatrial.world.objects import merged
@@ -48,7 +48,12 @@ def load_chart(
 
     `only` names the environments that are wanted, all where it is empty.
     """
-    if _is_library(chart, gathering):
+    about = _about(chart, gathering)
+    if about is None:
+        gathering.inputs.append(Input(str(chart), "chart", _pieces(chart, gathering, "")))
+        return
+    if about.get("type") == "library":
+        gathering.problem(str(chart), "this chart is a library: it has no objects of its own", note=True)
         return
     environments = {} if values else _environments(chart)
     wanted = {name: path for name, path in environments.items() if not only or name in only}
@@ -60,14 +65,21 @@ def load_chart(
             _render(chart, gathering, given, release, name)
 
 
-def _is_library(chart: Path, gathering: Gathering) -> bool:
-    """A library has helpers for other charts, and no objects of its own."""
+def _about(chart: Path, gathering: Gathering) -> dict[str, Any] | None:
+    """What a chart says of itself; None where that cannot be read, which is told. Of an archive Helm alone reads it."""
     about = chart / "Chart.yaml"
-    said = read_values(about, gathering) if about.is_file() else None
-    if said is None or said.get("type") != "library":
-        return False
-    gathering.problem(str(chart), "this chart is a library: it has no objects of its own", note=True)
-    return True
+    return read_values(about, gathering) if about.is_file() else {}
+
+
+def _pieces(chart: Path, gathering: Gathering, variant: str) -> int:
+    """What of a chart that cannot be rendered is there all the same: its CRDs, and templates that have nothing to fill in."""
+    count = 0
+    for path in (*sorted(chart.glob("crds/**/*.y*ml")), *sorted(chart.glob("templates/**/*.y*ml"))):
+        data = content(path, gathering)
+        if data is not None and b"{{" not in data:
+            gathering.pieces.add(str(path))
+            count += load_bytes(data, str(path), gathering, strict=False, variant=variant)
+    return count
 
 
 def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
@@ -110,6 +122,7 @@ def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: 
             text = _rendered(given.folder, chart, gathering, name, values)
     except HelmError as error:
         gathering.problems.append(_incomplete(chart, given.without) if given.without else _refused(chart, str(error)))
+        gathering.inputs.append(Input(str(chart), "chart", _pieces(chart, gathering, variant), variant))
         return
     except OSError as error:
         gathering.problem(str(chart), f"this chart cannot be read: {error.strerror or error}")
@@ -170,10 +183,14 @@ def _rendered(folder: Path, chart: Path, gathering: Gathering, name: str, values
 
 
 def _tried(folder: Path, gathering: Gathering, name: str, values: dict[str, Any]) -> tuple[str, HelmError | None]:
-    from seatrial.cluster.helm import Helm, HelmError
+    from seatrial.cluster.helm import Helm, HelmError, binary
 
+    if gathering.version and binary() is None:
+        words = f"read as of Helm's own Kubernetes version, not of {gathering.version}: that takes a helm on the PATH"
+        gathering.problem(str(folder), words, note=True)
     try:
-        return now(Helm().template(name, folder, gathering.namespace or "default", values=values)), None
+        rendering = Helm().template(name, folder, gathering.namespace or "default", values=values, version=gathering.version)
+        return now(rendering), None
     except HelmError as error:
         return "", error
 
@@ -190,6 +207,8 @@ def _refused(chart: Path, words: str) -> Problem:
     said = words.partition("\n\nUse --debug")[0].strip()
     at = _AT.search(said)
     hint = f"to see it: helm template {chart}"
+    if "Chart.yaml file is missing" in said and chart.is_file():
+        return Problem(str(chart), 0, 0, "this archive is no chart: it has no Chart.yaml", f"unpack it: tar xzf {chart}")
     if at is None:
         return Problem(str(chart), 0, 0, f"this chart cannot be rendered: {said}", hint)
     return Problem(str(chart / at[1]), int(at[2]), int(at[3] or 0), f"this chart cannot be rendered: {said}", hint)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,9 @@ ENDINGS = (".yaml", ".yml", ".json")
 #: Folders of other people's files, and those that tools make.
 LEFT_OUT = frozenset({"node_modules", "vendor", "venv", "env", "__pycache__", "site-packages"})
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-CHART, APP, EVIDENCE = "Chart.yaml", "seatrial.yaml", "finding.json"
+CHART, APP, EVIDENCE, OBJECTS = "Chart.yaml", "seatrial.yaml", "finding.json", "objects.yaml"
+#: Files that tell what a folder is, and those that are read by what renders it.
+_TELLING, _RENDERED = frozenset({CHART, APP, EVIDENCE, OBJECTS, *KUSTOMIZATIONS}), frozenset({APP, *KUSTOMIZATIONS})
 #: How deep folders are followed; a tree of manifests is shallow, a circle of mounts is not.
 DEEPEST = 64
 
@@ -42,7 +46,7 @@ def is_app(path: Path) -> bool:
 
 def is_evidence(folder: Path) -> bool:
     """Whether a folder is one that a release saved, by its files."""
-    return (folder / EVIDENCE).is_file() and (folder / "objects.yaml").is_file()
+    return (folder / EVIDENCE).is_file() and (folder / OBJECTS).is_file()
 
 
 @dataclass(slots=True)
@@ -64,11 +68,11 @@ def walk(folder: Path, gathering: Gathering) -> Tree:
     while stack:
         at, depth = stack.pop()
         entries = _entries(at, depth, seen, gathering)
-        names = {entry.name for entry in entries}
+        names = {entry.name for entry in entries if entry.name in _TELLING and _is(entry.is_file)}
         if CHART in names:
             tree.charts.append(at)
             continue
-        if EVIDENCE in names and "objects.yaml" in names:
+        if EVIDENCE in names and OBJECTS in names:
             tree.evidence.append(at)
             continue
         if names.intersection(KUSTOMIZATIONS):
@@ -79,12 +83,20 @@ def walk(folder: Path, gathering: Gathering) -> Tree:
         for entry in entries:
             if entry.name.startswith(".") or entry.name in LEFT_OUT:
                 continue
-            if entry.is_dir():
+            if _is(entry.is_dir):
                 below.append((at / entry.name, depth + 1))
-            elif entry.name.endswith(ENDINGS) and entry.name != APP:
+            elif entry.name.endswith(ENDINGS) and not (entry.name in names and entry.name in _RENDERED):
                 tree.files.append(at / entry.name)
         stack += reversed(below)
     return tree
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """What an entry says that it is; a link that leads to itself, or that may not be followed, is nothing."""
+    try:
+        return asked()
+    except OSError:
+        return False
 
 
 def _entries(at: Path, depth: int, seen: set[tuple[int, int]], gathering: Gathering) -> list[os.DirEntry[str]]:
@@ -100,18 +112,26 @@ def _entries(at: Path, depth: int, seen: set[tuple[int, int]], gathering: Gather
         return []
 
 
-def content(path: Path, gathering: Gathering) -> bytes | None:
-    """The bytes of a file, or None and a problem. Only plain files: a pipe in a folder would wait for ever."""
+def content(path: Path, gathering: Gathering, *, given: bool = False) -> bytes | None:
+    """The bytes of a file, or None and a problem. Only plain files: a pipe in a folder would wait for ever. One that was `given`
+    is what the shell made of `<(helm template .)`.
+    """
     try:
         status = path.stat()
-        if not path.is_file():
-            gathering.problems.append(Problem(str(path), 0, 0, "this is no plain file", severity="note"))
+        pipe = given and (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode))
+        if not pipe and not stat.S_ISREG(status.st_mode):
+            gathering.problem(str(path), "this is no plain file", note=not given)
             return None
-        if status.st_size > LARGEST:
-            size = f"{status.st_size >> 20:,} MiB"
-            gathering.problem(str(path), f"the file has {size}, and {LARGEST >> 20} MiB are read at most", "split it")
+        size, data = status.st_size, b""
+        if size <= LARGEST:
+            with path.open("rb") as file:
+                data = file.read(LARGEST + 1) if pipe else file.read()
+            size = max(size, len(data))
+        if size > LARGEST:
+            words = "the file has more than" if pipe else f"the file has {size >> 20:,} MiB, and"
+            gathering.problem(str(path), f"{words} {LARGEST >> 20} MiB{'' if pipe else ' are read at most'}", "split it")
             return None
-        return path.read_bytes()
+        return data
     except OSError as error:
         gathering.problem(str(path), f"this file cannot be read: {error.strerror}")
         return None
@@ -119,11 +139,14 @@ def content(path: Path, gathering: Gathering) -> bytes | None:
 
 def load_file(path: Path, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
     """The objects of one file. `strict`: somebody gave this very file, so documents that are no objects are worth a word."""
-    data = content(path, gathering)
+    data = content(path, gathering, given=strict)
     return load_bytes(data, str(path), gathering, strict=strict, variant=variant) if data is not None else 0
 
 
 def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
+    if not strict and _YTT.search(data):
+        gathering.problem(name, "a template of ytt: skipped", note=True)
+        return 0
     found = read(data, name, strict=strict)
     gathering.problems += found.problems if strict else _calm(found.problems, data)
     for obj, written in found.objects:
@@ -133,6 +156,12 @@ def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, va
 
 #: A line of a template that is no YAML whatever it is filled with.
 _CONTROL = re.compile(rb"^[ \t-]*(?:\{\{-? *(?:if|else|end|range|with|define|include|template|block|/\*)|\{%|<%)", re.MULTILINE)
+
+
+#: What ytt reads of a file that is YAML to everybody else: `#@ load(…)` on a line of its own, `image: #@ …` for a value.
+_YTT = re.compile(rb"^[ \t]*#@ *(?:load\(|def |if |for |data/)|^[ \t-]*[\w./-]+: +#@ ", re.MULTILINE)
+#: Names of files that change an object rather than make it.
+_PATCH = re.compile(r"(?:^|[-_.])patch(?:es)?(?:[-_.]|$)")
 
 
 def _calm(problems: list[Problem], data: bytes) -> list[Problem]:
@@ -157,6 +186,8 @@ def plain(tree: Tree, gathering: Gathering, folder: Path, without: set[Path]) ->
     objects = 0
     for path in tree.files:
         if not _inside(path, without):
+            if _PATCH.search(path.stem):  # a fragment by its name: what it lacks is for another to have
+                gathering.pieces.add(str(path))
             objects += load_file(path, gathering, strict=False)
     gathering.inputs.append(Input(str(folder), "folder", objects))
 

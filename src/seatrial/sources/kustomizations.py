@@ -63,7 +63,12 @@ def _read(folder: Path, gathering: Gathering) -> Kustomization | None:
         return None
     documents, problems = careful.load(data, str(file), 1)
     gathering.problems += problems
-    parsed = documents[0] if documents and isinstance(documents[0], dict) else {}
+    parsed = documents[0] if documents else None
+    if not isinstance(parsed, dict):  # nobody could build it: the files beside it are read as they are
+        if not any(one.severity == "error" for one in problems):
+            what = "it is empty" if parsed is None else "it is no map of fields"
+            gathering.problem(str(file), f"this is no kustomization: {what}", _PIECES, line=1)
+        return None
     folders: list[Path] = []
     files: list[Path] = []
     for path in _taken(folder, parsed):
@@ -228,7 +233,9 @@ def _place(obj: Obj, raw: Sequence[tuple[Obj, Written]], root: Kustomization) ->
         inside = [pair for pair in same if pair[0]["metadata"].get("name") and pair[0]["metadata"]["name"] in name]
         longest = max((len(pair[0]["metadata"]["name"]) for pair in inside), default=0)
         pieces = [pair for pair in inside if len(pair[0]["metadata"]["name"]) == longest]
-    return Pieces(str(root.file), tuple(pieces))
+    version = obj.get("apiVersion")
+    exact = [pair for pair in pieces if pair[0].get("apiVersion") == version]  # samples of several versions share a name
+    return Pieces(str(root.file), tuple(exact or pieces))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seatrial.world.load import Problem
+from seatrial.world.load import Problem, Written
 from seatrial.world.objects import Obj, Ref, name_of, namespace_of, ref_of
 from seatrial.world.place import Locate, Place
 from seatrial.world.world import World
@@ -49,10 +50,11 @@ class Gathering:
     """Objects on their way into worlds, by variant. `without`: charts that others depend on, and whose objects are not here;
     the worlds have their names as `facts["without"]`. `pieces`: files of what could not be put together (`facts["pieces"]`);
     `bases`: files of kustomizations that another may take in to give them a namespace and labels (`facts["bases"]`);
-    `unreachable`: hosts that did not answer, and are not asked again.
+    `version`: that of Kubernetes, for charts that ask; `unreachable`: hosts that did not answer, and are not asked again.
     """
 
     namespace: str = ""
+    version: str = ""
     common: list[tuple[Obj, Locate]] = field(default_factory=list)
     variants: dict[str, list[tuple[Obj, Locate]]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -90,11 +92,17 @@ class Gathering:
                 before = world.place(ref) if ref in seen else None
                 if before is not None and name_of(obj):
                     twice = (ref, before, written(""))
-                    if twice not in found.duplicates:
+                    again = isinstance(written, Written) and len(self.inputs) > 1 and _is_one(*twice[1:])
+                    if twice not in found.duplicates and not again:
                         found.duplicates.append(twice)
                 seen.add(ref)
                 world.put(obj, written=written)
         return world
+
+
+def _is_one(first: Place, second: Place) -> bool:
+    """Whether two places are one: of a file that was given twice, or inside of a folder that was."""
+    return first.line == second.line and os.path.realpath(first.file) == os.path.realpath(second.file)
 
 
 def _outside(obj: Obj) -> bool:

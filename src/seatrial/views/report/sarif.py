@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -102,5 +103,5 @@ def _locations(where: Place | None) -> dict[str, Any]:
 def _location(where: Place) -> dict[str, Any]:
     named = uri(where)
     region = {"startLine": where.line, "startColumn": where.column}
-    address = named if named.startswith("file:") else quote(named)
+    address = named if named.startswith("file:") else quote(os.fsencode(named))
     return {"physicalLocation": {"artifactLocation": {"uri": address}, "region": region}}
