@@ -222,6 +222,19 @@ def test_a_template_without_placeholders_is_left_too(folder: Path, with_tools: N
     assert (folder / "templates" / "web.yaml").read_text() == WRONG
 
 
+def test_a_chart_is_rendered_for_the_version_that_is_asked_for(folder: Path, with_tools: None) -> None:
+    (folder / "chart" / "templates").mkdir(parents=True)
+    (folder / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    (folder / "chart" / "templates" / "budget.yaml").write_text("""\
+apiVersion: policy/{{ if semverCompare ">=1.21-0" .Capabilities.KubeVersion.Version }}v1{{ else }}v1beta1{{ end }}
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}
+""")
+    of = {version: check("chart", "--kubernetes-version", version, "-o", "json", "--verbose") for version in ("1.20", "v1.30")}
+    assert "api-deprecated" in rules(of["1.20"]) and not {"api-deprecated", "api-removed"} & rules(of["v1.30"])
+
+
 def test_a_base_is_mended_where_the_overlay_leaves_it_as_it_is(folder: Path, with_tools: None) -> None:
     base, overlay = folder / "base", folder / "production"
     base.mkdir()

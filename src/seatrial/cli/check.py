@@ -131,6 +131,7 @@ def _loaded(paths: Sequence[str], options: dict[str, Any]) -> Loaded:
         values=_values(options["values_files"], options["sets"]),
         release=options["release_name"],
         namespace=options["namespace"],
+        version=options["version"].removeprefix("v"),
         environments=options["environments"],
     )
 

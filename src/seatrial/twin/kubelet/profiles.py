@@ -1,20 +1,19 @@
 """How a simulated container behaves: its profile, from an annotation, from what its command says, or by default.
 
 A pod's annotation `sim.seatrial.dev/<container>: "ready_after=1s,exits_after=5,exit_code=1"` names fields of `Profile`.
-Commands understood are those a script of the shell's plainest words is made of: sleep, echo, exit, true, false; and
-`stress` and `stress-ng`, which take the memory they are told to take.
+What commands say is read in `commands`.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from math import inf
 from typing import Any
 
+from seatrial.twin.kubelet.commands.outcome import Outcome
 from seatrial.world import duration, quantity
 
 ANNOTATION = "sim.seatrial.dev/"
@@ -133,100 +132,19 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"\d+(\.\d+)?", text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command does: how long it takes (inf: it runs on), its exit code, what it prints, when, and its memory in bytes."""
-
-    seconds: float
-    code: int = 0
-    lines: tuple[tuple[float, str], ...] = ()
-    memory: int = 0
+#: Seconds in which a program has taken its memory.
+_TAKEN = 2.0
 
 
-def read_command(words: Sequence[str]) -> Outcome | None:
-    """What a command does, where its words are plain enough to tell; None where they are not."""
-    if not words:
-        return None
-    program = words[0].rpartition("/")[2]
-    if program in ("sh", "bash", "ash") and len(words) >= 3 and words[1] in ("-c", "-ec", "-exc", "-xc"):
-        return _read_script(words[2])
-    return _read_simple([program, *words[1:]], 0.0)
-
-
-_SEPARATOR = re.compile(r"\s*(?:;|&&|\n)\s*")
-
-
-def _read_script(script: str) -> Outcome | None:
-    if re.search(r"[|<>`$(){}&]", script.replace("&&", "")):
-        return None
-    seconds, code, lines = 0.0, 0, list[tuple[float, str]]()
-    for command in filter(None, _SEPARATOR.split(script.strip())):
-        try:
-            words = shlex.split(command)
-        except ValueError:
-            return None
-        if words and words[0] == "exit":
-            return Outcome(seconds, int(words[1]) if len(words) > 1 and words[1].isdigit() else code, tuple(lines))
-        outcome = _read_simple(words, seconds)
-        if outcome is None:
-            return None
-        seconds, code = seconds + outcome.seconds, outcome.code
-        lines.extend(outcome.lines)
-    return Outcome(seconds, code, tuple(lines))
-
-
-def _read_simple(words: Sequence[str], at: float) -> Outcome | None:
-    if not words:
-        return Outcome(0.0)
-    program = words[0].rpartition("/")[2]
-    match program:
-        case "true" | ":":
-            return Outcome(0.0)
-        case "false":
-            return Outcome(0.0, 1)
-        case "echo":
-            return Outcome(0.0, 0, ((at, " ".join(words[1:])),))
-        case "sleep" if len(words) == 2:
-            return Outcome(_sleep_seconds(words[1]))
-        case "stress" | "stress-ng":
-            return _read_stress(program, words[1:])
-    return None
-
-
-#: Seconds in which a stress program has taken its memory.
-_STRESSED = 2.0
-
-
-def _read_stress(program: str, words: Sequence[str]) -> Outcome | None:
-    """Workers that take memory: `stress` gives each the bytes it is told, `stress-ng` shares them out among its workers."""
-    told = dict(pairwise(words)) | dict(word.split("=", 1) for word in words if "=" in word)
-    try:
-        workers = int(told.get("--vm") or told.get("-m") or 0)
-        size = quantity.whole(_BINARY.sub(r"\1\2i", (told.get("--vm-bytes") or "256M").upper()))
-        timeout = told.get("--timeout") or told.get("-t")
-        seconds = _seconds(timeout) if timeout else inf
-    except ValueError:
-        return None
-    return Outcome(seconds, memory=size * workers if program == "stress" else size * (workers > 0))
-
-
-_BINARY = re.compile(r"^(\d+)([KMG])B?$")
-
-
-def _sleep_seconds(text: str) -> float:
-    if text in ("inf", "infinity"):
-        return inf
-    try:
-        return _seconds(text)
-    except ValueError:
-        return 0.0
-
-
-def of_command(words: Sequence[str], base: Profile) -> Profile:
-    """The profile of a container that runs a command: a plain script as PID 1 does not hear SIGTERM."""
-    outcome = read_command(words)
+def of_outcome(outcome: Outcome | None, base: Profile) -> Profile:
+    """The profile of a container whose command is understood: a plain script as PID 1 does not hear SIGTERM."""
     if outcome is None:
         return base
+    if outcome.start_error:
+        return replace(base, start_error=outcome.start_error)
     if outcome.memory:
-        return replace(base, exits_after=outcome.seconds, memory=((0.0, base.memory[0][1]), (_STRESSED, outcome.memory)))
-    return replace(base, exits_after=outcome.seconds, exit_code=outcome.code, lines=outcome.lines, term_after=inf)
+        return replace(base, exits_after=outcome.seconds, memory=((0.0, base.memory[0][1]), (_TAKEN, outcome.memory)))
+    if outcome.sick_after < inf:
+        return replace(base, sick_after=outcome.sick_after)
+    cpu = outcome.cpu or base.cpu
+    return replace(base, exits_after=outcome.seconds, exit_code=outcome.code, lines=outcome.lines, term_after=inf, cpu=cpu)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import signal as signals
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -16,8 +17,10 @@ from pathlib import Path
 
 from seatrial.twin.clock import Clock, Timer, micro_timestamp
 from seatrial.twin.kubelet import grpc_health
+from seatrial.twin.kubelet.commands import reading
+from seatrial.twin.kubelet.commands.outcome import DATE, Outcome
 from seatrial.twin.kubelet.consumption import Consumption, Used
-from seatrial.twin.kubelet.profiles import ANNOTATION, Points, Profile, ProfileError, at, of_command, parse, read_command
+from seatrial.twin.kubelet.profiles import ANNOTATION, Points, Profile, ProfileError, at, of_outcome, parse
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
 from seatrial.world.objects import Obj, annotations_of
 
@@ -125,7 +128,7 @@ class SimulatedRuntime:
     def profile(self, spec: ContainerSpec) -> Profile:
         """What a container does. Raises StartError for an annotation that cannot be read."""
         given = self._profiles(spec.image, spec) if self._profiles else None
-        base = given or of_command((*spec.command, *spec.args), DEFAULT)
+        base = given or of_outcome(_outcome(spec), DEFAULT)
         told = spec.annotations.get(ANNOTATION + spec.name)
         if not told:
             return base
@@ -189,15 +192,26 @@ class SimulatedRuntime:
             self._after(running, running.profile.term_after, self._end, container_id, Exit(running.profile.term_code))
 
     def exec(self, container_id: str, command: tuple[str, ...], timeout: float, done: Callable[[ExecResult], None]) -> None:
-        outcome = read_command(command)
-        if outcome is None:  # nobody knows what it would do: it finds what a probe would find
+        outcome = self._asked(container_id, command)
+        if outcome is None or outcome.memory:  # nobody knows what it would do: it finds what a probe would find
             well = self._well(container_id)
             done(ExecResult(0, "") if well else ExecResult(1, f"{' '.join(command)}: not ready"))
         elif outcome.seconds > timeout:
             self._clock.call_later(timeout, done, ExecResult(137, "", timed_out=True))
         else:
-            output = "".join(f"{line}\n" for _, line in outcome.lines)
+            output = "".join(f"{self._dated(line)}\n" for _, line in outcome.lines)
             self._clock.call_later(outcome.seconds, done, ExecResult(outcome.code, output))
+
+    def _asked(self, container_id: str, command: tuple[str, ...]) -> Outcome | None:
+        running = self._containers.get(container_id)
+        if running is None:
+            return None
+        spec, age = running.spec, self._clock.now() - running.started
+        main = None if ANNOTATION + spec.name in spec.annotations else _outcome(spec)
+        return reading.asked(command, _variables(spec), main, age, [mount.path for mount in spec.mounts])
+
+    def _dated(self, line: str) -> str:
+        return line.replace(DATE, time.strftime("%a %b %e %H:%M:%S UTC %Y", time.gmtime(self._clock.now())))
 
     def http_probe(
         self,
@@ -286,6 +300,7 @@ class SimulatedRuntime:
     # logs
 
     def _write(self, spec: ContainerSpec, line: str) -> None:
+        line = self._dated(line) if DATE in line else line
         if self._log_dir is None:
             self._logs[spec.pod_uid, spec.name, spec.attempt].append(line)
             return
@@ -318,6 +333,16 @@ class SimulatedRuntime:
                 shutil.rmtree(self._log_dir / uid, ignore_errors=True)
         self._pods.clear()
         self._containers.clear()
+
+
+def _outcome(spec: ContainerSpec) -> Outcome | None:
+    return reading.outcome(spec.image, spec.command, spec.args, _variables(spec), [mount.path for mount in spec.mounts])
+
+
+def _variables(spec: ContainerSpec) -> Mapping[str, str]:
+    """A container's variables; its host's name where its command asks for it, so that the same command is read once for all."""
+    named = any("hostname" in word.lower() for word in (*spec.command, *spec.args))
+    return {"HOSTNAME": spec.pod_name, **spec.env} if named else spec.env
 
 
 def _unreachable(image: str) -> Profile | None:

@@ -1,0 +1,101 @@
+"""What containers of well-known images do when their pod says little or too little: it starts nothing, or misses a setting.
+
+Official images of Docker Hub by their short names, and the ones that the documentation of Kubernetes breaks things with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from seatrial.twin.kubelet.commands.outcome import Outcome
+
+#: Their command is a shell or a prompt, and nobody talks to it: it ends at once, well.
+PROMPTS = frozenset({
+    "almalinux", "alpine", "amazonlinux", "archlinux", "bash", "busybox", "debian", "eclipse-temurin", "fedora",
+    "nicolaka/netshoot", "node", "openjdk", "oraclelinux", "perl", "php", "python", "rockylinux", "ubuntu",
+})  # fmt: skip
+
+#: Images that are one program: what their pods give as args are its arguments. By the last part of their name.
+PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "stress": ("stress",),
+    "stress-ng": ("stress-ng",),
+    "memory-eater": ("memory-eater",),
+}
+
+
+#: Further images that everybody knows.
+SERVERS = frozenset(
+    {"caddy", "haproxy", "httpd", "memcached", "mongo", "nginx", "rabbitmq", "redis", "tomcat", "traefik", "curlimages/curl"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A setting without which a server ends at once: one of some variables, and what it says."""
+
+    variables: tuple[str, ...]
+    says: tuple[str, ...]
+
+
+def _root_password(prefix: str) -> tuple[str, ...]:
+    words = ("ROOT_PASSWORD", "ROOT_PASSWORD_FILE", "ROOT_PASSWORD_HASH", "ALLOW_EMPTY_ROOT_PASSWORD", "RANDOM_ROOT_PASSWORD")
+    return (*(f"{prefix}_{word}" for word in words), f"{prefix}_ALLOW_EMPTY_PASSWORD")
+
+
+_NO_OPTION = "[ERROR] [Entrypoint]: Database is uninitialized and password option is not specified"
+
+WANTED: Mapping[str, Wanted] = {
+    "postgres": Wanted(
+        ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_HOST_AUTH_METHOD"),
+        ("Error: Database is uninitialized and superuser password is not specified.", "You must specify POSTGRES_PASSWORD"),
+    ),
+    "mysql": Wanted(_root_password("MYSQL"), (_NO_OPTION, "    You need to specify one of MYSQL_ROOT_PASSWORD and others")),
+    "mariadb": Wanted(
+        (*_root_password("MYSQL"), *_root_password("MARIADB")),
+        (_NO_OPTION, "    You need to specify one of MARIADB_ROOT_PASSWORD and others"),
+    ),
+}
+
+
+def name_of(image: str) -> str:
+    """`busybox` for `docker.io/library/busybox:1.36@sha256:…`, `polinux/stress` for `polinux/stress`."""
+    name = image.partition("@")[0]
+    path, colon, tag = name.rpartition(":")
+    name = name if not colon or "/" in tag else path
+    for registry in ("docker.io/library/", "public.ecr.aws/docker/library/", "mirror.gcr.io/library/", "docker.io/"):
+        name = name.removeprefix(registry)
+    return name
+
+
+def untold(image: str, args: Sequence[str], env: Mapping[str, str]) -> Outcome | None:
+    """What an image does without a command of its pod's; None where nothing is known of it."""
+    name = name_of(image)
+    if name in PROMPTS and not args:
+        return Outcome(0.0)
+    if name == "hello-world":
+        return Outcome(0.0, 0, ((0.0, "Hello from Docker!"),))
+    wanted = WANTED.get(name)
+    if wanted and not args and not any(env.get(variable) for variable in wanted.variables):
+        return Outcome(0.5, 1, tuple((0.4, line) for line in wanted.says))
+    return None
+
+
+def told(image: str, command: Sequence[str], args: Sequence[str]) -> list[str]:
+    """The command line of a container, with the program of an image that is one program."""
+    if command:
+        return [*command, *args]
+    return [*PROGRAMS.get(name_of(image).rpartition("/")[2], ()), *args]
+
+
+def served(image: str, args: Sequence[str]) -> Outcome | None:
+    """The server of the documentation of Kubernetes whose /healthz answers well for ten seconds."""
+    name = name_of(image).rpartition("/")[2]
+    return Outcome(inf, sick_after=10.0) if name == "liveness" or (name == "agnhost" and list(args[:1]) == ["liveness"]) else None
+
+
+def is_public(image: str) -> bool:
+    """Whether everybody knows what is in an image: no team has put programs of its own into it."""
+    name = name_of(image)
+    return name in PROMPTS or name in WANTED or name in SERVERS
