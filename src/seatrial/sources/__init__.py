@@ -36,8 +36,9 @@ def load(
 ) -> Loaded:
     """The worlds of some files, folders, charts, kustomizations, app files or evidence folders; `-` is standard input.
 
-    `values`, `release` and `version` (of Kubernetes) are for charts; `namespace` is given to objects that have none. `environments` chooses among those of
-    an app file, of overlays and of a chart's values files; all are loaded where it is empty. `stdin` reads standard input.
+    `values`, `release` and `version` (of Kubernetes) are for charts; `namespace` is given to objects that have none.
+    `environments` chooses among those of an app file, of overlays and of a chart's values files; all are loaded where it is
+    empty. `stdin` reads standard input.
     """
     with unhurried():
         return _load(inputs, Gathering(namespace, version), values, release, environments, stdin)
