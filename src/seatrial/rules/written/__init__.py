@@ -6,6 +6,7 @@ To import this package enters the rules into their table; `rules.looking` asks t
 from seatrial.rules.written import (
     astray,
     availability,
+    bare,
     between,
     calls,
     canary,
@@ -47,6 +48,7 @@ from seatrial.rules.written import (
 __all__ = [
     "astray",
     "availability",
+    "bare",
     "between",
     "calls",
     "canary",

@@ -150,6 +150,8 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
         if stars:
             yield tell(world, "rbac-wildcard", obj, at, ", ".join(stars))
             continue
+        if "*" in groups:
+            yield tell(world, "rbac-wildcard", obj, at, "apiGroups: *", severity="note")
         core = bool(groups & {"", "*"})
         named = bool(strings(rule, "resourceNames"))
         if core and "secrets" in resources and verbs & _READ and not named:
@@ -182,7 +184,8 @@ def _is_kept(obj: Obj) -> bool:
     """Whether Kubernetes brings a role or binding itself, as it is in a dump of a cluster."""
     name = text(obj, "metadata", "name")
     mine = mapping(obj, "metadata", "labels").get("kubernetes.io/bootstrapping") == "rbac-defaults"
-    return mine or (name in _KEPT and obj.get("kind") == "ClusterRole") or name.startswith("system:")
+    binds = str(obj.get("kind")).endswith("Binding")
+    return mine or (name.startswith("system:") if binds else name in _KEPT and obj.get("kind") == "ClusterRole")
 
 
 def _is_controllers(role: Obj) -> bool:
