@@ -18,7 +18,7 @@ def start(*nodes: str) -> tuple[Cluster, VirtualClock]:
 
 
 def deploy(cluster: Cluster, replicas: int) -> None:
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     metadata = {"name": "web", "namespace": "default"}
     cluster.registry.create(

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from seatrial.twin.kubelet.commands import images, reading, walk
+from seatrial.twin.kubelet.commands import reading, walk
 from seatrial.twin.kubelet.commands.outcome import DATE, Outcome
 from seatrial.twin.kubelet.commands.programs import Around, is_misspelled
 
@@ -167,8 +167,3 @@ def test_a_probe_finds_the_files_that_the_script_has_made_by_then():
     assert code(5, "/tmp/other") == 1
     assert code(5, "/etc/passwd") is None
     assert code(5, "/tmp/shared/x", ["/tmp/shared"]) is None
-
-
-def test_names_of_images_lose_their_registry_tag_and_digest():
-    assert images.name_of("docker.io/library/busybox:1@sha256:" + "a" * 64) == "busybox"
-    assert images.name_of("localhost:5000/busybox") == "localhost:5000/busybox"

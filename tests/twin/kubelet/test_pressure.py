@@ -5,11 +5,12 @@ from quay import EXACT, NODE, Quay, container
 
 from seatrial.twin.clock import VirtualClock
 from seatrial.twin.cluster import Cluster
+from seatrial.twin.kubelet.commands.outcome import Outcome
 from seatrial.twin.kubelet.consumption import Consumption, Used
 from seatrial.twin.kubelet.kubelet import Dispatcher, Kubelet
 from seatrial.twin.kubelet.machine import machine_figures
 from seatrial.twin.kubelet.node import NodeSpec, machine_memory
-from seatrial.twin.kubelet.profiles import Outcome, Profile, of_command, read_command
+from seatrial.twin.kubelet.profiles import Profile, of_outcome
 from seatrial.twin.kubelet.ranking import broken_limit, order
 from seatrial.twin.kubelet.signals import DEFAULT_HARD, MEMORY, NODEFS, PIDS, Observed, Settings, ThresholdError, thresholds
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
@@ -325,22 +326,8 @@ def test_thresholds_that_cannot_be_read_are_told(hard):
         thresholds(Settings(hard))
 
 
-@pytest.mark.parametrize(
-    ("words", "outcome"),
-    [
-        (["stress", "--vm", "2", "--vm-bytes", "250M"], Outcome(float("inf"), memory=500 * MI)),
-        (["stress-ng", "--vm-bytes", "2G", "--vm-keep", "--vm", "4"], Outcome(float("inf"), memory=2 * GI)),
-        (["stress-ng", "--vm=1", "--vm-bytes=64m", "-t", "30s"], Outcome(30, memory=64 * MI)),
-        (["stress-ng", "--cpu", "2"], Outcome(float("inf"))),
-        (["stress-ng", "--vm", "1", "--vm-bytes", "80%"], None),
-    ],
-)
-def test_what_a_stress_program_takes_is_known(words, outcome):
-    assert read_command(words) == outcome
-
-
 def test_a_stress_program_takes_its_memory_within_seconds():
-    profile = of_command(["stress", "--vm", "1", "--vm-bytes", "1G"], Profile())
+    profile = of_outcome(Outcome(float("inf"), memory=GI), Profile())
     assert (profile.memory_at(0), profile.memory_at(2)) == (10 * MI, GI)
 
 

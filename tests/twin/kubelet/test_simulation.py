@@ -7,38 +7,15 @@ import pytest
 from quay import Quay, container
 
 from seatrial.twin.clock import VirtualClock
-from seatrial.twin.kubelet.profiles import Outcome, Profile, ProfileError, of_command, parse, read_command
+from seatrial.twin.kubelet.commands.outcome import Outcome
+from seatrial.twin.kubelet.profiles import Profile, ProfileError, of_outcome, parse
 from seatrial.twin.kubelet.runtime import ContainerSpec
 from seatrial.twin.kubelet.simulated import SimulatedRuntime
 
 
-@pytest.mark.parametrize(
-    ("words", "outcome"),
-    [
-        (["sleep", "30"], Outcome(30)),
-        (["/bin/sleep", "1m"], Outcome(60)),
-        (["sleep", "infinity"], Outcome(inf)),
-        (["true"], Outcome(0)),
-        (["false"], Outcome(0, 1)),
-        (["echo", "a", "b"], Outcome(0, 0, ((0, "a b"),))),
-        (["sh", "-c", "exit 3"], Outcome(0, 3)),
-        (["/bin/sh", "-c", "echo hello; echo world"], Outcome(0, 0, ((0, "hello"), (0, "world")))),
-        (["sh", "-c", "echo start\nsleep 5\necho done\nexit 4"], Outcome(5, 4, ((0, "start"), (5, "done")))),
-        (["sh", "-c", "sleep 2 && false"], Outcome(2, 1)),
-        (["nginx", "-g", "daemon off;"], None),
-        (["sh", "-c", "trap 'exit 0' TERM; sleep 5"], None),
-        (["sh", "-c", "cat /x | grep y"], None),
-        (["sh", "-c", "echo 'open"], None),
-        ([], None),
-    ],
-)
-def test_what_a_plain_command_does_is_known(words, outcome):
-    assert read_command(words) == outcome
-
-
 def test_a_script_as_first_process_does_not_hear_sigterm():
-    assert of_command(["sleep", "9"], Profile()).term_after == inf
-    assert of_command(["nginx"], Profile()).term_after == 0
+    assert of_outcome(Outcome(9), Profile()).term_after == inf
+    assert of_outcome(None, Profile()).term_after == 0
 
 
 @pytest.mark.parametrize(

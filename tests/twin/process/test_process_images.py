@@ -8,8 +8,8 @@ import pytest
 
 from seatrial.twin.kubelet.process.images import Images, build_image, catalogue, source_hash
 from seatrial.twin.kubelet.process.images.ignore import files
-from seatrial.twin.kubelet.process.images.reference import parse
 from seatrial.twin.kubelet.process.images.store import command
+from seatrial.twin.kubelet.reference import parse
 
 
 def write(folder, **contents):
@@ -40,6 +40,20 @@ def names(folder):
 def test_a_name_is_read_as_docker_reads_it(image, repository, tag, official):
     reference = parse(image)
     assert (reference.repository, reference.tag, reference.official) == (repository, tag, official)
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "shell"),
+    [
+        ("busybox:1.36", ("sh", "-c", "x"), ("bash", "-c", "x")),
+        ("python:3.13-alpine", ("/bin/sh", "-c", "x"), ("bash", "-c", "x")),
+        ("debian:13", ("sh", "-c", "x"), ("sh", "-c", "x")),
+        ("busybox", ("/opt/sh", "-c", "x"), ("/opt/sh", "-c", "x")),
+    ],
+)
+def test_the_shell_of_an_image_with_busybox_knows_more_than_debians(image, command, shell, monkeypatch, tmp_path):
+    monkeypatch.setattr(catalogue.shutil, "which", lambda name: "/bin/bash" if name == "bash" else None)
+    assert Images(tmp_path, tmp_path / "bin").resolve(image, command).argv == shell
 
 
 def test_caches_version_control_and_environments_are_no_source(tmp_path):

@@ -340,9 +340,10 @@ def _outcome(spec: ContainerSpec) -> Outcome | None:
 
 
 def _variables(spec: ContainerSpec) -> Mapping[str, str]:
-    """A container's variables; its host's name where its command asks for it, so that the same command is read once for all."""
-    named = any("hostname" in word.lower() for word in (*spec.command, *spec.args))
-    return {"HOSTNAME": spec.pod_name, **spec.env} if named else spec.env
+    """A container's variables; its host's name only where its command asks for it: the same command is read once for all pods."""
+    if any("hostname" in word.lower() for word in (*spec.command, *spec.args)):
+        return spec.env
+    return {name: value for name, value in spec.env.items() if name != "HOSTNAME"}
 
 
 def _unreachable(image: str) -> Profile | None:

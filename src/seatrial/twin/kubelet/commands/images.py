@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 
 from seatrial.twin.kubelet.commands.outcome import Outcome
+from seatrial.twin.kubelet.reference import parse
 
 #: Their command is a shell or a prompt, and nobody talks to it: it ends at once, well.
 PROMPTS = frozenset({
@@ -59,19 +60,9 @@ WANTED: Mapping[str, Wanted] = {
 }
 
 
-def name_of(image: str) -> str:
-    """`busybox` for `docker.io/library/busybox:1.36@sha256:…`, `polinux/stress` for `polinux/stress`."""
-    name = image.partition("@")[0]
-    path, colon, tag = name.rpartition(":")
-    name = name if not colon or "/" in tag else path
-    for registry in ("docker.io/library/", "public.ecr.aws/docker/library/", "mirror.gcr.io/library/", "docker.io/"):
-        name = name.removeprefix(registry)
-    return name
-
-
 def untold(image: str, args: Sequence[str], env: Mapping[str, str]) -> Outcome | None:
     """What an image does without a command of its pod's; None where nothing is known of it."""
-    name = name_of(image)
+    name = parse(image).official
     if name in PROMPTS and not args:
         return Outcome(0.0)
     if name == "hello-world":
@@ -86,16 +77,20 @@ def told(image: str, command: Sequence[str], args: Sequence[str]) -> list[str]:
     """The command line of a container, with the program of an image that is one program."""
     if command:
         return [*command, *args]
-    return [*PROGRAMS.get(name_of(image).rpartition("/")[2], ()), *args]
+    return [*PROGRAMS.get(_last(image), ()), *args]
 
 
 def served(image: str, args: Sequence[str]) -> Outcome | None:
     """The server of the documentation of Kubernetes whose /healthz answers well for ten seconds."""
-    name = name_of(image).rpartition("/")[2]
+    name = _last(image)
     return Outcome(inf, sick_after=10.0) if name == "liveness" or (name == "agnhost" and list(args[:1]) == ["liveness"]) else None
 
 
 def is_public(image: str) -> bool:
     """Whether everybody knows what is in an image: no team has put programs of its own into it."""
-    name = name_of(image)
+    name = parse(image).official
     return name in PROMPTS or name in WANTED or name in SERVERS
+
+
+def _last(image: str) -> str:
+    return parse(image).repository.rpartition("/")[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from seatrial.twin.kubelet.process.images import catalogue, store
 from seatrial.twin.kubelet.process.images.launch import Launch
-from seatrial.twin.kubelet.process.images.reference import parse
 from seatrial.twin.kubelet.process.images.store import Image, build_image, source_hash
+from seatrial.twin.kubelet.reference import parse
 from seatrial.twin.kubelet.runtime import PullResult
 
 __all__ = ["Image", "Images", "Launch", "build_image", "source_hash"]
@@ -33,7 +33,8 @@ class Images:
             return catalogue.finish(self._of_store(own), own.entrypoint, own.cmd, command, args)
         found = catalogue.known(reference, self._bin)
         if found:
-            return catalogue.finish(self._with_tools(found.launch), found.entrypoint, found.cmd, command, args)
+            launch = catalogue.finish(self._with_tools(found.launch), found.entrypoint, found.cmd, command, args)
+            return catalogue.with_shell(launch, reference)
         if catalogue.runs_here(command):
             return catalogue.finish(self._with_tools(Launch(())), (), (), command, args)
         return None

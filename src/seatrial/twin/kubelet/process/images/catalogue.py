@@ -18,13 +18,16 @@ from pathlib import Path
 
 import seatrial
 from seatrial.twin.kubelet.process.images.launch import Launch
-from seatrial.twin.kubelet.process.images.reference import Reference
+from seatrial.twin.kubelet.reference import Reference
 
 #: Images whose whole point is their tools: with a command they do here what they would there.
 TOOLS = frozenset({
     "alpine", "amazonlinux", "bash", "bitnami/kubectl", "busybox", "curlimages/curl", "debian", "fedora", "nicolaka/netshoot",
     "rockylinux", "ubuntu",
 })  # fmt: skip
+
+#: Images whose sh is BusyBox's: it knows `[[`, `local` and `source`, which Debian's does not.
+ASH = frozenset({"alpine", "bash", "busybox", "curlimages/curl", "nicolaka/netshoot"})
 
 #: Programs that are nothing without code that only their image has, and the options that give them code.
 INTERPRETERS: Mapping[str, tuple[str, ...]] = {
@@ -115,6 +118,17 @@ def finish(
     argv = (*command, *args) if command else (*entrypoint, *(args or cmd))
     stop = STOP_SIGNALS.get(Path(argv[0]).name, launch.stop_signal) if argv else launch.stop_signal
     return replace(launch, argv=argv, stop_signal=stop)
+
+
+def with_shell(launch: Launch, reference: Reference) -> Launch:
+    """The shell of images with BusyBox: this machine's BusyBox, or bash, which understands all that it does."""
+    argv = launch.argv
+    if argv[:1] not in (("sh",), ("/bin/sh",), ("ash",), ("/bin/ash",)):
+        return launch
+    if reference.official not in ASH and "alpine" not in reference.tag:
+        return launch
+    shell = ("busybox", "sh") if shutil.which("busybox") else ("bash",) if shutil.which("bash") else argv[:1]
+    return replace(launch, argv=(*shell, *argv[1:]))
 
 
 def runs_here(command: tuple[str, ...]) -> bool:
