@@ -315,3 +315,33 @@ def test_what_an_overlay_may_add_is_no_error_in_a_base(tmp_path, more, severity)
     told = findings(load([str(tmp_path)]).world)
     about = [finding for finding in told if finding.rule in ("rbac-subject", "missing-field")]
     assert about and {finding.severity for finding in about} == {severity}
+
+
+def severities(folder, rule):
+    loaded = load([str(folder)])
+    loaded.world.facts["duplicates"] = {ref: [(first, again)] for ref, first, again in loaded.duplicates}
+    return {finding.severity for finding in findings(loaded.world) if finding.rule == rule}
+
+
+def test_what_an_example_of_a_collection_misses_is_no_error(tmp_path):
+    (tmp_path / "ingress.yaml").write_text(INGRESS % ("shop", "{number: 80}"))
+    (tmp_path / "one.yaml").write_text("---".join(service(name, "{app: db}") for name in ("a", "b", "c")))
+    assert severities(tmp_path, "missing-service") == {"error"}
+    (tmp_path / "two.yaml").write_text("---".join(service(name, "{app: web}") for name in ("a", "b", "c")))
+    assert severities(tmp_path, "missing-service") == {"warning"}
+
+
+def test_what_a_patch_lacks_is_no_error(tmp_path):
+    patch = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {type: LoadBalancer}\n"
+    (tmp_path / "web.yaml").write_text(patch)
+    assert severities(tmp_path, "service-ports") == {"error"}
+    (tmp_path / "web.yaml").rename(tmp_path / "web-patch.yaml")
+    assert severities(tmp_path, "service-ports") == {"warning"}
+
+
+def test_a_template_of_ytt_is_left_out(tmp_path):
+    image = "containers:\n      - image: #@ data.values.image\n        name: db\n"
+    (tmp_path / "db.yaml").write_text(workload().partition("containers:")[0] + image)
+    found = load([str(tmp_path)])
+    assert len(found.world) == 0
+    assert [(one.severity, one.text) for one in found.problems] == [("note", "a template of ytt: skipped")]

@@ -23,7 +23,8 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
         return settled(_asked(world, live, problems))  # what a cluster says is as it is, whatever a log or an event looks like
     findings = _sure(settled(_independent(world, _asked(world, live, problems))), problems)
     doubts = alternatives or pieces or bases
-    return [_doubted(one, alternatives, pieces, bases) for one in findings] if doubts else findings
+    collections = _collections(world) if alternatives else frozenset()
+    return [_doubted(one, alternatives, pieces, bases, collections) for one in findings] if doubts else findings
 
 
 def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
@@ -97,6 +98,7 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
 _FILLED_IN = re.compile(
     r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
     r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
+    r"|\$[a-z]+\$|\b(?:A\.B\.C\.D|(?:[Xx]{1,3}\.){3}[Xx]{1,3})\b"
 )
 #: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.
 _CONSTANT, _PLAIN = (
@@ -164,6 +166,21 @@ def _alternatives(world: World) -> frozenset[Ref]:
     )
 
 
+#: So many objects that stand in several files of one folder make it a collection of examples.
+_SEVERAL = 3
+
+
+def _collections(world: World) -> frozenset[str]:
+    """Folders of which nobody applies all: their files write the same objects, each in its own way."""
+    twice: dict[str, set[Ref]] = defaultdict(set)
+    for ref, places in world.facts.get("duplicates", {}).items():
+        for first, second in places:
+            folder = first.file.rpartition("/")[0]
+            if first.file != second.file and folder == second.file.rpartition("/")[0]:
+                twice[folder].add(ref)
+    return frozenset(folder for folder, refs in twice.items() if len(refs) >= _SEVERAL)
+
+
 #: What a kustomization that takes in another may add to it: a namespace for its accounts, and labels to select by.
 _ADDED = re.compile(
     r"^(rbac-subject|selector-missing) |^(missing-field|value-refused) .*"
@@ -171,14 +188,17 @@ _ADDED = re.compile(
 )
 
 
-def _doubted(finding: Finding, alternatives: frozenset[Ref], pieces: frozenset[str], bases: frozenset[str]) -> Finding:
+def _doubted(
+    finding: Finding, alternatives: frozenset[Ref], pieces: frozenset[str], bases: frozenset[str], collections: frozenset[str]
+) -> Finding:
     """An error between objects is none for sure where one of them is an alternative of another file's; nor is one in a piece of
-    something that could not be put together, or for want of what an overlay may add.
+    something that could not be put together, for want of what an overlay may add, or of what another example of a collection has.
     """
     between = len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
     file = finding.evidence[0].source.rpartition(":")[0] if finding.evidence else ""
     piece = file in pieces or (file in bases and _ADDED.match(f"{finding.rule} {finding.title}") is not None)
-    doubtful = finding.severity == "error" and (between or piece)
+    example = finding.rule.startswith("missing-") and len(finding.refs) == 1 and file.rpartition("/")[0] in collections
+    doubtful = finding.severity == "error" and (between or piece or example)
     return replace(finding, severity="warning") if doubtful else finding
 
 

@@ -111,7 +111,7 @@ _LEFT, _NAMELESS = ": a placeholder is left in it", ": whoever uses it is to nam
 
 def _why(written: str) -> str:
     """What makes a reference unreadable, where that is easily said."""
-    if re.search(r"[{}<>]|\$\(|\[\[|\b_*[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|^[A-Z]+( [A-Z]+)+$", written):
+    if re.search(r"[{}<>]|\$\(|\$[a-z]+\$|\[\[|\b_*[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|^[A-Z]+( [A-Z]+)+$", written):
         return _LEFT
     if written.startswith(":") or not written.strip(":/@"):  # a chart for any app, which has no image of its own
         return _NAMELESS
