@@ -82,3 +82,20 @@ def test_a_patch_of_what_is_not_there_is_refused() -> None:
 
     mended = mend(World([thing("a", x="bad")]), lost(World()), lost)
     assert not mended.done and "which is not there" in mended.refused[0][1]
+
+
+def items(world: World) -> Iterator[Finding]:
+    (obj,) = world
+    ref = {"group": "", "kind": "ConfigMap", "namespace": "n", "name": "a"}
+    for place, value in enumerate(obj["data"]):
+        if value == "bad":
+            operation = {"op": "remove", "path": f"/data/{place}"}
+            yield Finding("bad", "error", "a has a bad item", (ref_of(obj),), patch=[{"ref": ref, "operations": [operation]}])
+
+
+def test_items_go_out_of_a_list_one_by_one() -> None:
+    """The places of those behind one that goes are others then; and findings of the same words are still several."""
+    world = World([{**thing("a"), "data": ["bad", "good", "bad", "bad", "fine"]}])
+    mended = mend(world, list(items(world)), items)
+    assert len(mended.done) == 3 and not mended.refused
+    assert [obj["data"] for obj in mended.world] == [["good", "fine"]]

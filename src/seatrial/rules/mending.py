@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import applied
@@ -51,7 +52,7 @@ def _apart(findings: Iterable[Finding]) -> list[Finding]:
     taken: dict[Ref, list[str]] = {}
     for finding in findings:
         places = [
-            (Ref(**part["ref"]), f"{each[key]}/")
+            (Ref(**part["ref"]), _taken(each, each[key]))
             for part in finding.patch
             for each in part["operations"]
             for key in ("path", "from")
@@ -63,6 +64,12 @@ def _apart(findings: Iterable[Finding]) -> list[Finding]:
         for ref, path in places:
             taken.setdefault(ref, []).append(path)
     return chosen
+
+
+def _taken(operation: Mapping[str, Any], path: str) -> str:
+    """The part of an object that an operation is about: all of a list from which it takes an item, or into which it puts one."""
+    above, _, last = path.rpartition("/")
+    return f"{above if last.isdigit() and operation['op'] != 'replace' else path}/"
 
 
 def _mend(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> Mended:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, strings, text, value
-from seatrial.rules.written.telling import Path, brief, put, take, tell
+from seatrial.rules.written.telling import Path, brief, put, tell
 from seatrial.world.objects import Obj, annotations_of
 from seatrial.world.world import World
 
@@ -119,7 +119,8 @@ def service(world: World, obj: Obj) -> Iterator[Finding]:
         yield tell(world, "node-port", obj, ("spec", "type"), "type: NodePort")
     if strings(spec, "externalIPs"):
         at = ("spec", "externalIPs")
-        yield tell(world, "external-ips", obj, at, f"externalIPs: {', '.join(strings(spec, 'externalIPs'))}", ops=[take(at)])
+        # no patch: requests may come that way
+        yield tell(world, "external-ips", obj, at, f"externalIPs: {', '.join(strings(spec, 'externalIPs'))}")
     inside = any(part in key.lower() for key in annotations_of(obj) for part in _INSIDE)
     if kind == "LoadBalancer" and not strings(spec, "loadBalancerSourceRanges") and not inside:
         yield tell(world, "load-balancer-open", obj, ("spec", "loadBalancerSourceRanges"), "type: LoadBalancer, no source ranges")

@@ -83,8 +83,8 @@ def missing(world: World, container: Container) -> Iterator[Finding]:
         words = f"no request for {' and '.join(absent)}"
         yield tell(world, "request-missing", container.pods.obj, at, words, who=container.who)
     if "memory" not in limits:
-        ops = [put(container.pods.obj, (*at, "limits", "memory"), requests["memory"])] if amount(requests.get("memory")) else []
-        yield tell(world, "memory-limit-missing", container.pods.obj, at, "limits.memory: not set", who=container.who, ops=ops)
+        # no patch: what a process may need above its request, nobody here knows, and a limit below it kills
+        yield tell(world, "memory-limit-missing", container.pods.obj, at, "limits.memory: not set", who=container.who)
     if "cpu" not in limits and container.role == "main":
         yield tell(world, "cpu-limit-missing", container.pods.obj, at, "limits.cpu: not set", who=container.who)
 

@@ -302,15 +302,14 @@ def host(world: World, pods: Pods) -> Iterator[Finding]:
     obj, at = pods.obj, pods.spec_path
     for field, rule in HOST:
         if pods.spec.get(field) is True:
-            yield tell(world, rule, obj, (*at, field), f"{field}: true", ops=[take((*at, field))])
+            # no patch: what the process needs of its node, nobody here knows
+            yield tell(world, rule, obj, (*at, field), f"{field}: true")
     if pods.spec.get("hostNetwork") is not True:
         for container in pods.containers:
             for place, port in enumerate(items(container.spec, "ports")):
                 if port.get("hostPort"):
                     there = (*container.path, "ports", place, "hostPort")
-                    yield tell(
-                        world, "host-port", obj, there, f"hostPort: {port['hostPort']}", who=container.who, ops=[take(there)]
-                    )
+                    yield tell(world, "host-port", obj, there, f"hostPort: {port['hostPort']}", who=container.who)
     context, inside = mapping(pods.spec, "securityContext"), (*at, "securityContext")
     if context.get("runAsUser") == 0 and context["runAsUser"] is not False and context.get("runAsNonRoot") is not True:
         yield tell(world, "run-as-uid-0", obj, (*inside, "runAsUser"), "runAsUser: 0", severity=_mapped(pods))
