@@ -1,6 +1,7 @@
 """The runbook pages below docs/rules are what the rules say of themselves, and every finding that is printed has one."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,21 @@ def made():
                 for said in ast.walk(node.args[place]) if len(node.args) > place else ():
                     if isinstance(said, ast.Constant) and isinstance(said.value, str):
                         yield str(module.relative_to(SOURCE)), said.value
+
+
+def test_every_page_says_how_bad_it_is_what_it_costs_how_to_see_it_what_to_do_and_shows_both_sides(pages):
+    for name, page in pages.items():
+        if name == "README.md":
+            continue
+        assert re.search(r"^It is an? (error|warning|note):", page, re.MULTILINE), name
+        for heading in ("## What it costs", "## What to do", "## Wrong", "## Right"):
+            assert f"\n{heading}\n\n" in page, f"{name}: {heading}"
+        assert re.search(r"^## How to (see|recognise) it$", page, re.MULTILINE), name
+
+
+def test_the_index_names_every_page_once_and_its_contents_lead_to_its_headings(pages):
+    index = pages["README.md"]
+    named = re.findall(r"\]\(([\w/-]+\.md)\)", index)
+    assert sorted(named) == sorted(pages.keys() - {"README.md"})
+    headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^### (.+)$", index, re.M)}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", index)) == headings

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seatrial.cli.rule_pages import explaining
+
 if TYPE_CHECKING:
     from seatrial.rules.finding import Finding
     from seatrial.rules.ignoring import Decisions
@@ -30,6 +32,7 @@ Examples:
   helm template . | seatrial check -       what another tool rendered
   seatrial check --fix                     mend what a machine can mend; --diff shows it first
   seatrial check -o sarif > check.sarif    for code scanning; github, junit and markdown for other places
+  seatrial check --explain target-port-unknown    what a rule is about, what it costs, and how it is put right
 
 \b
 A finding is ignored by a comment on its line, or above it, with the reason:
@@ -61,6 +64,7 @@ Exit codes: 0 nothing found, 1 findings (see --fail-on), 2 something could not b
 @click.option("--fix", is_flag=True, help="Mend the files where a machine can; comments and layout stay.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Notes too, and what was ignored and why.")
+@explaining
 def command(paths: Sequence[str], output: str, fail_on: str, fix: bool, diff: bool, verbose: bool, **options: Any) -> None:
     """Check manifests, charts, kustomizations and app files: each object, and what they mean to one another.
 

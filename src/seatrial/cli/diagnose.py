@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seatrial.cli.rule_pages import explaining
 from seatrial.cli.source import FILE
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ Examples:
   seatrial diagnose seatrial-evidence/shop-…    what a failed release left behind, without its cluster
   kubectl get pods,events,deploy,rs -o yaml | seatrial diagnose -
   seatrial diagnose -n shop --fix               the commands that mend it; --yes applies them
+  seatrial diagnose --explain crash-oom         what a rule is about, how to recognise it, and what to do
 
 \b
 Exit codes: 0 nothing is wrong, 1 something is (see --fail-on), 2 a mistake in the command, or something could not be read,
@@ -55,6 +57,7 @@ Exit codes: 0 nothing is wrong, 1 something is (see --fail-on), 2 a mistake in t
               help="Exit with 1 from this severity on.")  # fmt: skip
 @click.option("--fix", is_flag=True, help="Show the commands that mend what can be mended; each was tried on a copy.")
 @click.option("-y", "--yes", is_flag=True, help="With --fix: apply them.")
+@explaining
 def command(
     paths: Sequence[str], namespaces: Sequence[str], everywhere: bool, context: str | None, kubeconfig: Path | None, output: str,
     fail_on: str, fix: bool, yes: bool,

@@ -8,8 +8,10 @@ rules of a release, which are another room's, with their examples.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 
 import seatrial.rules.alive
@@ -42,12 +44,29 @@ RELEASE = {
     "warning": "a warning: the release goes on, and may end badly",
     "note": "a note: the release goes on",
 }
+#: What a topic is called whose module is called by too little, or stands beside another for its size.
+TITLES = {
+    "astray": "selectors",
+    "bare": "pods that nothing keeps",
+    "egress": "calls",
+    "ends": "what does not end",
+    "hardening": "security",
+    "heap_scaling": "scaling",
+    "inert": "what does nothing",
+    "order": "order of a release",
+    "rbac": "RBAC",
+    "rooms": "quotas and limit ranges",
+    "selection": "selectors",
+    "shapes": "fields and values",
+    "sharing": "what is shared",
+    "versions": "API versions",
+}
 NOTE = "<!-- made by `make rules` from the rules themselves: change them, not this page -->\n"
 
 
 def pages(screen: Screen, topics: Topics, shown: Shown) -> dict[str, str]:
     """Every page by its path: one a rule, those of a release in a folder of their own, and the index (`README.md`)."""
-    made = {f"{rule.id}.md": page(rule, entry, screen) for rule, entry in _rules()}
+    made = {f"{rule.id}.md": page(rule, entry, screen) for rule, entry in every()}
     made |= {f"{FOLDER}/{rule.id}.md": of_release(rule, title.lower(), shown) for title, _, rules in topics for rule in rules}
     return made | {"README.md": index(topics)}
 
@@ -64,8 +83,7 @@ def page(rule: Rule, entry: Check, screen: Screen) -> str:
         f"## What it costs\n\n{rule.costs}\n",
     ]
     example = EXAMPLES.get(rule.id)
-    if example is not None:
-        parts.append(_recognised(rule, example, screen))
+    parts.append(_seen(rule, entry) if example is None else _recognised(rule, example, screen))
     parts.append(f"## What to do\n\n{rule.fix}\n")
     parts += _of_what_runs(example) if example else _of_what_is_written(rule)
     if not entry.live:
@@ -74,6 +92,29 @@ def page(rule: Rule, entry: Check, screen: Screen) -> str:
             f"`{PREFIX}{rule.id}: the reason`.\n"
         )
     return "\n".join(parts)
+
+
+#: What is asked of a cluster for a rule about workloads of any kind.
+WORKLOADS = ("deployment", "statefulset", "daemonset", "cronjob")
+
+
+def _seen(rule: Rule, entry: Check) -> str:
+    """How a person sees whether files have the fault, and whether a cluster has it: of the kinds that the example is made of."""
+    alone = f"seatrial check --rule {rule.id}"
+    lines = [f"{alone}   # in the files below this folder"]
+    if kinds := _kinds_of(f"{rule.wrong}\n---\n{rule.right}"):
+        if "StatefulSet" in entry.kinds or entry.kinds == {"*"}:
+            kinds = list(dict.fromkeys(one for kind in kinds for one in (WORKLOADS if kind == WORKLOADS[0] else (kind,))))
+        lines.append(f"kubectl get {','.join(kinds)} -A -o yaml | {alone} -   # in a cluster")
+    return "## How to see it\n\n```sh\n" + "\n".join(lines) + "\n```\n"
+
+
+#: The kind of each object of an example, as kubectl takes it.
+_KIND = re.compile(r"^kind: (\w+)$", re.MULTILINE)
+
+
+def _kinds_of(text: str) -> list[str]:
+    return list(dict.fromkeys(kind.lower() for kind in _KIND.findall(text) if not kind.endswith("List")))
 
 
 def _of_what_is_written(rule: Rule) -> Iterator[str]:
@@ -125,31 +166,69 @@ def of_release(rule: Rule, when: str, shown: Shown) -> str:
 
 
 def index(topics: Topics) -> str:
-    """The list of all rules by topic, those of files first."""
-    total = list(_rules())
-    written = sum(1 for _, entry in total if not entry.live)
-    before = sum(len(rules) for _, _, rules in topics)
+    """All rules by topic: those of files, of what runs, of a release. What topics there are stands at the top."""
+    shelves = [
+        ("In files: `seatrial check`", _shelves(live=False)),
+        ("In what runs: `seatrial diagnose`", _shelves(live=True)),
+        (
+            "Around a release: `seatrial release`",
+            [_Shelf(f"A release: {title.lower()}", opening, f"{FOLDER}/", [*rules]) for title, opening, rules in topics],
+        ),
+    ]
+    counts = [sum(len(shelf.rules) for shelf in own) for _, own in shelves]
     parts = [
         NOTE,
         "# The rules\n",
-        f"{len(total)} rules: {written} about what is written (`seatrial check`), {len(total) - written} about what runs "
-        f"(`seatrial diagnose`, `seatrial release`); and {before} of a release before and after it rolls out. Each page says "
-        "what the fault costs, how to recognise it and what to do, with examples, which are its tests.\n",
+        f"{counts[0] + counts[1]} rules: {counts[0]} about what is written (`seatrial check`), {counts[1]} about what runs "
+        f"(`seatrial diagnose`, `seatrial release`); and {counts[2]} of a release before and after it rolls out. Each page says "
+        "what the fault costs, how to recognise it and what to do, with examples, which are its tests. In the terminal: "
+        "`seatrial check --explain RULE`, and `--list-rules`.\n",
+        "An **error** will break, be refused, or is a hole; a **warning** will hurt one day; a **note** is worth knowing.\n",
     ]
-    topic = None
-    for rule, entry in total:
-        module = _module(entry)
-        if module is not topic:
-            topic = module
-            parts.append(f"\n## {_topic(module)}\n\n{_opening(module)}\n\n| rule | | |\n|---|---|---|")
-        parts.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {_cell(rule.title)} |")
-    for title, opening, rules in topics:
-        parts.append(f"\n## A release: {title.lower()}\n\n{opening}\n\n| rule | | |\n|---|---|---|")
-        parts += [f"| [{rule.id}]({FOLDER}/{rule.id}.md) | {rule.severity} | {_cell(rule.title)} |" for rule in rules]
+    for title, own in shelves:
+        links = ", ".join(f"[{_plain(shelf.title)}](#{_anchor(shelf.title)}) {len(shelf.rules)}" for shelf in own)
+        parts.append(f"- **{title}**: {links}")
+    for title, own in shelves:
+        parts.append(f"\n## {title}")
+        for shelf in own:
+            parts.append(f"\n### {shelf.title}\n\n{shelf.opening}\n\n| rule | severity | what is wrong |\n|---|---|---|")
+            parts += [
+                f"| [{rule.id}]({shelf.folder}{rule.id}.md) | {rule.severity} | {_cell(rule.title)} |" for rule in shelf.rules
+            ]
     return "\n".join(parts) + "\n"
 
 
-def _rules() -> Iterator[tuple[Rule, Check]]:
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The rules of a topic, and the folder of their pages."""
+
+    title: str
+    opening: str
+    folder: str
+    rules: list[Rule]
+
+
+def _shelves(*, live: bool) -> list[_Shelf]:
+    """The rules of files, or of what runs, by topic in the order of the alphabet."""
+    found: dict[str, _Shelf] = {}
+    for rule, entry in every():
+        if entry.live is live:
+            module = _module(entry)
+            found.setdefault(_topic(module), _Shelf(_topic(module), _opening(module), "", [])).rules.append(rule)
+    return sorted(found.values(), key=lambda shelf: shelf.title.lower())
+
+
+def _plain(title: str) -> str:
+    words = title.rpartition(": ")[2]
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
+
+
+def _anchor(title: str) -> str:
+    """How a heading is linked to, as GitHub does it."""
+    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+
+
+def every() -> Iterator[tuple[Rule, Check]]:
     """Every rule with the check that finds it, by topic."""
     ours = [entry for entry in CHECKS if _module(entry).__name__.startswith("seatrial.rules.")]
     for entry in sorted(ours, key=lambda entry: (entry.live, _module(entry).__name__)):
@@ -163,7 +242,8 @@ def _module(entry: Check) -> ModuleType:
 
 def _topic(module: ModuleType) -> str:
     room, name = module.__name__.split(".")[-2:]
-    return f"{'What runs: ' if room == 'alive' else ''}{name.replace('_', ' ')}"
+    words = TITLES.get(name, name.replace("_", " "))
+    return f"What runs: {words}" if room == "alive" else _sentence(words)
 
 
 def _opening(module: ModuleType) -> str:
