@@ -111,3 +111,17 @@ def test_the_pull_policy_follows_from_the_tag(image, policy):
 @pytest.mark.parametrize(("seconds", "text"), [(0.05, "50ms"), (4, "4s"), (1.2345, "1.234s"), (62.5, "1m2.5s")])
 def test_durations_are_written_as_go_writes_them(seconds, text):
     assert render_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("image", "answer"),
+    [
+        ("yourcompany/api:1", 'docker.io/yourcompany/api:1": pull access denied, repository does not exist'),
+        ("nginx:does-not-exist", "docker.io/library/nginx:does-not-exist: not found"),
+    ],
+)
+def test_an_image_whose_name_says_that_nobody_has_it_is_refused_as_a_registry_would(quay, image, answer):
+    quay.pod("p", container(image=image))
+    quay.run(2)
+    assert quay.state()["waiting"]["reason"] == "ErrImagePull"
+    assert answer in quay.state()["waiting"]["message"]

@@ -9,7 +9,7 @@ import pytest
 from seatrial.twin.kubelet.process.images import Images, build_image, catalogue, source_hash
 from seatrial.twin.kubelet.process.images.ignore import files
 from seatrial.twin.kubelet.process.images.store import command
-from seatrial.twin.kubelet.reference import parse
+from seatrial.world.images import parse
 
 
 def write(folder, **contents):

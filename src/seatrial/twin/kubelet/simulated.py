@@ -22,6 +22,8 @@ from seatrial.twin.kubelet.commands.outcome import DATE, Outcome
 from seatrial.twin.kubelet.consumption import Consumption, Used
 from seatrial.twin.kubelet.profiles import ANNOTATION, Points, Profile, ProfileError, at, of_outcome, parse
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
+from seatrial.world.images import OFFICIAL, doubt
+from seatrial.world.images import parse as parse_image
 from seatrial.world.objects import Obj, annotations_of
 
 #: What a container of this image with this specification does (None while only the image is known); None: no opinion.
@@ -82,7 +84,7 @@ class SimulatedRuntime:
         if known is not None:
             return known
         profile = self._profiles(image, None) if self._profiles else None
-        return profile or _unreachable(image) or DEFAULT
+        return profile or _unreachable(image) or _nowhere(image) or DEFAULT
 
     # pods
 
@@ -355,3 +357,19 @@ def _unreachable(image: str) -> Profile | None:
     why = f'Head "https://{host}/v2/{name}/manifests/{tag or "latest"}": dial tcp: lookup {host}: no such host'
     resolve = f'failed to resolve reference "{image}": failed to do request: {why}'
     return Profile(pull_seconds=0.2, pull_error=f'failed to pull and unpack image "{image}": {resolve}')
+
+
+def _nowhere(image: str) -> Profile | None:
+    """What a registry says of an image that cannot be meant."""
+    if not doubt(image):
+        return None
+    reference = parse_image(image)
+    full = f"{reference.repository}:{reference.tag}"
+    denied = "pull access denied, repository does not exist or may require authorization"
+    why = (
+        f"{full}: not found"
+        if reference.official in OFFICIAL
+        else f"{denied}: server message: insufficient_scope: authorization failed"
+    )
+    resolve = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}"'
+    return Profile(pull_seconds=0.5, pull_error=f"{resolve}: {why}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 
 from seatrial.twin.kubelet.commands.outcome import Outcome
-from seatrial.twin.kubelet.reference import parse
+from seatrial.world.images import parse
 
 #: Their command is a shell or a prompt, and nobody talks to it: it ends at once, well.
 PROMPTS = frozenset({

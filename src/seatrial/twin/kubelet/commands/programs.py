@@ -15,6 +15,7 @@ from math import inf
 
 from seatrial.twin.kubelet.commands.outcome import DATE, Outcome
 from seatrial.world import duration, quantity
+from seatrial.world.images import is_slip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,10 @@ def read(words: Sequence[str], around: Around) -> Outcome | None:
 
 
 def is_misspelled(name: str) -> bool:
-    """Whether a name is one letter away from a program that every image has: a slip of the hand, and not a team's own program."""
+    """Whether a name is a slip of the hand away from a program that every image has: it is none of a team's own."""
     if name in EVERYWHERE or not name.isalpha() or len(name) < 3:
         return False
-    return any(_one_slip(name, near) for near in get_close_matches(name, EVERYWHERE, n=5, cutoff=0.7) if len(near) > 3)
-
-
-def _one_slip(wrong: str, right: str) -> bool:
-    """A letter that is missing, one too many, or two that changed places."""
-    if len(wrong) == len(right):
-        return any(wrong == right[:i] + right[i + 1] + right[i] + right[i + 2 :] for i in range(len(right) - 1))
-    longer, shorter = (wrong, right) if len(wrong) > len(right) else (right, wrong)
-    return len(longer) - len(shorter) == 1 and any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
+    return any(is_slip(name, near) for near in get_close_matches(name, EVERYWHERE, n=5, cutoff=0.7) if len(near) > 3)
 
 
 # a shell's everyday

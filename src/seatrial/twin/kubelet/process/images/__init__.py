@@ -9,8 +9,8 @@ from pathlib import Path
 from seatrial.twin.kubelet.process.images import catalogue, store
 from seatrial.twin.kubelet.process.images.launch import Launch
 from seatrial.twin.kubelet.process.images.store import Image, build_image, source_hash
-from seatrial.twin.kubelet.reference import parse
 from seatrial.twin.kubelet.runtime import PullResult
+from seatrial.world.images import doubt, parse
 
 __all__ = ["Image", "Images", "Launch", "build_image", "source_hash"]
 
@@ -64,7 +64,9 @@ class Images:
     def has(self, image: str) -> bool:
         """Whether an image is on the machine: made here, or of the catalogue."""
         reference = parse(image)
-        return store.find(self._folder, reference) is not None or catalogue.known(reference, self._bin) is not None
+        if store.find(self._folder, reference) is not None:
+            return True
+        return catalogue.known(reference, self._bin) is not None and not doubt(image)
 
     def pull(self, image: str) -> PullResult:
         """Nothing is pulled from anywhere: a command alone needs no image, and what was to be made here is here or not."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import seatrial
 from seatrial.twin.kubelet.process.images.launch import Launch
-from seatrial.twin.kubelet.reference import Reference
+from seatrial.world.images import Reference
 
 #: Images whose whole point is their tools: with a command they do here what they would there.
 TOOLS = frozenset({

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.twin.kubelet.process.images.ignore import files
-from seatrial.twin.kubelet.reference import Reference, parse
+from seatrial.world.images import Reference, parse
 
 ROOTFS = "rootfs"
 WORKDIR = "/app"
