@@ -111,6 +111,23 @@ def test_fix_mends_what_it_can_and_keeps_every_other_byte(folder: Path) -> None:
     assert "Nothing found" in result.stdout
 
 
+def test_an_object_that_gets_another_version_is_mended_further(folder: Path) -> None:
+    old = """\
+apiVersion: extensions/v1beta1   # old
+kind: Ingress
+metadata:
+  name: web
+  namespace: shop
+  annotations: {a: 1}
+spec:
+  rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {serviceName: web, servicePort: 80}}]}}]
+"""
+    (folder / "web.yaml").write_text(old)
+    check("web.yaml", "--fix")
+    after = (folder / "web.yaml").read_text()
+    assert "annotations: {a: '1'}" in after and "# old" in after
+
+
 def test_fix_gives_fields_their_right_name_and_place(folder: Path) -> None:
     wrong = WRONG.replace("replicas: 2", "replcias: 2   # two").replace(
         "terminationGracePeriodSeconds: 5", "livenessProbe:  # alive\n        httpGet: {path: /, port: 80}"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from live import LiveTwin
+from seatrial.cli.repairing import apply
+from seatrial.cluster.client import Client
 
 pytestmark = pytest.mark.xdist_group("diagnose")
 
@@ -100,12 +107,47 @@ def test_a_crash_is_the_cause_and_what_follows_from_it_stands_below(cluster: Liv
     assert [cause["rule"] for cause in json.loads(saved.stdout)["causes"]] == ["crash-exit"]
 
 
+def viewer(cluster: LiveTwin, space: str) -> Path:
+    """A kubeconfig of who may see everything there, and change nothing."""
+    cluster.kubectl("-n", space, "create", "serviceaccount", "viewer")
+    cluster.kubectl("create", "clusterrole", "see-all", "--verb=get,list,watch", "--resource=*.*")
+    cluster.kubectl("create", "clusterrolebinding", "see-all", "--clusterrole=see-all", f"--serviceaccount={space}:viewer")
+    token = cluster.kubectl("-n", space, "create", "token", "viewer").strip()
+    config = yaml.safe_load(Path(cluster.running.kubeconfig).read_text())
+    config["users"] = [{"name": each["name"], "user": {"token": token}} for each in config["users"]]
+    path = Path(cluster.running.kubeconfig).with_name("viewer.yaml")
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+async def patched(cluster: LiveTwin, wanted: list[tuple[str, list[dict[str, Any]]]]) -> int:
+    client = Client(Path(cluster.running.kubeconfig))
+    try:
+        return await apply(client, wanted)
+    finally:
+        await client.close()
+
+
 def test_the_fix_is_shown_as_a_command_then_applied_and_then_nothing_is_wrong(cluster: LiveTwin) -> None:
     namespace(cluster, "misdirected", MISDIRECTED)
     cluster.kubectl("-n", "misdirected", "rollout", "status", "deployment/web", "--timeout=60s")
     shown = diagnose(cluster, "-n", "misdirected", "--fix")
     assert shown.returncode == 1
     assert "kubectl patch service web -n misdirected --type=json" in shown.stdout
+    assert cluster.kubectl("-n", "misdirected", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].targetPort}") == "htpp"
+
+    assert diagnose(cluster, "-n", "misdirected", "--yes").returncode == 2, "it says what is to be applied only with --fix"
+
+    looking = viewer(cluster, "misdirected")
+    refused = diagnose(cluster, "-n", "misdirected", "--fix", "--yes", "--kubeconfig", str(looking))
+    assert refused.returncode == 10
+    assert "failed  Service web" in refused.stderr and "cannot patch resource" in refused.stderr
+    assert f"kubectl --kubeconfig {looking} patch service web" in refused.stderr
+
+    stale = json.loads(shlex.split(next(line for line in shown.stdout.splitlines() if line.startswith("kubectl")))[-1])
+    stale[0]["value"] = "somebody else's"
+    ref = {"group": "", "kind": "Service", "namespace": "misdirected", "name": "web"}
+    assert asyncio.run(patched(cluster, [("Service web", [{"ref": ref, "operations": stale}])])) == 1
     assert cluster.kubectl("-n", "misdirected", "get", "service", "web", "-o", "jsonpath={.spec.ports[0].targetPort}") == "htpp"
 
     applied = diagnose(cluster, "-n", "misdirected", "--fix", "--yes")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -72,13 +71,15 @@ def command(
     see_paths(paths)
     if paths and (everywhere or context or kubeconfig or (fix and yes)):
         raise click.UsageError("of files and folders there is no cluster: leave out --context, --kubeconfig, -A and --yes")
+    if yes and not fix:
+        raise click.UsageError("--yes applies what --fix shows: give both")
     with reported():
         if paths:
             loaded, said = _saved(paths), ", ".join("standard input" if path == "-" else path for path in paths)
             report = _report(loaded, said)
             _show(report, output)
             if fix:
-                _mend(loaded.world, report, None)
+                _mend(loaded.world, report, (), str, output != "text")
         else:
             report = asyncio.run(_live(namespaces, everywhere, context, kubeconfig, output, fix, yes))
     if not report.objects and not report.unread:
@@ -122,15 +123,34 @@ async def _live(
         _see_namespaces(loaded.world, chosen)
         await _look_around(client, loaded.world)
         said = "the cluster" if everywhere else f"namespace{'s' if len(chosen) > 1 else ''} {', '.join(chosen)}"
-        report = _masked(_report(loaded, said), redactor)
+        plain = _report(loaded, said)
+        report = _masked(plain, redactor)
         _show(report, output)
         if fix:
-            commands = _mend(loaded.world, report, client if yes else None)
-            if yes and commands:
-                await _apply(client, commands)
+            flags = _flags(context, kubeconfig)
+            repairs = _mend(loaded.world, plain, flags, redactor.text, yes or output != "text")
+            if yes and repairs:
+                from seatrial.cli.repairing import apply
+
+                failed = await apply(client, repairs)
+                click.echo(
+                    f"To see what is left: seatrial diagnose {shlex.join([*_where(namespaces, everywhere), *flags])}", err=True
+                )
+                if failed:
+                    sys.exit(failed)
         return report
     finally:
         await client.close()
+
+
+def _flags(context: str | None, kubeconfig: Path | None) -> list[str]:
+    """What leads kubectl to the same cluster."""
+    given = (("--context", context), ("--kubeconfig", str(kubeconfig.absolute()) if kubeconfig else None))
+    return [word for option, value in given if value for word in (option, value)]
+
+
+def _where(namespaces: Sequence[str], everywhere: bool) -> list[str]:
+    return ["-A"] if everywhere else [word for name in namespaces for word in ("-n", name)]
 
 
 def _see_namespaces(world: World, chosen: Sequence[str]) -> None:
@@ -205,47 +225,28 @@ def _show(report: Report, output: str) -> None:
     click.echo(show(report, output, lambda _: [], colour=colour, verbose=True), nl=False)
 
 
-def _mend(world: World, report: Report, client: Client | None) -> list[tuple[Finding, dict[str, Any]]]:
-    """The parts of the patches that hold on a copy of the world, told as commands."""
+def _mend(
+    world: World, report: Report, flags: Sequence[str], clean: Callable[[str], str], beside: bool
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The patches that hold on a copy of the world, told as commands (`beside` the report, on standard error); and as they are
+    to be applied, by title.
+    """
+    from seatrial.cli.repairing import told
     from seatrial.rules.explaining import behind
     from seatrial.rules.looking import found
     from seatrial.rules.mending import mend
 
     def find(tried: World) -> list[Finding]:
-        seen = found(tried, live=True)
+        seen = found(tried, live=True, problems=[])
         return [*seen, *behind(tried, seen)]
 
     mended = mend(world, report.findings, find)
-    for finding in mended.done:
-        click.echo(f"\n# {finding.title}", err=client is not None)
-        for part in finding.patch:
-            click.echo(kubectl(part), err=client is not None)
+    repairs = told(world, mended.done, flags, clean)
+    for _, _, lines in repairs:
+        for line in lines:
+            click.echo(line, err=beside)
     for finding, why in mended.refused:
-        click.echo(f"# left: {finding.title}: {why}", err=True)
+        click.echo(f"# left: {' '.join(clean(f'{finding.title}: {why}').split())}", err=True)
     if not mended.done:
         click.echo("# there is nothing here that a machine can mend; the lines `fix` above say what a person can do", err=True)
-    return [(finding, part) for finding in mended.done for part in finding.patch]
-
-
-def kubectl(part: dict[str, Any]) -> str:
-    """A part of a patch as a command for a shell."""
-    ref = part["ref"]
-    kind = ref["kind"].lower() + (f".{ref['group']}" if ref["group"] else "")
-    words = ["kubectl", "patch", kind, ref["name"], *(["-n", ref["namespace"]] if ref["namespace"] else [])]
-    return shlex.join([*words, "--type=json", "-p", json.dumps(part["operations"])])
-
-
-async def _apply(client: Client, commands: Sequence[tuple[Finding, dict[str, Any]]]) -> None:
-    from seatrial.cluster.api import Api
-    from seatrial.cluster.client import ClusterError
-    from seatrial.world.objects import Ref
-
-    api = Api(client)
-    served = await api.served()
-    for finding, part in commands:
-        ref = Ref(**part["ref"])
-        resource = served.of_ref(ref)
-        if resource is None:
-            raise ClusterError(f"the cluster does not serve {ref.kind}")
-        await api.patch(resource, ref.namespace, ref.name, part["operations"])
-        click.echo(f"mended  {finding.title}", err=True)
+    return [(" ".join(clean(finding.title).split()), parts) for finding, parts, _ in repairs]

@@ -31,8 +31,8 @@ from seatrial.world.world import World
 #: A file, and where a document begins and ends in it.
 Part = tuple[str, int, int]
 Texts = dict[Part, str]
-#: A finding, and a world that its patch holds in.
-Tried = tuple[Finding, World]
+#: A finding, a world that its patch holds in, and that world mended: an object may be of another kind or group there.
+Tried = tuple[Finding, World, World]
 _MARK = b"\xef\xbb\xbf"
 #: What tools write above what they make.
 _MADE = re.compile(rb"^[#/ ].*\b(?:DO NOT EDIT|do not edit|@generated)\b", re.MULTILINE)
@@ -113,9 +113,9 @@ def _tried(worlds: Sequence[World], offered: Iterable[Finding], find: Find) -> t
         results.append((mended, {_same_one(one) for one in mended.done}))
         refused |= {_same_one(one): (one, why) for one, why in mended.refused}
         for one in mended.done:
-            if done.setdefault(_same_one(one), (one, world))[0].patch != one.patch:
+            if done.setdefault(_same_one(one), (one, world, mended.world))[0].patch != one.patch:
                 refused[_same_one(one)] = one, "what mends it is not the same in all environments"
-    for key, (one, _) in done.items():
+    for key, (one, *_) in done.items():
         for mended, keys in results:
             elsewhere = key not in keys and key not in refused and all(Ref(**part["ref"]) in mended.world for part in one.patch)
             if elsewhere and (why := harm(mended.world, one, find)):
@@ -142,11 +142,12 @@ def edits(findings: Iterable[Tried], kept: Callable[[str], str] = lambda _: "") 
     found = Edits()
     files: dict[str, _File] = {}
     texts: Texts = {}
-    for finding, world in findings:
+    for finding, world, mended in findings:
         changed: Texts = {}
         try:
             for part in finding.patch:
-                _edit(world, Ref(**part["ref"]), part["operations"], files, ChainMap(changed, texts), kept)
+                ref = Ref(**part["ref"])
+                _edit(world if ref in world else mended, ref, part["operations"], files, ChainMap(changed, texts), kept)
         except EditError as error:
             found.left.append((finding, str(error)))
         else:
