@@ -74,7 +74,7 @@ spec:
   selector: {matchLabels: {app: db}}
   template:
     metadata: {labels: {app: db}}
-    spec: {containers: [{name: db, image: 'postgres:16', ports: [{containerPort: 5432}]}]}
+    spec: {containers: [{name: db, image: 'registry.example/db:16', ports: [{containerPort: 5432}]}]}
 ---
 {apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {selector: {app: db}, ports: [{port: 5432}]}}
 ---

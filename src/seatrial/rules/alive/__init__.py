@@ -26,6 +26,7 @@ from seatrial.rules.alive import (
     services,
     traffic,
     waiting,
+    ways,
 )
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "services",
     "traffic",
     "waiting",
+    "ways",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 
-from seatrial.rules.alive.pods import condition, is_going, one_of, refs
+from seatrial.rules.alive.pods import condition, is_going, is_over, one_of, refs
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
@@ -60,10 +61,12 @@ def unschedulable(world: World, pod: Obj) -> Iterator[Finding]:
     message = str(scheduled.get("message", ""))
     fitting = [node for node in world.of("Node") if allows(pod["spec"], name_of(node), labels_of(node))]
     rule = RULES[_told(message, frozenset({"unschedulable-affinity"} if fitting else ()))]
-    facts = [Fact(message, world.source(ref_of(pod), "status.conditions[PodScheduled]")), *_sizes(world, pod, rule.id)]
-    facts += _wishes(world, pod, rule.id)
+    own = [*_sizes(world, pod, rule.id), *_wishes(world, pod, rule.id)]
+    facts = [Fact(message, world.source(ref_of(pod), "status.conditions[PodScheduled]")), *own]
     severity, hope = _hope(world, pod, rule)
     why = message.partition(" preemption:")[0].replace(CLAIMS, "").rstrip(",. ") or rule.title
+    if own and rule.id != "unschedulable-volume":  # of all that the scheduler says, what is asked and what there is
+        why = "; ".join(fact.text for fact in own[:SAID])
     yield Finding(
         rule.id,
         severity,
@@ -137,9 +140,37 @@ def _sizes(world: World, pod: Obj, rule: str) -> list[Fact]:
         if have:
             most, text, node = max(have, key=lambda one: one[0])
             if most < quantity.parse(amount):
-                words = f"it asks for {resource} {amount}; the largest node, {name_of(node)}, has {text} in all"
+                words = f"it asks for {resource} {amount}, and the largest node, {name_of(node)}, has {text} in all"
                 facts.append(Fact(words, world.source(ref_of(node), "status.allocatable")))
+    return facts or _room(world, pod, nodes)
+
+
+def _room(world: World, pod: Obj, nodes: list[Obj]) -> list[Fact]:
+    """What is left on the nodes of what a pod asks for, where that is too little on each: what was not read may take more."""
+    taken: dict[str, list[Obj]] = {}
+    for other in world.of("Pod"):
+        if not is_over(other):
+            taken.setdefault(str(dig(other, "spec.nodeName", "")), []).append(pod_resources.requests(other.get("spec") or {}))
+    facts = []
+    for resource, amount in sorted(pod_resources.requests(pod["spec"]).items()):
+        left = []
+        for node in nodes:
+            used = sum(quantity.parse(each.get(resource, "0")) for each in taken.get(name_of(node), ()))
+            left.append((quantity.parse(str(dig(node, "status.allocatable", {}).get(resource, "0"))) - used, name_of(node)))
+        asked = quantity.parse(amount)
+        if left and asked and max(left)[0] < asked:
+            each = ", ".join(f"{name} {_amount(free, resource)}" for free, name in sorted(left, reverse=True)[:NODES])
+            facts.append(
+                Fact(f"it asks for {resource} {amount}, and less is left on every node: {each}", "requests of the pods there")
+            )
     return facts
+
+
+def _amount(left: Fraction, resource: str) -> str:
+    """A rest as people write it: cores, bytes with their unit."""
+    if resource == "cpu":
+        return quantity.render_millis(int(left * 1000))
+    return f"{int(left) >> 20}Mi" if resource in ("memory", "ephemeral-storage") else str(int(left))
 
 
 def _wishes(world: World, pod: Obj, rule: str) -> list[Fact]:
@@ -150,7 +181,7 @@ def _wishes(world: World, pod: Obj, rule: str) -> list[Fact]:
         have = [f"{name_of(node)} has {', '.join(found)}" for node in nodes[:NODES] if (found := _labels(pod, node))]
         words = f"it asks for a node with {', '.join(asked)}"
         return (
-            [Fact(f"{words}; {'; '.join(have) if have else f'none of {len(nodes)} nodes has such a label'}", where)]
+            [Fact(f"{words}, and {', '.join(have) if have else f'none of {len(nodes)} nodes has such a label'}", where)]
             if asked
             else []
         )
@@ -167,8 +198,8 @@ def _wishes(world: World, pod: Obj, rule: str) -> list[Fact]:
     return []
 
 
-#: So many nodes are named.
-NODES = 4
+#: So many nodes are named, and of so many resources or nodes a title tells.
+NODES, SAID = 4, 2
 
 
 def _terms(pod: Obj) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from ipaddress import ip_address
 
+from seatrial.rules.alive.listening import Heard, instead
 from seatrial.rules.alive.log_lines import Printed, goes_on, printed
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, whose
 from seatrial.rules.alive.probes import killed_by
@@ -57,7 +58,7 @@ _LOCAL = (".svc", ".svc.cluster.local", ".cluster.local")
 _NAME = re.compile(r"(?<![\w.-])([a-z][\w-]*(?:\.[a-z][\w-]*)?\.svc(?:\.cluster\.local)?)(?![\w.-])(?::(\d{2,5}))?")
 #: Whom the tools ask with which scripts wait for others: `nslookup db`, `nc -z db 5432`, `pg_isready -h db -p 5432`.
 _ASKED = re.compile(
-    r"\b(?:nslookup|getent hosts|dig|host|(?:nc|ncat|netcat)(?: -\w+)*|(?:pg_isready|psql|mysqladmin|mysql|redis-cli|mongosh)(?: ping)?(?: -\w+)*? -h"
+    r"\b(?:nslookup|getent hosts|dig|host|(?:nc|ncat|netcat)(?: -\w+(?: \d+)?)*|(?:pg_isready|psql|mysqladmin|mysql|redis-cli|mongosh)(?: ping)?(?: -\w+)*? -h"
     r"|wait-for(?:-it)?(?:\.sh)?)[ =]([a-z][\w.-]*[a-z0-9])(?:(?::| -p | )(\d{2,5}))?(?![\w.:/-])"
 )
 _URL = re.compile(r"[a-z][a-z0-9+]*://(?:[^\s@/]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?")
@@ -146,7 +147,9 @@ def _explained(world: World, container: Container, call: Failed, said: Printed) 
     where = f"{host}{f':{port}' if port else ''}"
     others = {each.host: each.line for line in said.lines if (each := failed(line)) is not None and each.host not in ("", host)}
     facts += [Fact(line, said.source) for line in list(others.values())[:OTHERS]]
-    words = {"name": "finds no address of", "refused": "is refused by", "silent": "gets no answer from"}[call.how]
+    words = {"name": "finds no address of", "refused": "is refused by", "silent": "gets no answer from", "cut": "is cut off by"}[
+        call.how
+    ]
     objects: list[Obj | Ref] = [*refs(world, pod), *([service] if service is not None else [])]
     if service is not None and dig(service, "spec.type") == "ExternalName":
         facts.append(
@@ -161,7 +164,26 @@ def _explained(world: World, container: Container, call: Failed, said: Printed) 
     if call.how == "name" and service is not None and dig(service, "spec.type") != "ExternalName":
         where, fix = f"{host}, though {short(service)} is there: DNS does not answer it", _DNS_FIX
         facts += _dns(world)
+    heard = _heard(world, service, port) if service is not None and call.how in ("refused", "cut") else None
+    if heard is not None:
+        where, fix = (
+            f"{where}: its pods listen on {heard.where}",
+            heard.fix or f"Let targetPort of {short(service or {})} be {heard.where}.",
+        )
+        facts.append(heard.fact)
     return told(RULES["traffic-fails"], f"{who} {words} {where}", objects, facts, fix=fix, container=container.name)
+
+
+def _heard(world: World, service: Obj, port: int) -> Heard | None:
+    """Where the first pod behind a Service listens, if its log says that it is not where the Service sends to."""
+    called: Obj = next((each for each in dig(service, "spec.ports", []) if each.get("port") == port), {})
+    target = called.get("targetPort", port)
+    for pod in _behind(world, service)[:1]:
+        number = _end(pod).named_ports.get(target) if isinstance(target, str) else target
+        for container in containers(pod):
+            if not container.init and (heard := instead(world, container, int(number or 0))) is not None:
+                return heard
+    return None
 
 
 def _dns(world: World) -> list[Fact]:

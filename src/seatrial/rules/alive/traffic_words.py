@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-How = Literal["name", "refused", "silent"]
+How = Literal["name", "refused", "silent", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A call that failed: `name` found no address, `refused` nobody listens, `silent` nobody answers. `host` may be unknown."""
+    """A call that failed: `name` found no address, `refused` nobody listens, `silent` nobody answers, `cut` the
+    connection is ended by the other end. `host` may be unknown."""
 
     how: How
     host: str
@@ -31,6 +32,7 @@ _REFUSED, _SILENT = (
     r"refused|ECONNREFUSED|no response",
     r"tim(?:ed|e) ?-?out|timeout|ETIMEDOUT|no route to host|unreachable|EHOSTUNREACH|deadline exceeded",
 )
+_CUT = r"reset by peer|ECONNRESET|socket hang up|server closed the connection unexpectedly"
 #: The first that matches a line counts; what has no `how` of its own is told by the words in it.
 _SAYINGS: tuple[tuple[How | None, re.Pattern[str]], ...] = tuple(
     (how, re.compile(pattern, re.IGNORECASE))  # type: ignore[misc]  # the words of the rows below
@@ -55,6 +57,8 @@ _SAYINGS: tuple[tuple[How | None, re.Pattern[str]], ...] = tuple(
         (None, rf"(?:{_REFUSED}|{_SILENT}).{{0,60}}?[ (/@\"']{_HOST}:{_PORT}\b"),
         (None, rf"(?:failed|unable|could not|couldn't) to (?:connect|reach)(?: to)? (?:\w+ )?(?:at )?{_HOST}:{_PORT}"),
         (None, rf"\w+://(?:[^\s@/]*@)?{_HOST}(?::{_PORT})?[^\s\"']*[\"']?:? .{{0,80}}?(?:{_REFUSED}|{_SILENT}|awaiting headers)"),
+        ("cut", rf"{_HOST}:{_PORT}\b.{{0,80}}?(?:{_CUT}|EOF$)"),
+        ("cut", rf"^(?!.*\bclient\b).*(?:{_CUT})"),
         ("silent", r"download timed out|Connection timed out|connect(?:ion)? timeout|Timeout was reached"),
         ("refused", r"Connection refused"),
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from seatrial.rules.alive.examples.shapes import Example, event, pod, runs, stream, thing
+from seatrial.rules.alive.examples.shapes import Example, ago, event, pod, runs, stream, thing
 
 _PORTS = "ports:\n  - {name: http, containerPort: 8080}\nreadinessProbe:\n  httpGet: {path: /ready, port: http}"
 
@@ -26,6 +26,15 @@ def _ingress(service: str = "api", port: str = "number: 80", *, klass: str = "ng
         "networking.k8s.io/v1", "Ingress", "shop",
         "spec:\n" + (f"  ingressClassName: {klass}\n" if klass else "") + f"{tls}  rules:\n    - host: shop.example.com\n      http:\n        paths:\n"
         f"          - {{path: /api, pathType: Prefix, backend: {{service: {{name: {service}, port: {{{port}}}}}}}}}",
+    )  # fmt: skip
+
+
+def _route(status: str, reason: str, message: str, service: str = "api") -> str:
+    said = f"{{type: ResolvedRefs, status: '{status}', reason: {reason}, message: '{message}', observedGeneration: 1, lastTransitionTime: {ago(3600)}}}"
+    return thing(
+        "gateway.networking.k8s.io/v1", "HTTPRoute", "shop",
+        f"spec:\n  parentRefs: [{{name: shop}}]\n  hostnames: [shop.example.com]\n  rules:\n    - backendRefs: [{{name: {service}, port: 80}}]\n"
+        f"status:\n  parents:\n    - parentRef: {{name: shop}}\n      controllerName: gateway.example/controller\n      conditions:\n        - {said}",
     )  # fmt: skip
 
 
@@ -113,6 +122,7 @@ EXAMPLES = {
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-example-tls"), _SECRET),
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-tls"), _SECRET),
     ),
+    "route-refused": Example(stream(_pod(), _service(), _route("False", "BackendNotFound", "Service shop/apis not found", "apis")), stream(_pod(), _service(), _route("True", "ResolvedRefs", ""))),
     "claim-class-missing": Example(
         stream(_claim("Pending", "fast-ssd"), _storage(), event("ProvisioningFailed", 'storageclass.storage.k8s.io "fast-ssd" not found', _ABOUT, count=17)), _BOUND
     ),
