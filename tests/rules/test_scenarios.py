@@ -1,8 +1,8 @@
 # ruff: noqa: E501 - rows of a table
 """Broken workloads that other people published, played in virtual time: the diagnosis names the published cause of each.
 
-The manifests are theirs and not in this repository; where they are not beside it, there is nothing to play.  A container whose
-image cannot run here does what its command says, as a simulated profile.
+The manifests are theirs and not in this repository; where they are not beside it, there is nothing to play.  Containers do what
+their commands say, as the twin reads them; where only an image knows, it is told here.
 """
 
 from __future__ import annotations
@@ -28,12 +28,7 @@ from seatrial.world.world import LogKey, World
 SCENARIOS = Path(__file__).parents[3] / "shared" / "scenarios"
 pytestmark = pytest.mark.skipif(not SCENARIOS.is_dir(), reason="the published scenarios are not beside this repository")
 
-MI = 1 << 20
-REFUSED = "failed to pull and unpack image: failed to resolve reference: pull access denied, repository does not exist or may require authorization"
-TRACE = "All host(s) tried for db query failed (tried: prod-db:3333) - no available connection and the queue has reached its max size 256"
 CERTIFICATE = "ERROR: certificate /certs/certificate.pem has expired"
-EATS = Profile(memory=((0.0, 40 * MI), (1.0, 120 * MI)))
-NEVER = Profile(ready_after=1e9)
 #: What its image prints, as its source has it: one line in so many is an error, of two kinds.
 ERRORS = Profile(
     lines=tuple(
@@ -76,16 +71,16 @@ RULE = {
 
 #: scenario -> what its containers do, the seconds it is left alone, the rule of the first cause, words of its title.
 PLAYED: dict[str, tuple[dict[str, Profile], float, str, str]] = {
-    "crashloop_backoff": ({"nginx": Profile(start_error='exec: "wge": executable file not found in $PATH')}, 60, "crash-command-not-found", "wge"),
-    "init_crashloop_backoff": ({"downloader": Profile(start_error='exec: "wge": executable file not found in $PATH')}, 60, "crash-command-not-found", "init container downloader"),
-    "crashpod": ({"payment-processing-container": Profile(exits_after=0.2, lines=((0.0, "Environment variable DEPLOY_ENV is undefined"),))}, 60, "crash-config", "DEPLOY_ENV"),
+    "crashloop_backoff": ({}, 60, "crash-command-not-found", "wge"),
+    "init_crashloop_backoff": ({}, 60, "crash-command-not-found", "init container downloader"),
+    "crashpod": ({}, 60, "crash-config", "DEPLOY_ENV"),
     "crashpod.v2": ({"*": Profile(exits_after=0.5, exit_code=1, lines=((0.0, CERTIFICATE),))}, 60, "certificate-expired", "ConfigMap db-certs-config"),
-    "image_pull_backoff": ({"crw-main-container": Profile(pull_seconds=1, pull_error=REFUSED)}, 60, "image-", "crw"),
-    "job_failure": ({"java-beans": Profile(exits_after=60, exit_code=1, lines=((0.0, TRACE),))}, 300, "crash-dependency", "prod-db:3333"),
-    "job_run_forever": ({"run-forever": Profile()}, 600, "job-forever", "nothing bounds it"),
-    "liveness_probe_fail": ({"my-container": NEVER}, 120, "probe-failing-liveness", "1000 × 5 = 5000 s"),
-    "readiness_probe_fail": ({"get-details": NEVER}, 400, "probe-not-passing", "readiness probe"),
-    "oomkill": ({"memory-eater": EATS}, 120, "crash-oom", ""),
+    "image_pull_backoff": ({}, 60, "image-not-found", "crw"),
+    "job_failure": ({}, 300, "crash-dependency", "prod-db:3333"),
+    "job_run_forever": ({}, 600, "job-forever", "nothing bounds it"),
+    "liveness_probe_fail": ({}, 120, "probe-failing-liveness", "1000 × 5 = 5000 s"),
+    "readiness_probe_fail": ({}, 400, "probe-not-passing", "readiness probe"),
+    "oomkill": ({}, 120, "crash-oom", ""),
     "pending_pods": ({}, 60, "unschedulable-", ""),
     "pvc-misconfiguration": ({}, 60, "claim-class-missing", "standard-v2"),
     "evictions": ({}, 60, "evicted-preempted", "analytics-worker"),
@@ -98,7 +93,7 @@ PLAYED: dict[str, tuple[dict[str, Profile], float, str, str]] = {
 
 def documents(name: str) -> list[Obj]:
     """All objects of a scenario, in the default namespace where they name none; those with a priority come last."""
-    texts = [path.read_text() for path in sorted((SCENARIOS / name).glob("*.yaml"))]
+    texts = [path.read_text() for path in sorted((SCENARIOS / name).glob("*.yaml")) if path.name != "healthy.yaml"]
     found = [document for text in texts for document in yaml.safe_load_all(text) if document]
     return sorted(found, key=lambda obj: (bool((obj.get("spec") or {}).get("priorityClassName")), obj["kind"] == "Pod"))
 
@@ -106,10 +101,9 @@ def documents(name: str) -> list[Obj]:
 def played(name: str) -> World:
     """The scenario after its time, as a diagnosis sees it."""
     profiles, seconds, _, _ = PLAYED[name]
-    by_image = {image: profile for profile in profiles.values() for image in images(name) if profile.pull_error}
 
     def profile(image: str, spec: Any) -> Profile | None:
-        return by_image.get(image) or (profiles.get(spec.name, profiles.get("*")) if spec is not None else None)
+        return profiles.get(spec.name, profiles.get("*")) if spec is not None else None
 
     clock = VirtualClock()
     cores = "1" if name == "evictions" else "4"
@@ -149,11 +143,6 @@ def played(name: str) -> World:
                 world.logs[LogKey(ref_of(pod), status["name"], previous)] = lines.splitlines()
     cluster.stop()
     return world
-
-
-def images(name: str) -> list[str]:
-    pods = [obj.get("spec", {}).get("template", obj) for obj in documents(name)]
-    return [each["image"] for pod in pods for each in pod.get("spec", {}).get("containers", ())]
 
 
 @pytest.mark.parametrize("name", PLAYED)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from seatrial.rules.alive.pods import Container, containers, is_going, named, refs, whose
 from seatrial.rules.finding import Fact, Finding, Rule, check
+from seatrial.world.images import doubt
 from seatrial.world.objects import Obj, dig, namespace_of, ref_of
 from seatrial.world.world import World, event_count
 
@@ -79,6 +80,9 @@ def _image(world: World, container: Container) -> Finding:
     reason, message = container.waiting["reason"], _message(world, container)
     rule = RULES["image-name" if reason == "InvalidImageName" else told_apart(f"{message} {reason}")]
     image = str(container.spec.get("image", ""))
+    doubted = doubt(image)
+    if doubted and rule.id == "image-unauthorized":  # a login would not help
+        rule = RULES["image-not-found"]
     return Finding(
         rule.id,
         rule.severity,
@@ -86,7 +90,10 @@ def _image(world: World, container: Container) -> Finding:
         refs(world, container.pod),
         (
             Fact(f"{reason}: {message}".rstrip(": "), world.source(ref_of(container.pod), f"{container.path}.state.waiting")),
-            Fact(f"image: {image}", world.source(ref_of(container.pod), f"spec of container {container.name}")),
+            Fact(
+                f"image: {image}" + (f": {doubted}" if doubted else ""),
+                world.source(ref_of(container.pod), f"spec of container {container.name}"),
+            ),
             *(_secrets(world, container) if rule.id == "image-unauthorized" else ()),
         ),
         cause=rule.title,
