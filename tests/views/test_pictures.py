@@ -95,10 +95,10 @@ def test_a_finding_marks_its_box_and_one_about_nothing_drawn_stands_below() -> N
     ]
     picture = drawn(world(SHOP), findings)
     assert {node.name: node.faults for node in picture.nodes if node.faults} == {
-        "web": ("web is at fault",),
-        "db": ("the Service too",),
+        "web": ("web is at fault [a]",),
+        "db": ("the Service too [b]",),
     }
-    assert picture.others == ("no room",)
+    assert picture.others == ("no room [d]",)
     assert "never shown" not in as_svg(picture)
 
 
@@ -208,3 +208,37 @@ def test_the_same_world_gives_the_same_picture() -> None:
 def test_nothing_is_an_empty_picture() -> None:
     assert as_text(drawn(World())) == "\n"
     assert ElementTree.fromstring(as_svg(drawn(World()))) is not None
+
+
+def test_a_fault_says_its_rule_and_one_that_has_no_room_in_its_box_is_its_rule_there() -> None:
+    policy = "NetworkPolicy default-deny: does not let Deployment web ask for names [dns-blocked]"
+    texts = shown(box("web", faults=(policy,)), box("api", faults=("Service api: is alone [a-b]",)))
+    assert "dns-blocked" in texts and f"! {policy}" in texts
+    assert "is alone" in texts
+
+
+def test_what_a_rule_says_of_a_call_is_not_said_again_of_its_arrow() -> None:
+    web, db = box("web", faults=("Deployment web: calls db, which does not let it in [call-blocked-arriving]",)), box("db")
+    edge = Edge(web.ref, db.ref, "call", "5432", ("deny forbids ingress",))
+    assert not any("deny forbids" in text for text in shown(web, db, edges=(edge,)))
+    assert any("deny forbids" in text for text in shown(box("web"), db, edges=(edge,)))
+
+
+def test_who_cannot_see_the_picture_is_told_what_it_shows() -> None:
+    root = ElementTree.fromstring(as_svg(drawn(world(SHOP, DENY), (), "shop")))
+    named = {element.get("id"): element.text for element in root if element.get("id")}
+    assert root.get("aria-labelledby") == "t d" and named["t"] == "shop"
+    assert named["d"] == "1 way in, 1 service, 1 store. web calls db. front calls web. web → db: deny forbids ingress."
+
+
+def test_a_picture_is_light_on_a_light_page_and_dark_on_a_dark_one() -> None:
+    svg = as_svg(drawn(world(SHOP)))
+    assert '<rect class="page"' in svg and "@media (prefers-color-scheme:dark){.page{fill:#161b22}" in svg
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"), [("redis:8-alpine", "store"), ("acme/postgres@sha256:0", "store"), ("acme/redis-ui:1", "service")]
+)
+def test_a_deployment_that_runs_a_server_which_keeps_data_is_a_store(image: str, kind: str) -> None:
+    found = drawn(world(SHOP.replace("image: w", f'image: "{image}"')))
+    assert {node.name: node.kind for node in found.nodes}["web"] == kind

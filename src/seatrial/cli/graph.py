@@ -12,7 +12,12 @@ EXAMPLES = """\b
 Examples:
   seatrial graph                              the app, chart or manifests of this folder, as text
   seatrial graph -e production -o svg > shop.svg
-  kubectl get all,ing,netpol -o yaml | seatrial graph -
+  kubectl get deploy,sts,cm,svc,ing,netpol -n shop -o yaml | seatrial graph -     what a cluster has
+
+\b
+In text: → a way in, ○ a service, ■ a store, ◷ a job, … an address outside; ! marks what is at fault, and its rule, which
+`seatrial check --explain RULE` explains.
+Exit codes: 0 drawn, 2 something could not be read, or a mistake in the command
 """
 
 

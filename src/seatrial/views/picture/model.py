@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +20,13 @@ EdgeKind = Literal["route", "call", "runs"]
 ENTRIES = ("Ingress", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "VirtualService", "IngressRoute", "Route")
 #: Kinds that keep data, and those whose pods end.
 STORES, JOBS = frozenset({"StatefulSet", "Cluster"}), frozenset({"Job", "CronJob"})
+#: Images that keep data, whatever kind runs them: by the last part of their name.
+_KEEPERS = re.compile(
+    r"(?:^|/)(redis|valkey|memcached|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|cassandra|etcd|elasticsearch|opensearch|minio"
+    r"|rabbitmq|kafka|nats|clickhouse-server|influxdb|neo4j)(?:[:@]|$)"
+)
+#: Rules that tell what an arrow shows: a call that a policy forbids, or that leads to nobody.
+_OF_CALLS = ("call-blocked-", "call-nobody", "call-port-unknown")
 #: Relations of the reference graph that are arrows: a route to its backend, a call to an address.
 _ROUTES = frozenset({"backend", "host", "mirror"})
 _CALLS = frozenset({"call"})
@@ -29,7 +37,9 @@ _SERVICES = frozenset({"Service", "ServiceEntry", "ExternalName"})
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box. `notes` stand below its name; `faults` are the titles of findings about it; `policies` the NetworkPolicies of it."""
+    """A box. `notes` stand below its name; `faults` are the findings about it, each its title and, in brackets, its rule;
+    `policies` are the NetworkPolicies of it.
+    """
 
     ref: Ref
     kind: NodeKind
@@ -45,6 +55,17 @@ class Node:
         """A fault beside the box: without the name of the box."""
         own = f"{self.ref.kind} {self.name}: "
         return fault.removeprefix(own)
+
+    @property
+    def tells_calls(self) -> bool:
+        """Whether its faults tell what is wrong with its calls."""
+        return any(title_and_rule(fault)[1].startswith(_OF_CALLS) for fault in self.faults)
+
+
+def title_and_rule(fault: str) -> tuple[str, str]:
+    """The title of a fault and its rule; "" where it has none."""
+    found = re.fullmatch(r"(.*) \[([\w-]+)\]", fault, re.DOTALL)
+    return (found[1], found[2]) if found else (fault, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +96,9 @@ def drawn(world: World, findings: Iterable[Finding] = (), title: str = "") -> Pi
     templates = {template.ref: template for template in graph.templates}
     entries = [ref for kind in ENTRIES for ref in world.refs() if ref.kind == kind and _lets_in(world, ref)]
     boxes: dict[Ref, NodeKind] = dict.fromkeys(entries, "entry")
-    boxes |= {ref: "store" if ref.kind in STORES else "job" if ref.kind in JOBS else "service" for ref in templates}
+    boxes |= {
+        ref: "job" if ref.kind in JOBS else "store" if _keeps(template) else "service" for ref, template in templates.items()
+    }
     boxes |= {ref: "store" for ref in world.refs() if ref.kind == "Cluster" and ref.group == "postgresql.cnpg.io"}
     edges = list(_edges(world, boxes, templates))
     for edge in edges:
@@ -87,6 +110,15 @@ def drawn(world: World, findings: Iterable[Finding] = (), title: str = "") -> Pi
     ]
     order = sorted(nodes, key=lambda node: (node.name, node.ref))
     return Picture(title, tuple(order), tuple(sorted(edges, key=lambda edge: (edge.source, edge.target))), tuple(others))
+
+
+def _keeps(template: PodTemplate) -> bool:
+    """Whether a workload is a store: by its kind, or because all it runs is a server that keeps data."""
+    if template.ref.kind in STORES:
+        return True
+    containers = template.spec.get("containers")
+    images = [str(one.get("image", "")) for one in containers if isinstance(one, dict)] if isinstance(containers, list) else []
+    return bool(images) and _KEEPERS.search(images[0]) is not None
 
 
 def _lets_in(world: World, ref: Ref) -> bool:
@@ -160,9 +192,9 @@ def _faults(world: World, findings: Iterable[Finding], boxes: dict[Ref, NodeKind
         about = about or [template.ref for ref in finding.refs for template in world.graph.pods(ref)]
         about = about or [inner.source for ref in finding.refs for inner in world.graph.into(ref) if inner.source in boxes]
         for ref in dict.fromkeys(about[:1]):
-            faults.setdefault(ref, []).append(finding.title)
+            faults.setdefault(ref, []).append(f"{finding.title} [{finding.rule}]")
         if not about:
-            others.append(finding.title)
+            others.append(f"{finding.title} [{finding.rule}]")
     return faults, others
 
 

@@ -1,4 +1,4 @@
-"""A picture as SVG: no script, no font to fetch, readable on light and dark pages; faults are red and carry a mark.
+"""A picture as SVG: no script, no font to fetch, light on a light page and dark on a dark one; faults are red and carry a mark.
 
 Boxes are as wide as the names in them need.  What nothing calls and what calls nothing stands below, in rows; below that are the
 faults in full.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from seatrial.views.picture.layout import Layout, layered
-from seatrial.views.picture.model import Edge, Node, Picture
+from seatrial.views.picture.model import Edge, Node, NodeKind, Picture, title_and_rule
 from seatrial.world.objects import Ref
 
 HEIGHT, GAP_X, GAP_Y, WAY, MARGIN, HEAD, LINE = 58, 110, 26, 22, 28, 44, 18
@@ -21,12 +21,19 @@ NARROW, WIDE, PADDING = 170, 300, 26
 _LETTER = {"name": 8.0, "note": 6.8, "badtext": 7.4, "title": 9.6}
 #: In a row of what is not connected are at least so many boxes; of so many faults the rest is counted.
 ROW, FAULTS = 4, 40
+#: A fault has at most so many characters below the picture.
+LONGEST = 200
 _STYLE = """\
-text{font:13px system-ui,sans-serif;fill:#1f2933}.note{font-size:11px;fill:#616e7c}.title{font-size:15px;font-weight:600}
+text{font:13px system-ui,sans-serif;fill:#1f2933}.page{fill:#fff}.tip{fill:#7b8794}.tip.bad{fill:#c53030;stroke:none}
+.note{font-size:11px;fill:#616e7c}.title{font-size:15px;font-weight:600}
 .box{fill:#fff;stroke:#52606d;stroke-width:1.4}.entry{fill:#e6f2ff;stroke:#2b6cb0}.store{fill:#f0fff4;stroke:#2f855a}
 .job{fill:#fffaf0;stroke:#b7791f}.outside{fill:#f5f7fa;stroke:#9aa5b1;stroke-dasharray:4 3}
-.edge{fill:none;stroke:#7b8794;stroke-width:1.4}.bad{stroke:#c53030;stroke-width:2.4}.edge.bad{stroke-dasharray:6 4}
-.badtext{fill:#c53030;font-size:11px;font-weight:600}.halo{paint-order:stroke;stroke:#fff;stroke-width:3px}"""
+.edge{fill:none;stroke:#7b8794;stroke-width:1.4}.lid{fill:none;stroke:#2f855a;stroke-width:1.4}
+.bad{stroke:#c53030;stroke-width:2.4}.edge.bad{stroke-dasharray:6 4}
+.badtext{fill:#c53030;font-size:11px;font-weight:600}.halo{paint-order:stroke;stroke:#fff;stroke-width:3px}
+@media (prefers-color-scheme:dark){.page{fill:#161b22}text{fill:#e6edf3}.note{fill:#9da7b3}.halo{stroke:#161b22}
+.box{fill:#21262d;stroke:#8b949e}.entry{fill:#12263f;stroke:#58a6ff}.store{fill:#12291c;stroke:#56d364}.lid{stroke:#56d364}.job{fill:#2b2111;stroke:#e3b341}
+.outside{fill:#1c2128;stroke:#6e7681}.edge{stroke:#8b949e}.tip{fill:#8b949e}.bad{stroke:#ff7b72}.badtext{fill:#ff7b72}.tip.bad{fill:#ff7b72}}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +56,13 @@ def show(picture: Picture) -> str:
     texts = [_width(picture.title, "title"), *(_width(words, "badtext") for words in told)]
     width = max(plan.right + MARGIN, round(max(texts)) + 2 * MARGIN)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
-        f"<title>{title}</title>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        'aria-labelledby="t d">',
+        f'<title id="t">{title}</title>',
+        f'<desc id="d">{escape(_clean(_summary(picture)))}</desc>',
         f"<style>{_STYLE}</style>",
-        '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" '
-        'markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#7b8794"/></marker></defs>',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f"<defs>{_tip('a', 'tip')}{_tip('b', 'tip bad')}</defs>",
+        f'<rect class="page" width="{width}" height="{height}"/>',
         f'<text class="title" x="{MARGIN}" y="28">{title}</text>',
     ]
     ports = _ports(picture.edges)
@@ -65,6 +72,31 @@ def show(picture: Picture) -> str:
     for line, words in enumerate(told, 1):
         parts.append(f'<text class="badtext" x="{MARGIN}" y="{plan.bottom + LINE * line}">! {escape(words)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _tip(name: str, style: str) -> str:
+    """The tip of an arrow."""
+    size = 'viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"'
+    return f'<marker id="{name}" {size}><path class="{style}" d="M0 0L8 4L0 8z"/></marker>'
+
+
+#: Kinds of boxes, as a summary counts them: one, several.
+_COUNTED: dict[NodeKind, tuple[str, str]] = {
+    "entry": ("way in", "ways in"), "service": ("service", "services"), "store": ("store", "stores"), "job": ("job", "jobs"),
+    "outside": ("address outside", "addresses outside"),
+}  # fmt: skip
+
+
+def _summary(picture: Picture) -> str:
+    """What the picture shows, for who cannot see it: how many of what, who calls whom, and what is at fault."""
+    kinds = [node.kind for node in picture.nodes]
+    counted = [f"{n} {words[n > 1]}" for kind, words in _COUNTED.items() if (n := kinds.count(kind))]
+    names = {node.ref: node.name for node in picture.nodes}
+    calls: dict[str, list[str]] = {}
+    for edge in picture.edges:
+        calls.setdefault(names[edge.source], []).append(names[edge.target])
+    said = [", ".join(counted) or "nothing", *(f"{source} calls {', '.join(targets)}" for source, targets in calls.items())]
+    return ". ".join([*said, *_told(picture)]) + "."
 
 
 def _plan(picture: Picture, layout: Layout) -> _Plan:
@@ -100,10 +132,16 @@ def _down(ref: Ref) -> int:
 def _told(picture: Picture) -> Iterator[str]:
     """The faults in full, of boxes, of arrows, and of what is not drawn."""
     told = [fault for node in picture.nodes for fault in node.faults]
-    told += [f"{edge.source.name} → {edge.target.name}: {fault}" for edge in picture.edges for fault in edge.faults]
+    known = {node.ref for node in picture.nodes if node.tells_calls}
+    told += [
+        f"{edge.source.name} → {edge.target.name}: {fault}"
+        for edge in picture.edges
+        for fault in edge.faults
+        if edge.source not in known
+    ]
     told += picture.others
     once = list(dict.fromkeys(told))
-    yield from (_cut(words, 120) for words in once[:FAULTS])
+    yield from (_cut(words, LONGEST) for words in once[:FAULTS])
     if len(once) > FAULTS:
         yield f"and {len(once) - FAULTS} more: seatrial check tells them"
 
@@ -133,9 +171,9 @@ def _node(node: Node, x: int, y: int, wide: int) -> str:
     parts = [f"<g><title>{escape(_clean(str(node.ref) + told))}</title>"]
     parts.append(f'<rect class="box {node.kind}{bad}" x="{x}" y="{y}" width="{wide}" height="{HEIGHT}" rx="{radius}"/>')
     if node.kind == "store":  # a lid makes it a drum
-        parts.append(f'<path class="edge{bad}" d="M{x} {y + 8}q{wide / 2} 9 {wide} 0"/>')
+        parts.append(f'<path class="lid{bad}" d="M{x} {y + 8}q{wide / 2} 9 {wide} 0"/>')
     parts.append(f'<text x="{x + 12}" y="{y + 26}">{escape(_fit(_marked(node), wide, "name"))}</text>')
-    style, note = ("badtext", _fault(node)) if node.faults else ("note", _note(node))
+    style, note = ("badtext", _fault(node, wide)) if node.faults else ("note", _note(node))
     parts.append(f'<text class="{style}" x="{x + 12}" y="{y + 44}">{escape(_fit(note, wide, style, end=True))}</text></g>')
     return "".join(parts)
 
@@ -144,12 +182,14 @@ def _marked(node: Node) -> str:
     return f"! {node.name}" if node.faults else node.name
 
 
-def _fault(node: Node) -> str:
-    """The fault without whose it is, or how many there are: in full they stand below."""
+def _fault(node: Node, wide: int) -> str:
+    """The fault without whose it is, its rule where there is no room for it, or how many there are: in full they stand below."""
     if len(node.faults) > 1:
         return f"{len(node.faults)} faults"
-    subject, colon, rest = node.faults[0].partition(": ")
-    return rest if colon and node.name in subject else node.faults[0]
+    title, rule = title_and_rule(node.faults[0])
+    subject, colon, rest = title.partition(": ")
+    words = rest if colon and node.name in subject else title
+    return words if not rule or _width(words, "badtext") <= wide - PADDING + 6 else rule
 
 
 def _note(node: Node) -> str:
@@ -176,8 +216,11 @@ def _edge(edge: Edge, plan: _Plan, way: Sequence[Ref], named: bool) -> str:
         path = f"M{start} {y1}C{start + 70} {y1} {x2 + wide + 70} {y2} {x2 + wide} {y2}"
         middle = (start + 50, (y1 + y2) // 2)
     bad = " bad" if edge.faults else ""
-    told = "; ".join(edge.faults) or edge.kind
-    text = f'<path class="edge{bad}" d={quoteattr(path)} marker-end="url(#a)"><title>{escape(_clean(told))}</title></path>'
+    verb = "leads to" if edge.kind == "route" else "calls"
+    port = f" at {edge.label}" if edge.label else ""
+    told = "\n".join([f"{edge.source.name} {verb} {edge.target.name}{port}", *edge.faults])
+    tip = f"url(#{'b' if edge.faults else 'a'})"
+    text = f'<path class="edge{bad}" d={quoteattr(path)} marker-end="{tip}"><title>{escape(_clean(told))}</title></path>'
     words = f"! {edge.label}" if edge.faults else "" if named else edge.label
     if words:
         style = "badtext" if edge.faults else "note"
