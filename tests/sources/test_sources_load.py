@@ -388,6 +388,30 @@ def test_an_app_file_is_a_world_for_each_environment_with_the_lines_of_the_app_f
     assert line("Service", "db", "").startswith("db:")
 
 
+APP = "app: a\nversion: '1'\nservices:\n  web: {image: acme/web, port: 8080}\nenvironments: {staging: {}, production: {}}\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("prod", "did you mean 'production'?"), ("x", "there are: dev, production, staging")]
+)
+def test_an_environment_that_nobody_has_is_told_with_those_that_there_are(tmp_path, asked, hint):
+    loaded = load([tree(tmp_path, {"seatrial.yaml": APP})], environments=[asked])
+    assert [(one.text, one.hint, one.severity) for one in loaded.problems] == [
+        (f"there is no environment {asked!r} here", hint, "error")
+    ]
+
+
+def test_the_environment_of_developers_is_one_also_where_the_app_file_does_not_name_it(tmp_path):
+    loaded = load([tree(tmp_path, {"seatrial.yaml": APP})], environments=["dev"])
+    assert (list(loaded.worlds), loaded.problems) == (["dev"], [])
+    assert len(loaded.world) > 0
+
+
+def test_manifests_of_no_environment_are_of_every_one(tmp_path):
+    loaded = load([tree(tmp_path, {"web.yaml": SERVICE.format("web")})], environments=["production"])
+    assert (names(loaded), loaded.problems) == ({"web"}, [])
+
+
 def test_what_is_wrong_with_an_app_file_is_told_by_its_line(tmp_path):
     loaded = load([tree(tmp_path, {"seatrial.yaml": "app: x\nservices:\n  web: {imag: nginx}\n"})])
     assert {one.line for one in loaded.problems} == {3}

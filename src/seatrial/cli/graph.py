@@ -47,7 +47,7 @@ def _draw(paths: Sequence[str], environment: str, namespace: str, output: str) -
     loaded = load(paths, namespace=namespace, environments=[environment] if environment else ())
     for problem in loaded.problems:
         if problem.severity == "error":
-            click.echo(f"{problem.where}: {problem.text}", err=True)
+            click.echo(f"{problem.where}: {problem.text}" + (f"\n    {problem.hint}" if problem.hint else ""), err=True)
     variant = next(reversed(loaded.worlds))
     world = loaded.worlds[variant]
     problems = list(loaded.problems)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seatrial.sources.files import APP, CHART, KUSTOMIZATIONS, is_app, is_evidence, load_bytes, load_file, plain, walk
 from seatrial.sources.loaded import Gathering, Input, Loaded
+from seatrial.world.load.problems import Problem
 from seatrial.world.world import LogKey
 
 __all__ = ["Input", "Loaded", "load"]
@@ -85,10 +86,22 @@ def _load(
         else:
             objects = load_file(path, gathering, strict=True)
             gathering.inputs.append(Input(given, "file", objects))
+    gathering.problems += _unknown(environments, gathering.known, ", ".join(inputs))
     loaded = gathering.loaded()
     for world in loaded.worlds.values():
         world.logs.update(logs)
     return loaded
+
+
+def _unknown(environments: Sequence[str], known: Collection[str], of: str) -> Iterator[Problem]:
+    """Environments that were asked for and nobody has, where somebody has some: less is read than was meant."""
+    import difflib
+
+    for name in environments:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}"
+            yield Problem(of, 0, 0, f"there is no environment {name!r} here", hint)
 
 
 def _folder(

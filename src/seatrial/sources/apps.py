@@ -82,9 +82,10 @@ def load_app(path: Path, gathering: Gathering, *, only: Sequence[str] = ()) -> N
         return
     for odd in app.remarks:
         gathering.problems.append(Problem(odd.file, odd.line, odd.column, odd.message, odd.hint, "warning", odd.rule, odd.part))
-    for name in list(app.environments) or environments(app):
-        if only and name not in only and app.environments:
-            continue
+    known = environments(app)
+    gathering.known.update(known if app.environments else ())
+    chosen = [name for name in known if name in only] if only and app.environments else list(app.environments) or known
+    for name in chosen:
         resolved = resolve(app, name)
         objects = _rendered(resolved)
         for obj in objects:

@@ -56,6 +56,7 @@ def load_chart(
         gathering.problem(str(chart), "this chart is a library: it has no objects of its own", note=True)
         return
     environments = {} if values else _environments(chart)
+    gathering.known |= environments.keys()
     wanted = {name: path for name, path in environments.items() if not only or name in only}
     if not wanted:
         _render(chart, gathering, dict(values or {}), release, "")

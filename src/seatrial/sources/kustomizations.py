@@ -49,6 +49,7 @@ def load_kustomizations(folders: Sequence[Path], gathering: Gathering, *, only: 
     taken = {below.resolve() for one in found.values() for below in one.folders}
     roots = [one for path, one in found.items() if path not in taken and one.data.get("kind") != "Component"]
     names = _names(roots)
+    gathering.known.update(names.values() if len(roots) > 1 else ())
     known: dict[Path, list[tuple[Obj, Written]]] = {}
     for root in roots:
         if not only or names[root.folder] in only or len(roots) == 1:

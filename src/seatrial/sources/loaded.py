@@ -63,6 +63,7 @@ class Gathering:
     pieces: set[str] = field(default_factory=set)
     bases: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)  # the environments that there are
 
     def add(self, obj: Obj, written: Locate, variant: str = "") -> None:
         (self.variants.setdefault(variant, []) if variant else self.common).append((obj, written))
