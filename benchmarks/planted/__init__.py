@@ -41,7 +41,7 @@ spec:
             - configMapRef: {{name: {name}}}
           resources:
             requests: {{cpu: 100m, memory: 128Mi}}
-            limits: {{memory: 128Mi}}
+            limits: {{cpu: "1", memory: 128Mi}}
           livenessProbe:
             httpGet: {{path: /livez, port: http}}
             failureThreshold: 6

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
-from seatrial.rules.written.reading import strings, value
+from seatrial.rules.written.reading import has, mapping, strings
 from seatrial.rules.written.security import capability, is_root
 from seatrial.rules.written.telling import put, tell
 from seatrial.world.world import World
@@ -39,8 +39,17 @@ KNOWN = frozenset(_CAPABILITIES.split())
 OWN = 10000
 
 
-@check_containers(rules=RULES[:1], ephemeral=True)
-def names(world: World, container: Container) -> Iterator[Finding]:
+@check_containers(rules=RULES, ephemeral=True)
+def settings(world: World, container: Container) -> Iterator[Finding]:
+    """What a container says of capabilities, its command and its user."""
+    if has(container.spec, "securityContext", "capabilities"):
+        yield from _names(world, container)
+    yield from _sudo(world, container)
+    if container.pods.spec.get("hostUsers") is not False:
+        yield from _identities(world, container)
+
+
+def _names(world: World, container: Container) -> Iterator[Finding]:
     """Capabilities by other names than their own."""
     for side in ("add", "drop"):
         at = (*container.path, "securityContext", "capabilities", side)
@@ -53,8 +62,7 @@ def names(world: World, container: Container) -> Iterator[Finding]:
             yield tell(world, "capability-name", container.pods.obj, at, words, who=container.who, ops=ops)
 
 
-@check_containers(rules=RULES[1:2])
-def sudo(world: World, container: Container) -> Iterator[Finding]:
+def _sudo(world: World, container: Container) -> Iterator[Finding]:
     """A command that begins with sudo."""
     words = (strings(container.spec, "command") or strings(container.spec, "args"))[:1]
     if words and words[0].partition(" ")[0].rpartition("/")[2] == "sudo":
@@ -67,20 +75,19 @@ def sudo(world: World, container: Container) -> Iterator[Finding]:
         )
 
 
-@check_containers(rules=RULES[2:])
-def identities(world: World, container: Container) -> Iterator[Finding]:
+def _identities(world: World, container: Container) -> Iterator[Finding]:
     """User and group IDs, told where they stand: once for a pod that gives them to its containers."""
     pods = container.pods
-    own, at = (container.spec, container.path), ("securityContext",)
-    places = [own, (pods.spec, pods.spec_path)] if container is pods.containers[0] else [own]
-    if pods.spec.get("hostUsers") is False:
-        return
-    for holder, path in places:
-        low = {field: number for field in ("runAsUser", "runAsGroup") if _is_low(number := value(holder, *at, field))}
+    places = [(container.spec, container.path, container.who)]
+    if pods.containers and container is pods.containers[0]:
+        places.append((pods.spec, pods.spec_path, ""))
+    for holder, path, who in places:
+        context = mapping(holder, "securityContext")
+        low = {field: context[field] for field in ("runAsUser", "runAsGroup") if _is_low(context.get(field))}
         if low:
             words = ", ".join(f"{field}: {number}" for field, number in low.items())
-            who = container.who if holder is container.spec else ""
-            yield tell(world, "user-id-low", pods.obj, (*path, *at, next(iter(low))), words, who=who)
+            at = (*path, "securityContext", next(iter(low)))
+            yield tell(world, "user-id-low", pods.obj, at, words, who=who)
 
 
 def _is_low(number: object) -> bool:

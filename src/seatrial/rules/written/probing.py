@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity
+from seatrial.rules.slips import meant
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import items, mapping, number, strings, text
 from seatrial.rules.written.runtimes import runtime_of
-from seatrial.rules.written.telling import brief, put, take, tell
+from seatrial.rules.written.telling import Path, brief, put, take, tell
 from seatrial.world.objects import ref_of
 from seatrial.world.world import World
 
@@ -150,8 +151,9 @@ def _asked(probe: dict[str, object]) -> str:
 def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
     """Probes and hooks, those of init containers too, that do not ask the container."""
     own = ("localhost", "127.0.0.1", "::1") if container.pods.spec.get("hostNetwork") is True else ()
-    for steps in (*((kind,) for kind in PROBES), ("lifecycle", "postStart"), ("lifecycle", "preStop")):
-        handler = mapping(container.spec, *steps)
+    handlers: list[tuple[Path, object]] = [((kind,), container.spec[kind]) for kind in PROBES if kind in container.spec]
+    handlers += [(("lifecycle", hook), each) for hook, each in mapping(container.spec, "lifecycle").items()]
+    for steps, handler in handlers:
         for action in ("httpGet", "tcpSocket"):
             host = text(handler, action, "host")
             if host and host not in own and "$" not in host:
@@ -191,7 +193,8 @@ def _ports(world: World, container: Container, kind: str, probe: dict[str, objec
         at = (*container.path, kind, handler, "port")
         if isinstance(port, str) and not port.isdigit() and port not in names:
             has = ", ".join(sorted(names - {""})) or "no named port"
-            ops = [put(container.pods.obj, at, next(iter(names)))] if len(ports) == 1 and names != {""} else []
+            right = next(iter(names)) if len(ports) == 1 else meant(port, names - {""})
+            ops = [put(container.pods.obj, at, right)] if right else []
             yield tell(
                 world,
                 "probe-port-unknown",
