@@ -153,6 +153,7 @@ def test_an_image_that_is_told_nothing_does_what_everybody_has_seen_it_do(image,
 def test_an_image_that_is_one_program_takes_what_its_args_say():
     assert reading.outcome("example.com/memory-eater:1.0", [], ["40Mi", "0", "80Mi", "400"], {}).memory == 120 * MI
     assert reading.outcome("polinux/stress", [], ["--vm", "1", "--vm-bytes", "150M"], {}).memory == 150 * MI
+    assert reading.outcome("vish/stress", [], ["-mem-total", "250Mi", "-mem-alloc-size", "10Mi"], {}).memory == 250 * MI
     assert reading.outcome("registry.k8s.io/e2e-test-images/agnhost:2.40", [], ["liveness"], {}).sick_after == 10
 
 

@@ -18,11 +18,13 @@ PROMPTS = frozenset({
     "nicolaka/netshoot", "node", "openjdk", "oraclelinux", "perl", "php", "python", "rockylinux", "ubuntu",
 })  # fmt: skip
 
-#: Images that are one program: what their pods give as args are its arguments. By the last part of their name.
-PROGRAMS: Mapping[str, tuple[str, ...]] = {
-    "stress": ("stress",),
-    "stress-ng": ("stress-ng",),
-    "memory-eater": ("memory-eater",),
+#: Images that are one program, by their name or its last part: what their pods give as args are its arguments.
+PROGRAMS: Mapping[str, str] = {
+    "curlimages/curl": "curl",
+    "memory-eater": "memory-eater",
+    "stress": "stress",
+    "stress-ng": "stress-ng",
+    "vish/stress": "allocate-memory",
 }
 
 
@@ -45,17 +47,31 @@ def _root_password(prefix: str) -> tuple[str, ...]:
     return (*(f"{prefix}_{word}" for word in words), f"{prefix}_ALLOW_EMPTY_PASSWORD")
 
 
-_NO_OPTION = "[ERROR] [Entrypoint]: Database is uninitialized and password option is not specified"
+def _no_option(*names: str) -> tuple[str, ...]:
+    told = "[ERROR] [Entrypoint]: Database is uninitialized and password option is not specified"
+    return told, "    You need to specify one of the following as an environment variable:", *(f"    - {name}" for name in names)
+
 
 WANTED: Mapping[str, Wanted] = {
     "postgres": Wanted(
         ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "POSTGRES_HOST_AUTH_METHOD"),
-        ("Error: Database is uninitialized and superuser password is not specified.", "You must specify POSTGRES_PASSWORD"),
+        (
+            "Error: Database is uninitialized and superuser password is not specified.",
+            "       You must specify POSTGRES_PASSWORD",
+        ),
     ),
-    "mysql": Wanted(_root_password("MYSQL"), (_NO_OPTION, "    You need to specify one of MYSQL_ROOT_PASSWORD and others")),
+    "mysql": Wanted(
+        _root_password("MYSQL"),
+        _no_option("MYSQL_ROOT_PASSWORD", "MYSQL_ALLOW_EMPTY_PASSWORD", "MYSQL_RANDOM_ROOT_PASSWORD"),
+    ),
     "mariadb": Wanted(
         (*_root_password("MYSQL"), *_root_password("MARIADB")),
-        (_NO_OPTION, "    You need to specify one of MARIADB_ROOT_PASSWORD and others"),
+        _no_option(
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_ROOT_PASSWORD_HASH",
+            "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD",
+            "MARIADB_RANDOM_ROOT_PASSWORD",
+        ),
     ),
 }
 
@@ -77,7 +93,8 @@ def told(image: str, command: Sequence[str], args: Sequence[str]) -> list[str]:
     """The command line of a container, with the program of an image that is one program."""
     if command:
         return [*command, *args]
-    return [*PROGRAMS.get(_last(image), ()), *args]
+    program = PROGRAMS.get(parse(image).official) or PROGRAMS.get(_last(image))
+    return [program, *args] if program else [*args]
 
 
 def served(image: str, args: Sequence[str]) -> Outcome | None:

@@ -34,7 +34,7 @@ class Images:
         found = catalogue.known(reference, self._bin)
         if found:
             launch = catalogue.finish(self._with_tools(found.launch), found.entrypoint, found.cmd, command, args)
-            return catalogue.with_shell(launch, reference)
+            return catalogue.with_shell(launch, reference, self._bin)
         if catalogue.runs_here(command):
             return catalogue.finish(self._with_tools(Launch(())), (), (), command, args)
         return None

@@ -120,15 +120,14 @@ def finish(
     return replace(launch, argv=argv, stop_signal=stop)
 
 
-def with_shell(launch: Launch, reference: Reference) -> Launch:
+def with_shell(launch: Launch, reference: Reference, bin_: Path) -> Launch:
     """The shell of images with BusyBox: this machine's BusyBox, or bash, which understands all that it does."""
-    argv = launch.argv
-    if argv[:1] not in (("sh",), ("/bin/sh",), ("ash",), ("/bin/ash",)):
+    shells = bin_ / "ash"
+    if not shells.is_dir() or (reference.official not in ASH and "alpine" not in reference.tag):
         return launch
-    if reference.official not in ASH and "alpine" not in reference.tag:
-        return launch
-    shell = ("busybox", "sh") if shutil.which("busybox") else ("bash",) if shutil.which("bash") else argv[:1]
-    return replace(launch, argv=(*shell, *argv[1:]))
+    asked = launch.argv[:1] in (("sh",), ("/bin/sh",), ("ash",), ("/bin/ash",))
+    argv = ("sh", *launch.argv[1:]) if asked else launch.argv
+    return replace(launch, argv=argv, path=(str(shells), *launch.path))
 
 
 def runs_here(command: tuple[str, ...]) -> bool:
@@ -192,6 +191,11 @@ def write_tools(bin_: Path) -> None:
         (bin_ / "redis").mkdir(exist_ok=True)
         _wrap(bin_ / "redis" / "docker-entrypoint.sh", "redis", "image", redis / "redis-server")
         _wrap(bin_ / "redis-cli", "redis", "client", redis / "redis-cli")
+    shell = shutil.which("busybox") or shutil.which("bash")
+    if shell:
+        (bin_ / "ash").mkdir(exist_ok=True)
+        (bin_ / "ash" / "sh").unlink(missing_ok=True)
+        (bin_ / "ash" / "sh").symlink_to(shell)
     for major in POSTGRES_FOLDERS:
         programs = wheel_postgres(major)
         if programs:
