@@ -123,8 +123,8 @@ def _without_offers(report: Report, left: set[Any]) -> Report:
     def plain(finding: Finding) -> Finding:
         return replace(finding, patch=None) if finding.patch and key_of(finding) in left else finding
 
-    causes = (replace(one, finding=plain(one.finding), symptoms=tuple(map(plain, one.symptoms))) for one in report.causes)
-    return replace(report, causes=tuple(causes))
+    causes = (one._replace(finding=plain(one.finding), symptoms=tuple(map(plain, one.symptoms))) for one in report.causes)
+    return report._replace(causes=tuple(causes))
 
 
 def _loaded(paths: Sequence[str], options: dict[str, Any]) -> Loaded:

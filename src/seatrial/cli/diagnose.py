@@ -210,11 +210,11 @@ def _masked(report: Report, redactor: Redactor) -> Report:
     """What containers print, and events, may hold what is in a Secret."""
 
     def clean(finding: Finding) -> Finding:
-        facts = tuple(replace(fact, text=redactor.text(fact.text)) for fact in finding.evidence)
+        facts = tuple(fact._replace(text=redactor.text(fact.text)) for fact in finding.evidence)
         return replace(finding, title=redactor.text(finding.title), cause=redactor.text(finding.cause), evidence=facts)
 
-    masked = (replace(c, finding=clean(c.finding), symptoms=tuple(map(clean, c.symptoms))) for c in report.causes)
-    return replace(report, causes=tuple(masked))
+    masked = (c._replace(finding=clean(c.finding), symptoms=tuple(map(clean, c.symptoms))) for c in report.causes)
+    return report._replace(causes=tuple(masked))
 
 
 def _show(report: Report, output: str) -> None:

@@ -8,7 +8,8 @@ the deepest; what only follows from it stands under it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from seatrial.rules.explaining import explains
 from seatrial.rules.finding import Finding
@@ -58,8 +59,7 @@ STEPS = 6
 WEIGHED = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A finding that no other explains, and those that it explains, nearest first."""
 
     finding: Finding
@@ -148,7 +148,7 @@ def _seen(cause: Cause, is_written: bool) -> Cause:
     if not is_written:
         return cause
     facts = dict.fromkeys((*cause.finding.evidence, *cause.symptoms[0].evidence[:SHOWN]))
-    return replace(cause, finding=replace(cause.finding, evidence=tuple(facts)))
+    return cause._replace(finding=replace(cause.finding, evidence=tuple(facts)))
 
 
 def _came_true(cause: Cause) -> Cause:
@@ -156,7 +156,7 @@ def _came_true(cause: Cause) -> Cause:
     worst = min((one.severity for one in cause.symptoms), key=_SEVERITY.__getitem__, default=cause.finding.severity)
     if _SEVERITY[worst] >= _SEVERITY[cause.finding.severity]:
         return cause
-    return replace(cause, finding=replace(cause.finding, severity=worst))
+    return cause._replace(finding=replace(cause.finding, severity=worst))
 
 
 def depth(finding: Finding) -> float:

@@ -7,12 +7,12 @@ What a rule of what runs says with the same words about the same field is not sa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from seatrial.rules.finding import CHECKS, Check, Finding
 from seatrial.world.objects import Ref, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _NOT_READY = ("probe-*", "deadline-exceeded")
@@ -57,7 +57,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     # autoscalers
     "two-autoscalers": ("hpa-*",), "hpa-target-api": ("hpa-*",), "hpa-target-kind": ("hpa-*",),
 }  # fmt: skip
-_CONTAINER = re.compile(r", (?:\w+ )?container ([^\s:]+)")
+_CONTAINER = pattern(r", (?:\w+ )?container ([^\s:]+)")
 #: So many steps from an object with a finding to the objects that may explain it, and so many objects at most.
 STEPS, REACHED = 3, 3000
 

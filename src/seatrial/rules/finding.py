@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seatrial.world.objects import Obj, Ref
 from seatrial.world.world import World
@@ -16,8 +16,7 @@ from seatrial.world.world import World
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One piece of evidence. `source` is file:line, or an object and the path in it (`Pod web-1 in shop, status.phase`)."""
 
     text: str
@@ -58,8 +57,7 @@ class Finding:
         return document
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a rule says of itself. `costs` is what it does to production; `wrong` and `right`: examples, its tests.
 
     Those of what runs are worlds of their own, in `alive.examples`, which a diagnosis does not load.
@@ -78,8 +76,7 @@ class Rule:
 Look = Callable[[World, Obj], Iterable[Finding]]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A function that finds what some rules are about, in objects of some kinds (`*` for every kind).
 
     `when` tells what it never finds anything in: checks that share one need not all ask.

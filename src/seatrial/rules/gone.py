@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """`since` is the first Kubernetes version without it, None for custom resources. `same`: the new version has the old form."""
 
     since: tuple[int, int] | None

@@ -10,23 +10,22 @@ What names no reason ignores nothing, and is told.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.world.objects import Obj, Ref, annotations_of, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.place import Place, of_source
 from seatrial.world.world import World
 
 PREFIX = "ignore.seatrial.dev/"
-_COMMENT = re.compile(r"#\s*seatrial:\s*ignore\[([^\]]*)\]\s*(.*)")
+_COMMENT = pattern(r"#\s*seatrial:\s*ignore\[([^\]]*)\]\s*(.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(NamedTuple):
     """An entry of a file of decisions: findings of a rule, in these objects (`Kind/name`) or these files, for a reason."""
 
     rule: str
@@ -36,8 +35,7 @@ class Ignore:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A finding that is not told, why, and where that is written."""
 
     finding: Finding

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from seatrial.rules.finding import Fact, Finding
 from seatrial.rules.looking import found, told_as
@@ -26,8 +26,7 @@ ASKED, TRIED, AROUND = 1000, 100, 200
 WHOLE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Joint:
+class Joint(NamedTuple):
     """Findings that one edit would mend: the one that tells it, and the others. `fix` and `fact` say the edit, and its place."""
 
     finding: Finding

@@ -12,6 +12,7 @@ from seatrial.rules.overlap import NAMES, settled
 from seatrial.rules.patching import patched
 from seatrial.world.load.problems import Problem
 from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 
@@ -95,20 +96,20 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
 
 #: What another tool or a person fills in before anything is applied: envsubst and Flux, Helm and its like, kustomize's variables,
 #: documentation. Not the arguments of an analysis, which Argo fills in when it runs.
-_FILLED_IN = re.compile(
+_FILLED_IN = pattern(
     r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
     r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
     r"|\$[a-z]+\$|\b(?:A\.B\.C\.D|(?:[Xx]{1,3}\.){3}[Xx]{1,3})\b"
 )
 #: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.
 _CONSTANT, _PLAIN = (
-    re.compile(r"(?:: [\"']?|\.)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
+    pattern(r"(?:: [\"']?|\.)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
     frozenset({"wrong-type", "replicas-invalid", "quota-amount", "name-invalid", "value-refused", "resource-unknown"}),
 )
 #: And where a number is wanted, or what is in base64, so is a word in capitals (but `"TRUE"` and its like).
-_WORD = re.compile(r": [\"']?(?!TRUE\b|FALSE\b|YES\b|NO\b|ON\b|OFF\b)[A-Z][A-Z0-9]{2,}[\"']?$")
+_WORD = pattern(r": [\"']?(?!TRUE\b|FALSE\b|YES\b|NO\b|ON\b|OFF\b)[A-Z][A-Z0-9]{2,}[\"']?$")
 #: A name that is yet to be filled in is not missed either.
-_NAMED = re.compile(r"^(missing-\w+|call-nobody)$")
+_NAMED = pattern(r"^(missing-\w+|call-nobody)$")
 #: Rules that are about such a thing being left where nobody fills it in, or about a field, whatever it holds.
 _LEFT = frozenset({"env-template-left", NAMES})
 
@@ -182,7 +183,7 @@ def _collections(world: World) -> frozenset[str]:
 
 
 #: What a kustomization that takes in another may add to it: a namespace for its accounts, and labels to select by.
-_ADDED = re.compile(
+_ADDED = pattern(
     r"^(rbac-subject|selector-missing) |^(missing-field|value-refused) .*"
     r"`(subjects\[\d+\]\.namespace|spec\.selector|spec\.template\.metadata\.labels)` "
 )

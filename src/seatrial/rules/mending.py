@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import applied
@@ -17,8 +16,7 @@ Find = Callable[[World], Iterable[Finding]]
 Key = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(NamedTuple):
     """The world after the patches that hold, their findings in the order of their making, and what spoke against the others."""
 
     world: World

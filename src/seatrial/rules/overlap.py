@@ -7,13 +7,13 @@ an app file that its loading noted, and a rule finds in what is made of it, is t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from seatrial.rules.finding import Finding
 from seatrial.world.load.problems import Problem
 from seatrial.world.objects import Obj, Ref, labels_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 NAMES, TYPES = "unknown-field", "wrong-type"
@@ -25,16 +25,16 @@ ABOUT_TYPES = frozenset({"annotation-invalid", "command-not-list", "config-not-t
                          "secret-not-base64"})  # fmt: skip
 #: Rules that tell at one place what Kubernetes tells at another, or at several: the fields that they speak for.
 ELSEWHERE = {
-    "claim-incomplete": re.compile(r"spec\.(accessModes|resources)"),
-    "container-name-twice": re.compile(r".*ontainers\[\d+]\.name$"),
-    "limit-range-order": re.compile(r"spec\.limits\["),
-    "port-name-twice": re.compile(r".*\.ports\[\d+]\.name$"),
-    "resource-unknown": re.compile(r".*\.resources\.(limits|requests)\."),
-    "secret-type-keys": re.compile(r"data\b"),
-    "selector-missing": re.compile(r"spec\.(selector|template\.metadata\.labels)$"),
-    "selector-of-others": re.compile(r"spec\.(selector|template\.metadata\.labels)$"),
-    "service-ports": re.compile(r"spec\.ports\[\d+](\.name)?$"),
-    "volume-name-twice": re.compile(r".*\.volumes\[\d+]\.name$"),
+    "claim-incomplete": pattern(r"spec\.(accessModes|resources)"),
+    "container-name-twice": pattern(r".*ontainers\[\d+]\.name$"),
+    "limit-range-order": pattern(r"spec\.limits\["),
+    "port-name-twice": pattern(r".*\.ports\[\d+]\.name$"),
+    "resource-unknown": pattern(r".*\.resources\.(limits|requests)\."),
+    "secret-type-keys": pattern(r"data\b"),
+    "selector-missing": pattern(r"spec\.(selector|template\.metadata\.labels)$"),
+    "selector-of-others": pattern(r"spec\.(selector|template\.metadata\.labels)$"),
+    "service-ports": pattern(r"spec\.ports\[\d+](\.name)?$"),
+    "volume-name-twice": pattern(r".*\.volumes\[\d+]\.name$"),
 }
 #: Parents that hold so much that an error about one says nothing of the others in it.
 _WIDE = frozenset({"", "metadata", "spec", "spec.template", "spec.template.spec", "spec.jobTemplate.spec.template.spec"})
@@ -76,7 +76,7 @@ def _part(obj: Obj | None) -> str:
 def _as_noted(finding: Finding, note: Problem) -> Finding:
     first, *rest = finding.evidence
     fix = f"{note.hint[:1].upper()}{note.hint[1:]}." if note.hint else finding.fix
-    return replace(finding, evidence=(replace(first, source=f"{note.file}:{note.line}"), *rest), fix=fix)
+    return replace(finding, evidence=(first._replace(source=f"{note.file}:{note.line}"), *rest), fix=fix)
 
 
 def _told_better(findings: Sequence[Finding]) -> Iterator[Finding]:

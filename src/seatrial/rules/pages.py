@@ -21,6 +21,7 @@ from seatrial.rules.alive.examples import EXAMPLES, Example, world_of
 from seatrial.rules.finding import CHECKS, Check, Finding, Rule
 from seatrial.rules.ignoring import PREFIX
 from seatrial.rules.looking import found
+from seatrial.world.patterns import pattern
 
 #: (rule, its example) -> the commands that show what is wrong in it, with what they print.
 Screen = Callable[[str, Example], str]
@@ -110,7 +111,7 @@ def _seen(rule: Rule, entry: Check) -> str:
 
 
 #: The kind of each object of an example, as kubectl takes it.
-_KIND = re.compile(r"^kind: (\w+)$", re.MULTILINE)
+_KIND = pattern(r"^kind: (\w+)$", re.MULTILINE)
 
 
 def _kinds_of(text: str) -> list[str]:

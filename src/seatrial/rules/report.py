@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.causes import Cause
 from seatrial.rules.finding import Finding
@@ -17,8 +16,7 @@ VERSION = "seatrial.dev/report/v1"
 SEVERITIES = ("error", "warning", "note")
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """`objects` and `files` are how many were looked at; `of` is what: `deploy/`, `namespace shop of cluster prod`."""
 
     of: str

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.finding import Finding
 from seatrial.rules.patching import Path, put
@@ -20,8 +19,7 @@ from seatrial.world.world import World
 SLIP = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """A change of one object. `words` say it as an order (`rename Service apii to api`), `path` is where it is to be made.
 
     Without `operations` it is the adding of an object that is not there, which nobody can try.

@@ -16,6 +16,7 @@ from pathlib import Path
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import Problem, read
 from seatrial.world.load.text import LARGEST
+from seatrial.world.patterns import pattern
 
 ENDINGS = (".yaml", ".yml", ".json")
 #: Folders of other people's files, and those that tools make.
@@ -155,13 +156,13 @@ def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, va
 
 
 #: A line of a template that is no YAML whatever it is filled with.
-_CONTROL = re.compile(rb"^[ \t-]*(?:\{\{-? *(?:if|else|end|range|with|define|include|template|block|/\*)|\{%|<%)", re.MULTILINE)
+_CONTROL = pattern(rb"^[ \t-]*(?:\{\{-? *(?:if|else|end|range|with|define|include|template|block|/\*)|\{%|<%)", re.MULTILINE)
 
 
 #: What ytt reads of a file that is YAML to everybody else: `#@ load(…)` on a line of its own, `image: #@ …` for a value.
-_YTT = re.compile(rb"^[ \t]*#@ *(?:load\(|def |if |for |data/)|^[ \t-]*[\w./-]+: +#@ ", re.MULTILINE)
+_YTT = pattern(rb"^[ \t]*#@ *(?:load\(|def |if |for |data/)|^[ \t-]*[\w./-]+: +#@ ", re.MULTILINE)
 #: Names of files that change an object rather than make it.
-_PATCH = re.compile(r"(?:^|[-_.])patch(?:es)?(?:[-_.]|$)")
+_PATCH = pattern(r"(?:^|[-_.])patch(?:es)?(?:[-_.]|$)")
 
 
 def _calm(problems: list[Problem], data: bytes) -> list[Problem]:

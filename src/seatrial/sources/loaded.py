@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from seatrial.world.load import Problem, Written
 from seatrial.world.objects import Obj, Ref, name_of, namespace_of, ref_of
@@ -15,8 +15,7 @@ from seatrial.world.world import World
 InputKind = Literal["file", "folder", "stdin", "chart", "kustomization", "app", "evidence", "cluster"]
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """One thing that was read. `variant` is the environment or overlay that it was read for, "" where there is one only."""
 
     name: str

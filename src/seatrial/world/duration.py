@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from seatrial.world.patterns import pattern
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = pattern(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 def parse(text: str | int | float) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_SOURCE = re.compile(r"^(?P<file>.*?):(?P<line>\d+)(?::(?P<column>\d+))?$")
+from seatrial.world.patterns import pattern
+
+_SOURCE = pattern(r"^(?P<file>.*?):(?P<line>\d+)(?::(?P<column>\d+))?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something is written; line and column count from 1. `file` is "" for what is in no file."""
 
     file: str

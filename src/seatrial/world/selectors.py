@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from seatrial.world.patterns import pattern
 
 Labels = Mapping[str, str]
 Predicate = Callable[[Labels], bool]
@@ -51,7 +52,7 @@ def _number(text: str | None) -> int | None:
         return None
 
 
-_TERM = re.compile(
+_TERM = pattern(
     r"\s*(?:"
     r"(?P<absent>!)\s*(?P<nokey>[\w./-]+)"
     r"|(?P<key>[\w./-]+)\s*(?:"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seatrial.world.objects import Obj, Ref, controller_of, dig, labels_of, name_of, ref_of
 from seatrial.world.selectors import matches, matches_labels
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 GENERATIONS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class LogKey:
+class LogKey(NamedTuple):
     """A container's log: `previous` is that of the run before the present one."""
 
     pod: Ref

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
@@ -14,6 +13,7 @@ from seatrial.rules.written.pods import Pods, check_pods, pods_of
 from seatrial.rules.written.reading import has, items, mapping, number, percent, strings, text, value
 from seatrial.rules.written.telling import Path, put, take, tell
 from seatrial.world.objects import Obj, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
@@ -83,7 +83,7 @@ RULES = (
 
 STRATEGIC = ("Deployment", "Rollout")
 SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout")
-_SLEEP = re.compile(r"\bsleep\s+(\d+)")
+_SLEEP = pattern(r"\bsleep\s+(\d+)")
 
 
 @check(*STRATEGIC, rules=RULES[:7])

@@ -8,8 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.patching import Path
 from seatrial.world.objects import Obj
@@ -34,8 +33,7 @@ _WORD = 4
 _FEW = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a field belongs. `path` is one in the object where that is one place alone; `words` are for the reader."""
 
     words: str

@@ -20,6 +20,7 @@ from seatrial.world.graph import PodTemplate, Port
 from seatrial.world.graph.ports import of_template
 from seatrial.world.objects import Obj, Ref, labels_of, ref_of
 from seatrial.world.once import once
+from seatrial.world.patterns import pattern
 from seatrial.world.selectors import matches
 from seatrial.world.world import World
 
@@ -83,8 +84,8 @@ RULES = (
 #: Labels that hold a namespace's name: the one that Kubernetes sets, and the one that people set.
 NAME_LABELS = ("kubernetes.io/metadata.name", "name")
 #: What namespaces are called that requests come from, and those that measurements go to.
-WAYS_IN = re.compile(r"ingress|nginx|traefik|contour|haproxy|gateway")
-MONITORS = re.compile(r"monitor|prometheus|observab|metrics|grafana|telemetry")
+WAYS_IN = pattern(r"ingress|nginx|traefik|contour|haproxy|gateway")
+MONITORS = pattern(r"monitor|prometheus|observab|metrics|grafana|telemetry")
 #: Ports of a mesh's proxy, which no container of the workload declares.
 PROXY = range(15000, 15100)
 

@@ -15,6 +15,7 @@ from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, number, text, value
 from seatrial.rules.written.telling import Path, brief, take, tell
 from seatrial.world.objects import Obj
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The controller marks the Rollout InvalidSpec and does nothing more with it."
@@ -132,10 +133,10 @@ RULES = (
          _analysis(_metric("sum(rate(http_requests_total{job=\"web\", code=~\"5..\"}[2m])) / sum(rate(http_requests_total{job=\"web\"}[2m])) or vector(0)")), _MEASURED),
 )  # fmt: skip
 
-_USED = re.compile(r"\{\{\s*args\.([\w-]+)\s*\}\}")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
+_USED = pattern(r"\{\{\s*args\.([\w-]+)\s*\}\}")
+_DURATION = pattern(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 #: Words in a query that tell the canary from the stable version.
-_TOLD_APART = re.compile(r"canary|hash|revision|version|preview|\{\{", re.IGNORECASE)
+_TOLD_APART = pattern(r"canary|hash|revision|version|preview|\{\{", re.IGNORECASE)
 
 
 @check("Rollout", rules=RULES[:2] + RULES[8:12])
@@ -215,7 +216,7 @@ def _step(world: World, obj: Obj, at: Path, step: Obj, routed: bool) -> Iterator
 
 
 #: A condition of one bound: `result[0] <= 0.05`.
-_BOUND = re.compile(r"result(?:\[0\])?\s*(<=|<|>=|>)\s*([0-9.]+)")
+_BOUND = pattern(r"result(?:\[0\])?\s*(<=|<|>=|>)\s*([0-9.]+)")
 _COMPARE = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 ANALYSES = ("AnalysisTemplate", "ClusterAnalysisTemplate")
 

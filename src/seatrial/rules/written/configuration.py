@@ -15,6 +15,7 @@ from seatrial.rules.written.reading import mapping, text
 from seatrial.rules.written.secrets import looks_secret
 from seatrial.rules.written.telling import brief, put, take, tell
 from seatrial.world.objects import Obj, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -65,8 +66,8 @@ RULES = (
 )  # fmt: skip
 
 LIMIT = 1 << 20
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_KEY = pattern(r"[-._a-zA-Z0-9]{1,253}")
+_BASE64 = pattern(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _TYPES = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -74,7 +75,7 @@ _TYPES = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
 #: Settings that only a kubelet's configuration has, at the beginning of a line.
-_KUBELET = re.compile(
+_KUBELET = pattern(
     r"^(evictionHard|evictionSoft|imageGCHighThresholdPercent|imageGCLowThresholdPercent|kubeReserved|systemReserved):", re.M
 )
 _PARTS = ("data", "stringData", "binaryData")

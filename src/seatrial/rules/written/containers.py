@@ -12,6 +12,7 @@ from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, number, text, value
 from seatrial.rules.written.telling import Operation, Path, brief, put, take, tell
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -84,12 +85,12 @@ RULES = (
          example("ports: []", pod="restartPolicy: OnFailure"), example("ports: []")),
 )  # fmt: skip
 
-NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
-_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,13}[a-z0-9]|[a-z]")
-_VARIABLE = re.compile(r"[^=\x00-\x1f\x7f]+")
+NAME = pattern(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_PORT_NAME = pattern(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,13}[a-z0-9]|[a-z]")
+_VARIABLE = pattern(r"[^=\x00-\x1f\x7f]+")
 #: What only Helm has between braces; programs have templates of their own.
-_TEMPLATE = re.compile(r"\{\{-?\s*(?:include|template|tpl|toYaml|\.Values|\.Release|\.Chart)\b")
-_USE = re.compile(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)")
+_TEMPLATE = pattern(r"\{\{-?\s*(?:include|template|tpl|toYaml|\.Values|\.Release|\.Chart)\b")
+_USE = pattern(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)")
 LASTING_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"})
 #: What a volume may have besides its source.
 NO_SOURCE = frozenset({"name"})

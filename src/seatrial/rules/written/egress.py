@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, check
@@ -12,6 +11,7 @@ from seatrial.rules.written.calls import governing
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.world.objects import Obj, ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 
@@ -30,7 +30,7 @@ RULE = Rule(
     together(container(""), _policy("[Ingress]")),
 )
 #: Images of what is called and calls nobody.
-STORES = re.compile(r"redis|valkey|postgres|mysql|mariadb|mongo|memcached|rabbitmq|kafka|minio")
+STORES = pattern(r"redis|valkey|postgres|mysql|mariadb|mongo|memcached|rabbitmq|kafka|minio")
 
 
 @check("NetworkPolicy", rules=[RULE])

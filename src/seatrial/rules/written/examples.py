@@ -5,13 +5,14 @@ The examples are shown in the rules' pages and run as their tests; a container's
 
 from __future__ import annotations
 
-import re
 import textwrap
+
+from seatrial.world.patterns import pattern
 
 IMAGE = "image: registry.example/api:1.4.2"
 
 
-_MANY = re.compile(r"<(\d+) characters>")
+_MANY = pattern(r"<(\d+) characters>")
 
 
 def spelled(text: str) -> str:

@@ -11,6 +11,7 @@ from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import text
 from seatrial.rules.written.telling import brief, put, take, tell
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 RULES = (
@@ -57,7 +58,7 @@ _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST = (
     r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?"
 )
-REFERENCE = re.compile(
+REFERENCE = pattern(
     rf"(?:{_HOST}/)?{_NAME}(?:/{_NAME})*(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[A-Za-z][\w.+-]*:[0-9a-fA-F]{{32,}}))?",
     re.ASCII,
 )

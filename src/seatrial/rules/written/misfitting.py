@@ -19,6 +19,7 @@ from seatrial.rules.written.versions import NEWEST, target
 from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj
 from seatrial.world.paths import join
+from seatrial.world.patterns import pattern
 from seatrial.world.schema import Misfit, Shape
 from seatrial.world.schema.table import DURATION, INT_OR_STRING, MICRO_TIME, QUANTITY, TIME
 from seatrial.world.world import World
@@ -121,7 +122,7 @@ def _typed(obj: Obj, misfit: Misfit) -> list[Operation]:
 
 
 #: A variable that something puts a value in place of: envsubst's and Flux's.
-_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*\}|\$[A-Z][A-Z0-9_]*")
+_VARIABLE = pattern(r"\$\{[A-Za-z_]\w*\}|\$[A-Z][A-Z0-9_]*")
 
 
 def _is_secret(obj: Obj, path: Path) -> bool:
@@ -143,14 +144,14 @@ def _shown(obj: Obj, path: Path, value: Any) -> str:
 
 _BY_REASON = {"FieldValueRequired": "missing-field", "FieldValueNotSupported": "value-not-allowed"}
 #: The value that a message of Kubernetes begins with; structs and lists are shown as Go has them, which helps nobody.
-_VALUE = re.compile(r'(?:Invalid value|Duplicate value|Not found): (?:"(?:[^"\\]|\\.)*"|[^:{\["]*|[{\[].*[}\]])(?:: |$)')
+_VALUE = pattern(r'(?:Invalid value|Duplicate value|Not found): (?:"(?:[^"\\]|\\.)*"|[^:{\["]*|[{\[].*[}\]])(?:: |$)')
 
 
-_QUOTED = re.compile(r'Invalid value: "([^"\\]*)"')
+_QUOTED = pattern(r'Invalid value: "([^"\\]*)"')
 #: The hint at the end of what a name must be: it is longer than all else.
-_REGEX = re.compile(r" \(e\.g\. .*regex used for validation is '.*'\)$")
+_REGEX = pattern(r" \(e\.g\. .*regex used for validation is '.*'\)$")
 #: The validation of schemas says the path again.
-_OF_SCHEMA = re.compile(r"^\S+ in body ")
+_OF_SCHEMA = pattern(r"^\S+ in body ")
 
 
 def of_causes(world: World, obj: Obj, causes: Sequence[Cause]) -> Iterator[Finding]:
@@ -236,8 +237,8 @@ def _words(cause: Cause) -> str:
 
 
 #: Kubernetes leaves out a step here.
-_OF_TEMPLATE = re.compile(r"(\btemplate\.)(labels|annotations)\b")
-_TOKEN = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+_OF_TEMPLATE = pattern(r"(\btemplate\.)(labels|annotations)\b")
+_TOKEN = pattern(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
 def path_of(field: str, obj: Obj) -> Path:

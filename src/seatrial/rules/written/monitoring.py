@@ -14,6 +14,7 @@ from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, number, seconds, text, value
 from seatrial.rules.written.telling import Path, brief, tell
 from seatrial.world.objects import Obj
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The operator refuses the whole object: none of its rules is loaded."
@@ -100,9 +101,9 @@ RULES = (
          manifest("monitoring.coreos.com/v1", "ServiceMonitor", "spec: {selector: {}, endpoints: [{port: metrics}]}"), _monitor("{port: metrics}")),
 )  # fmt: skip
 
-_ERRORS = re.compile(r"error|fail|5xx", re.IGNORECASE)
-_DURATION = re.compile(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?")
-_RECORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_ERRORS = pattern(r"error|fail|5xx", re.IGNORECASE)
+_DURATION = pattern(r"(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?")
+_RECORD = pattern(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
 @check("PrometheusRule", rules=RULES[:10])

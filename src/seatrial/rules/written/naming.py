@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ from seatrial.rules.written.pods import pods_of
 from seatrial.rules.written.reading import mapping, text
 from seatrial.rules.written.telling import Path, brief, put, tell
 from seatrial.world.objects import Obj, group_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -52,11 +52,11 @@ RULES = (
          manifest("v1", "ConfigMap", "data: {a: b}", namespace="default"), _FINE),
 )  # fmt: skip
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-_KEY = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_SUBDOMAIN = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SERVICE = pattern(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_VALUE = pattern(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+_KEY = pattern(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 #: kind -> the form of its names, and their longest.
 FORMS = {"Service": (_SERVICE, 63), "Namespace": (_LABEL, 63), "CronJob": (_SUBDOMAIN, 52)}
 #: Kinds whose names may be anything that fits into a path.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, strings, text, value
 from seatrial.rules.written.telling import Path, brief, put, tell
 from seatrial.world.objects import Obj, annotations_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _REFUSED = "The API server refuses the object."
@@ -90,11 +90,11 @@ RULES = (
          _ingress(f"{{ingressClassName: nginx, tls: {_TLS}, rules: {_RULE}}}", "{nginx.ingress.kubernetes.io/server-snippet: 'return 200;'}"), _GOOD),
 )  # fmt: skip
 
-_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PORT_NAME = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CLASS = "kubernetes.io/ingress.class"
 #: Annotations that keep a load balancer inside, by a part of their name.
 _INSIDE = ("internal", "scheme", "private", "load-balancer-type", "subnet")
-_PATTERN = re.compile(r"[()|*?^\[\]\\]|\$$|\.\+")
+_PATTERN = pattern(r"[()|*?^\[\]\\]|\$$|\.\+")
 
 
 @check("Service", rules=RULES[:7])

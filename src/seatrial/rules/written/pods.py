@@ -6,9 +6,9 @@ made (a ReplicaSet of a Deployment, a pod of a Job) is not looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
+from typing import NamedTuple
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.patching import Path
@@ -45,8 +45,7 @@ ENDING = frozenset({"Job", "CronJob"})
 _CALLED = {"init": "init container", "ephemeral": "ephemeral container"}
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """A container of a template. `role` is main, init, sidecar or ephemeral; `spec` is as written, `security` with what the pod
     says.
     """
@@ -74,15 +73,14 @@ class Container:
         return own if own is not None else value(self.pods.spec, "securityContext", field)
 
 
-@dataclass(frozen=True, slots=True)
-class Pods:
+class Pods(NamedTuple):
     """The pods that an object makes. `path` leads to the template, `spec_path` to the pod spec in it."""
 
     obj: Obj
     path: Path
     template: Obj
     spec: Obj
-    containers: tuple[Container, ...]
+    containers: Sequence[Container]
 
     @property
     def kind(self) -> str:
@@ -150,14 +148,14 @@ def read(obj: Obj) -> Pods | None:
     spec = mapping(template, "spec")
     if not isinstance(spec.get("containers"), list) and (not spec or obj.get("kind") not in KINDS):
         return None  # what a workload says beside its containers counts where they are forgotten, too
-    pods = Pods(obj, path, template, spec, ())
-    found = [
+    containers: list[Container] = []
+    pods = Pods(obj, path, template, spec, containers)
+    containers += [
         Container(pods, container, (*path, "spec", shelf, place), _role(shelf, container))
         for shelf in _SHELVES
         for place, container in enumerate(items(spec, shelf))
         if container
     ]
-    object.__setattr__(pods, "containers", tuple(found))
     return pods
 
 

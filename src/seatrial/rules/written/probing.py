@@ -14,6 +14,7 @@ from seatrial.rules.written.reading import items, mapping, number, strings, text
 from seatrial.rules.written.runtimes import runtime_of
 from seatrial.rules.written.telling import Path, brief, put, take, tell
 from seatrial.world.objects import ref_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _PORT = "ports: [{name: http, containerPort: 8080}]"
@@ -100,11 +101,11 @@ SHELLS = frozenset(
         "/usr/bin/wget",
     ]
 )
-_BARE = re.compile(r"distroless|cgr\.dev/chainguard/|(?:^|/)scratch(?:[:@]|$)|/static(?:-debian\d+)?[:@]")
+_BARE = pattern(r"distroless|cgr\.dev/chainguard/|(?:^|/)scratch(?:[:@]|$)|/static(?:-debian\d+)?[:@]")
 #: Seconds that a start takes, and that a liveness probe must give when nothing else does; a JVM is slow, most others are not.
 SLOW = {"jvm": 60.0, "": 5.0}
 #: Paths that say by their name that they look at dependencies.
-_DEPENDENCIES = re.compile(r"ready|readiness|health|status", re.IGNORECASE)
+_DEPENDENCIES = pattern(r"ready|readiness|health|status", re.IGNORECASE)
 LEAST = 10.0
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+
+from seatrial.world.patterns import pattern
 
 #: Labels that tell whose series these are.
 OWNERS = frozenset(
@@ -58,16 +59,15 @@ OWNERS = frozenset(
         "scaledObject",
     ]
 )
-COUNTERS = re.compile(r"_(?:total|count|sum|bucket)$")
+COUNTERS = pattern(r"_(?:total|count|sum|bucket)$")
 RATES = frozenset({"rate", "irate", "increase", "resets", "changes", "delta", "idelta", "deriv"})
 COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 #: Metrics of cAdvisor, which has a series for each container, one for the pause container and one for the whole pod.
-_CADVISOR = re.compile(r"container_(?:memory|cpu|fs|spec)_\w+")
-_PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}")
+_CADVISOR = pattern(r"container_(?:memory|cpu|fs|spec)_\w+")
+_PLACEHOLDER = pattern(r"\{\{[^{}]*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Slip:
+class Slip(NamedTuple):
     """Something a query cannot mean: the rule, and what stands there."""
 
     rule: str
@@ -217,7 +217,7 @@ def _rates(tree: Any) -> Iterator[Slip]:
 
 
 #: Words that a gauge has in its name; what has none of them may be a counter without its suffix.
-_GAUGE = re.compile(
+_GAUGE = pattern(
     r"(?:_bytes|_ratio|_percent|_celsius|_info|_current|_limit|_size|_available|_replicas|_ready|_connections|_usage|_utilization)$"
 )
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
+from typing import NamedTuple
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.between import names, out, tell_of
@@ -81,8 +81,7 @@ HORIZONTAL = ("HorizontalPodAutoscaler", "ScaledObject")
 WORKLOADS = ("Deployment", "StatefulSet", "Rollout", "ReplicaSet")
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """How many pods a workload has: at least, at most, and which autoscaler says so (None for the file)."""
 
     least: int

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.between import tell_of
@@ -66,8 +65,7 @@ RULES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a workload asks of a quota: pods at least and at most, the surge of a rollout, and one pod with its defaults."""
 
     ref: Ref

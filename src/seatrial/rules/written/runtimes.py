@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import ENDING, Container, check_containers, mounts
 from seatrial.rules.written.reading import amount, items, mapping, strings, text
 from seatrial.rules.written.telling import Path, brief, tell
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _KILLED = "The process grows into its container's limit and the kernel kills it (OOMKilled, exit code 137), mostly under load."
@@ -66,13 +67,13 @@ RULES = (
 #: A JVM's sizes: k, m, g, t, in binary.
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _FLAG = {
-    "Xmx": re.compile(r"-(?:Xmx|XX:MaxHeapSize=)(\d+)([kKmMgGtT]?)\b"),
-    "Xms": re.compile(r"-(?:Xms|XX:InitialHeapSize=)(\d+)([kKmMgGtT]?)\b"),
+    "Xmx": pattern(r"-(?:Xmx|XX:MaxHeapSize=)(\d+)([kKmMgGtT]?)\b"),
+    "Xms": pattern(r"-(?:Xms|XX:InitialHeapSize=)(\d+)([kKmMgGtT]?)\b"),
 }
-_SHARE = re.compile(r"-XX:MaxRAMPercentage=(\d+(?:\.\d+)?)")
-_OLD_SPACE = re.compile(r"--max[-_]old[-_]space[-_]size[= ](\d+)")
+_SHARE = pattern(r"-XX:MaxRAMPercentage=(\d+(?:\.\d+)?)")
+_OLD_SPACE = pattern(r"--max[-_]old[-_]space[-_]size[= ](\d+)")
 #: What Go reads (runtime/string.go, parseByteCount).
-_GO = re.compile(r"(\d+)(?:([KMGT])iB|B)?")
+_GO = pattern(r"(\d+)(?:([KMGT])iB|B)?")
 _JVM_VARIABLES = (
     "JAVA_TOOL_OPTIONS",
     "JDK_JAVA_OPTIONS",
@@ -82,10 +83,10 @@ _JVM_VARIABLES = (
     "CATALINA_OPTS",
     "JVM_OPTS",
 )
-_JVM_IMAGE = re.compile(
+_JVM_IMAGE = pattern(
     r"(?:^|[/_-])(?:java|openjdk|jdk|jre|temurin|corretto|amazoncorretto|tomcat|jetty|wildfly|spring-boot)(?:[:_@-]|$)"
 )
-_PYTHON_IMAGE = re.compile(r"(?:^|/)python(?:[:@]|$)")
+_PYTHON_IMAGE = pattern(r"(?:^|/)python(?:[:@]|$)")
 
 
 def words_of(container: Container) -> list[str]:
@@ -200,8 +201,7 @@ def others(world: World, container: Container) -> Iterator[Finding]:
         yield tell(world, "node-heap-over-limit", obj, at, words, who=who)
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """A process known to write: its image, where it writes (any of the alternatives of each place), how sure that is."""
 
     image: re.Pattern[str]
@@ -211,7 +211,7 @@ class Writer:
 
 
 def _image(name: str) -> re.Pattern[str]:
-    return re.compile(rf"^(?!.*\bbitnami).*?(?:^|/)(?:{name})(?:[:@]|$)")  # Bitnami's keep everything below /opt/bitnami
+    return pattern(rf"^(?!.*\bbitnami).*?(?:^|/)(?:{name})(?:[:@]|$)")  # Bitnami's keep everything below /opt/bitnami
 
 
 #: What the official images write to; images of others with the same name keep to it, or say otherwise by a mounted config.

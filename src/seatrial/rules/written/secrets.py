@@ -15,6 +15,7 @@ from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.telling import put, take, tell
 from seatrial.world.objects import Obj
 from seatrial.world.once import once
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _ROOT = "Who writes there is root on the node."
@@ -51,20 +52,20 @@ RULES = (
 )  # fmt: skip
 
 #: Names of variables that hold secrets, and those that only look like it.
-_SECRET = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?|ENCRYPTION_?KEY|(?:ACCOUNT|BATCH|CLI|MASTER|SHARED|SIGNING)_KEY)(?:$|_(?:KEY|VALUE|BASE64|CONTENT)$)", re.IGNORECASE)  # fmt: skip
-_ARGUMENT = re.compile(r"--?[\w.-]*(?:password|passwd|secret|token|api-?key|private-?key|access-?key)=(.+)", re.IGNORECASE)
-_NO_SECRET = re.compile(
+_SECRET = pattern(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?|ENCRYPTION_?KEY|(?:ACCOUNT|BATCH|CLI|MASTER|SHARED|SIGNING)_KEY)(?:$|_(?:KEY|VALUE|BASE64|CONTENT)$)", re.IGNORECASE)  # fmt: skip
+_ARGUMENT = pattern(r"--?[\w.-]*(?:password|passwd|secret|token|api-?key|private-?key|access-?key)=(.+)", re.IGNORECASE)
+_NO_SECRET = pattern(
     r"(?:^|[-_])(?:file|path|name|dir|url|uri|enabled|ttl|expiry|length|type|secret-name|public)(?:$|[-_=])", re.IGNORECASE
 )
 #: Credentials inside a URL: scheme://user:secret@host.
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE)
+_URL = pattern(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE)
 _WELL_KNOWN = (
-    re.compile(r"AKIA[0-9A-Z]{16}"),
-    re.compile(r"gh[pousr]_[A-Za-z0-9]{36}"),
-    re.compile(r"-{3,5}BEGIN [A-Z ]*PRIVATE KEY-{3,5}"),
+    pattern(r"AKIA[0-9A-Z]{16}"),
+    pattern(r"gh[pousr]_[A-Za-z0-9]{36}"),
+    pattern(r"-{3,5}BEGIN [A-Z ]*PRIVATE KEY-{3,5}"),
 )
 #: What stands where a secret will be put, or is none.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"\$[({]|<|\{\{|^(?:true|false|yes|no|none|null|enabled|disabled|required|optional|auto|default|\d{1,4})$|^/|^file:|^vault:|^ref\+",
     re.IGNORECASE,
 )

@@ -24,6 +24,7 @@ from seatrial.rules.written.telling import tell
 from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, clone, dig
 from seatrial.world.once import once
+from seatrial.world.patterns import pattern
 from seatrial.world.schema import Misfit, Shape, fits, keda, kinds, misfits, normalise, shape_of, structural
 from seatrial.world.schema.fitting import Fit
 from seatrial.world.world import World
@@ -146,7 +147,7 @@ def definitions(world: World) -> dict[tuple[str, str], Custom]:
 
 
 #: What a rule in CEL comes to when it cannot be asked, which is no word against the object.
-_UNSURE = re.compile(r" cost | evaluating rule: |did not match a supported operator")
+_UNSURE = pattern(r" cost | evaluating rule: |did not match a supported operator")
 
 
 #: Versions whose definitions come with Seatrial, for the embedded cluster runs what they are for.

@@ -6,7 +6,6 @@ The target version is the world's fact `version` (`1.31`); where nobody knows it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
@@ -14,6 +13,7 @@ from seatrial.rules.gone import GONE
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.telling import put, tell
 from seatrial.world.objects import Obj, labels_of
+from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 RULES = (
@@ -36,7 +36,7 @@ NEWEST = (1, 36)
 UNKNOWN_TO_HELM = frozenset({"apiregistration.k8s.io", "apiextensions.k8s.io"})
 
 
-_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+_VERSION = pattern(r"v?(\d+)\.(\d+)")
 
 
 def target(world: World) -> tuple[int, int]:

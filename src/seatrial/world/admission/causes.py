@@ -6,8 +6,7 @@ The words are those of apimachinery's pkg/util/validation/field/errors.go.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,8 +15,7 @@ IMMUTABLE = "field is immutable"
 NOT_POSITIVE = "must be greater than zero"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """One reason why an object is refused, as in Status.details.causes.
 
     `reason` is one of FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueForbidden,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from seatrial.world.admission.pod_checks import LATEST, violations
@@ -17,8 +16,7 @@ PREFIX = "pod-security.kubernetes.io/"
 LEVELS = ("privileged", "baseline", "restricted")  # from lax to strict
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     level: str = "privileged"
     version: str = "latest"
 
@@ -41,8 +39,7 @@ class Wrong(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     enforce: Level
     warn: Level
 

@@ -27,8 +27,7 @@ class Reference(NamedTuple):
     port: int | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
+class Maker(NamedTuple):
     """An object whose controller makes another one. `keys` of a ConfigMap or Secret, None where nobody can know them from
     here.
     """
@@ -71,8 +70,7 @@ class PodTemplate:
         return f"{self.path}.metadata.labels" if self.path else "metadata.labels"
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A port as an object declares it: of a container (then `container` names it), of a Service, or of a listener.
 
     `target` is a Service's targetPort (its port where there is none); `path` where it is declared.

@@ -7,9 +7,8 @@ what it names counts as possibly made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.world.graph.kinds import GROUPS
 from seatrial.world.objects import Obj
@@ -43,8 +42,7 @@ _FOREIGN = frozenset({"apiVersion", "kind", "metadata", "status", "values", "val
 _DEEPEST = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
+class Guess(NamedTuple):
     steps: Steps
     group: str
     kind: str

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from seatrial.world.patterns import pattern
 
 #: So much of a text is searched for addresses.
 LONGEST = 65536
 
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@\s\"']*@)?([a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*)(?::(\d{1,5}))?(?![\w$(])")
-_HOST = re.compile(r"([a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)(?::(\d{1,5}))?")
+_URL = pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@\s\"']*@)?([a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*)(?::(\d{1,5}))?(?![\w$(])")
+_HOST = pattern(r"([a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)(?::(\d{1,5}))?")
 #: What a variable is called that holds an address and nothing else.
-_ADDRESS = re.compile(
+_ADDRESS = pattern(
     r"(HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT|URL|URI|SERVICE|UPSTREAM|BACKEND|BROKER|NODE|PEER)S?$", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A Service by its host. `sure`: it cannot mean anything else (`….svc`); else it does where there is such a Service."""
 
     name: str

@@ -7,8 +7,7 @@ will have: fixed ones, ones listed at a path, or unknown ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.world.graph.edges import Maker
 from seatrial.world.graph.kinds import kind_of
@@ -25,8 +24,7 @@ CNPG_KEYS = ("username", "user", "password", "dbname", "host", "port", "pgpass",
 ISSUED = ("cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme")
 
 
-@dataclass(frozen=True, slots=True)
-class Makes:
+class Makes(NamedTuple):
     """`path`: where the name stands (a pattern; "" when only `named` says it). `named`: the name when the path has none, with
     `{name}` for the maker's own. `keys`: fixed ones; `listed`: patterns, beside the name or from the top (with a leading `.`), of
     further ones; neither: unknown."""

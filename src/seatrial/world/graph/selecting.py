@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from seatrial.world.objects import Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(NamedTuple):
     """One place where a kind selects by labels.
 
     `plain`: a map of labels, where an empty or missing one selects nothing; else a LabelSelector, where a missing one selects

@@ -7,15 +7,13 @@ pod template.  Selectors, which name nothing but fit, are in `selecting`; what o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 #: How a name is written: as it is, as `namespace/name`, as a host of a Service, or inside a text with URLs.
 Form = Literal["name", "slashed", "host", "urls"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One place where a kind names another object.
 
     `to` is the target's kind; with a leading `?` the words beside the name (`kind`, and `apiVersion`, `group` or `apiGroup`)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from seatrial.world.paths import EACH, Steps, split
@@ -17,21 +16,22 @@ class HasPath(Protocol):
 R = TypeVar("R", bound=HasPath)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A row that is nothing but its path."""
 
     path: str
 
 
-@dataclass(slots=True)
 class Node(Generic[R]):
     """A branch of the tree: what is looked for here, and below which keys, below every item, below every key."""
 
-    rows: list[R] = field(default_factory=list)
-    keys: dict[str, Node[R]] = field(default_factory=dict)
-    each: Node[R] | None = None
-    every: Node[R] | None = None
+    __slots__ = ("each", "every", "keys", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[R] = []
+        self.keys: dict[str, Node[R]] = {}
+        self.each: Node[R] | None = None
+        self.every: Node[R] | None = None
 
 
 class Hit(NamedTuple, Generic[R]):

@@ -5,13 +5,10 @@ Loading keeps the bytes of each file and where each object begins; `marks` finds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from seatrial.world.paths import Steps, split
 from seatrial.world.place import Place
 
 
-@dataclass(frozen=True, slots=True)
 class Written:
     """An object as it is written in a file: the bytes of the file, where the object's document begins and ends in them, the
     line of that beginning, and where in the document the object is (the steps to an item of a list).
@@ -19,13 +16,12 @@ class Written:
     `above` is how many lines of comments stand before the first key.
     """
 
-    file: str
-    text: bytes = field(repr=False, compare=False)
-    start: int
-    end: int
-    line: int
-    steps: Steps = ()
-    above: int = 0
+    __slots__ = ("above", "end", "file", "line", "start", "steps", "text")
+
+    def __init__(self, file: str, text: bytes, start: int, end: int, line: int, steps: Steps = (), above: int = 0) -> None:
+        self.file, self.text = file, text
+        self.start, self.end, self.line = start, end, line
+        self.steps, self.above = steps, above
 
     def __call__(self, path: str = "") -> Place:
         """Where the object, or a field of it, is written; for a field that is not there, the nearest thing above it."""

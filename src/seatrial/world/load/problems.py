@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """Something that was not loaded. `file` is a path, or what else was asked (`kubectl`, a chart); lines and columns count
     from 1, 0 where there is none. An `error` means that objects are missing; a `note` that something was left out on
     purpose. `rule`: the rule that tells the same of what is made of `part`, a service or store of an app file.

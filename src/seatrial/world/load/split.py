@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from seatrial.world.patterns import pattern
 
 #: Directives and end marks change what a `---` means for the parser: such a file is left whole.
 _WHOLE = (b"%", b"...")
-_LIST = re.compile(rb"kind: *[A-Za-z]*List *\n")
-_ITEMS = re.compile(rb"items: *\n(?=( *)- )")
-_JSON_ITEMS = re.compile(rb'^ *"items": \[\n( +)(?=\{\n)', re.MULTILINE)
+_LIST = pattern(rb"kind: *[A-Za-z]*List *\n")
+_ITEMS = pattern(rb"items: *\n(?=( *)- )")
+_JSON_ITEMS = pattern(rb'^ *"items": \[\n( +)(?=\{\n)', re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A part of a text that is parsed by itself: from `start` to `end`, its first line counting from 1. `item`: it is one item of
     a list, to be read as a list of one."""
 

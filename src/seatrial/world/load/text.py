@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import re
 
 from seatrial.world.load.problems import Problem
+from seatrial.world.patterns import pattern
 
 #: Bytes of one file that are read at most: more is no manifest, but a mistake or an attack.
 LARGEST = 256 << 20
@@ -20,9 +20,7 @@ _ENCODINGS = (
 )
 #: Characters that YAML does not allow, in UTF-8: controls but for tab and line ends, and C1 but for NEL.
 _ASCII = bytes([9, 10, 13, *range(32, 127)])
-_FORBIDDEN = re.compile(
-    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
-)
+_FORBIDDEN = pattern(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 def cleaned(data: bytes, file: str) -> tuple[bytes, list[Problem]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from seatrial.world import quantity
 from seatrial.world.objects import Obj
+from seatrial.world.patterns import pattern
 from seatrial.world.schema.table import (
     DURATION,
     INT_OR_STRING,
@@ -211,7 +212,7 @@ def _micro_time(value: Any) -> _Wrong:
     return _parsed_time(value, "2006-01-02T15:04:05.000000Z07:00")
 
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)")
+_RFC3339 = pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
 def _parsed_time(value: Any, layout: str) -> _Wrong:
@@ -248,15 +249,15 @@ _TIME_PARTS = (("2006", r"\d{4}"), ("-", "-"), ("01", r"\d\d"), ("-", "-"), ("02
 def _where_time_breaks(value: str) -> str:
     """The rest of the text and the part of the layout it does not fit, as Go's time.Parse names them."""
     rest = value
-    for layout, pattern in _TIME_PARTS:
-        found = re.match(pattern, rest)
+    for layout, form in _TIME_PARTS:
+        found = re.match(form, rest)
         if found is None:
             return f'"{rest}" as "{layout}"'
         rest = rest[found.end() :]
     return f'"": extra text: "{rest}"'
 
 
-_GO_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_GO_DURATION = pattern(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 
 
 def _duration(value: Any) -> _Wrong:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from seatrial.world.admission.causes import Causes
 from seatrial.world.admission.validation import names
 from seatrial.world.objects import Obj
+from seatrial.world.patterns import pattern
 
 #: What may be read of the resources of a container, besides huge pages.
 RESOURCES = (
@@ -26,7 +26,7 @@ _FIELDS = frozenset({
     "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP",
     "status.hostIPs", "status.podIP", "status.podIPs",
 })  # fmt: skip
-_SUBSCRIPT = re.compile(r"^(?P<path>.*)\['(?P<key>.*)'\]$")
+_SUBSCRIPT = pattern(r"^(?P<path>.*)\['(?P<key>.*)'\]$")
 
 
 def field_ref(reference: Obj, supported: Iterable[str], field: str, causes: Causes) -> None:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from seatrial.world.admission.causes import Raw, escaped, go_json
 from seatrial.world.objects import Obj
+from seatrial.world.patterns import pattern
 from seatrial.world.schema import Shape, shape
 from seatrial.world.schema.table import INT_OR_STRING
 
 _CORE = "api.core.v1"
 _META = "apimachinery.pkg.apis.meta.v1"
 #: Names that Go writes in capitals, at the start of a field's name.
-_INITIALS = re.compile(
+_INITIALS = pattern(
     r"^(api|aws|cidr|csi|dns|fc|fs|gce|gid|gmsa|grpc|http|ip|iscsi|nfs|os|pd|pid|qos|rbd|ssl|tcp|tls|ttl|tty|uid|url)(?=[A-Z]|$)"
 )
 _SPECIAL = {

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from seatrial.world.patterns import pattern
+
 Reasons = tuple[str, ...]
 NameRule = Callable[[str], Reasons]
 
@@ -74,10 +76,10 @@ _BAD_CONFIG_KEY = _regex(
 _BAD_PERCENT = _regex("a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", "1%", "93%")
 _BAD_HEADER = _regex("a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name")
 
-_IS_LABEL = re.compile(_LABEL).fullmatch
-_IS_SUBDOMAIN = re.compile(_SUBDOMAIN).fullmatch
-_IS_KEY = re.compile(_KEY).fullmatch
-_IS_VALUE = re.compile(_VALUE).fullmatch
+_IS_LABEL = pattern(_LABEL).fullmatch
+_IS_SUBDOMAIN = pattern(_SUBDOMAIN).fullmatch
+_IS_KEY = pattern(_KEY).fullmatch
+_IS_VALUE = pattern(_VALUE).fullmatch
 
 
 def longest(most: int) -> str:
