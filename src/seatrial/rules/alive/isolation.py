@@ -55,13 +55,18 @@ def policies(world: World, policy: Obj) -> Iterator[Finding]:
             [fact],
         )
     if "Egress" in (dig(policy, "spec.policyTypes") or ()):
-        deaf = [pod for pod in chosen if not _asks_dns(world, pod)]
+        deaf = [pod for pod in chosen if not _asks_dns(world, pod) and (selector or not _has_own(world, pod))]
         if deaf:
             names = ", ".join(dict.fromkeys(short(world.root(pod)) for pod in deaf))
             facts = [status(world, policy, "spec.egress", f"no egress to port 53 for {names}")]
             severity = "note" if selector else "warning"  # for all pods of a namespace it is hardly meant
             title = f"{short(policy)} keeps {names} from asking DNS"
             yield told(RULES["isolation-no-dns"], title, [policy, *map(world.root, deaf)], facts, severity=severity)  # type: ignore[arg-type]
+
+
+def _has_own(world: World, pod: Obj) -> bool:
+    """Whether a policy of its own says where a pod may call: what it may not do then, it hardly needs."""
+    return any(dig(policy, "spec.podSelector") for policy in isolating(world, _end(pod), "Egress"))
 
 
 def _asks_dns(world: World, pod: Obj) -> bool:

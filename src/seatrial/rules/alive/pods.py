@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.rules.finding import Fact
 from seatrial.world.objects import Obj, Ref, dig, name_of, ref_of
 from seatrial.world.world import LogKey, World
 
+#: Seconds that a pod gets for its start before anybody is to be told that it is not ready.
+NEW = 60.0
 #: Where a pod keeps the specs of its containers and what became of them.
 _SHELVES = (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses"))
 
@@ -131,6 +133,14 @@ def refs(world: World, pod: Obj) -> tuple[Ref, ...]:
 def whose(world: World, pod: Obj) -> str:
     root = world.root(pod)
     return f"{root['kind']} {name_of(root)}"
+
+
+def are_new(world: World, pods: Sequence[Obj]) -> bool:
+    """Whether all these pods are so young that they may be on their way; False where the time is not known, or there are none."""
+    now = world.facts.get("now")
+    stamp = datetime.fromtimestamp(now, UTC).isoformat() if now is not None else ""
+    ages = [seconds_between(dig(pod, "metadata.creationTimestamp"), stamp) for pod in pods]
+    return bool(ages) and all(age is not None and age < NEW for age in ages)
 
 
 def none_ready(pods: Sequence[Obj]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seatrial.rules.alive.pods import is_over, is_ready, none_ready
+from seatrial.rules.alive.pods import are_new, is_over, is_ready, none_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
@@ -127,12 +127,13 @@ def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping
         return
     pods = [pod for pod in world.selected("Pod", namespace, dig(service, "spec.selector")) if not is_over(pod)]
     if dig(service, "spec.selector") and not any(map(is_ready, pods)):
-        facts = [fact, Fact(none_ready(pods), str(ref_of(service)))]
+        facts, new = [fact, Fact(none_ready(pods), str(ref_of(service)))], are_new(world, pods)
         yield told(
             RULES["ingress-unavailable"],
-            f"{short(ingress)} answers 503 on {where}: nobody is ready behind {short(service)}",
+            f"{short(ingress)} answers 503 on {where}: nobody is ready behind {short(service)}{' yet' if new else ''}",
             [ingress, service],
             facts,
+            severity="note" if new else None,
         )
     elif pods:
         yield from _on_the_way(world, ingress, where, service, port, pods[0], fact)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.rules.alive.pods import condition, is_over, is_ready, none_ready
+from seatrial.rules.alive.pods import are_new, condition, is_over, is_ready, none_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
@@ -42,8 +42,9 @@ def unreachable(world: World, service: Obj) -> Iterator[Finding]:
         facts = [
             status(world, pod, "status.conditions[Ready]", f"{name_of(pod)} is not ready{_because(pod)}") for pod in pods[:3]
         ]
-        title = f"{short(service)} reaches nobody: {none_ready(pods)}"
-        yield told(RULES["service-no-endpoints"], title, [service, *pods], facts)
+        new = are_new(world, pods)
+        title = f"{short(service)} reaches nobody{' yet' if new else ''}: {none_ready(pods)}"
+        yield told(RULES["service-no-endpoints"], title, [service, *pods], facts, severity="note" if new else None)
     yield from _ports(world, service, pods)
 
 

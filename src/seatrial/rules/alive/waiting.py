@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from seatrial.rules.alive.listening import elsewhere
+from seatrial.rules.alive.log_lines import shortened, telling
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, tail, whose
 from seatrial.rules.alive.probes import REFUSED, question, seconds_given
 from seatrial.rules.alive.telling import told
@@ -89,6 +90,10 @@ def _answer(world: World, container: Container, kind: str, probe: Obj, message: 
         facts = [Fact(f"timeoutSeconds: {given}" + (f"; its cpu limit is {limit}" if limit else ""))]
         fix = "Let it answer sooner (give it more cpu, let the probe ask for less), or give the probe a longer timeoutSeconds."
         return f": no answer within {given} s", facts, fix
+    if dig(probe, "exec.command"):
+        printed = [line.strip() for line in message.partition(": ")[2].splitlines() if line.strip()]
+        line = telling(printed) or "".join(printed[-1:])
+        return (f": {shortened(line)}" if line else ": its command fails, and prints nothing"), [], ""
     return "", [], ""
 
 
