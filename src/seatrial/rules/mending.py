@@ -36,7 +36,7 @@ def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
     while True:
         present = list(find(mended.world))
         open_ = [one for one in present if one.patch and wanted[key_of(one)] > 0]
-        batch = _apart([one for one in open_ if _moves(one)] or open_)
+        batch = _apart([one for one in open_ if names(one)] or open_)
         if not batch:
             return mended
         wanted -= Counter(map(key_of, batch))
@@ -97,7 +97,7 @@ def _tried(world: World, findings: Sequence[Finding], present: Counter[Key], fin
     if any(left[key] > present[key] - times for key, times in Counter(map(key_of, findings)).items()):
         return world, "the finding stays after its patch"
     # what a field says under its right name was meant before: only what would be refused speaks against the name
-    grave = ("error",) if all(map(_moves, findings)) else ("error", "warning", "note")
+    grave = ("error",) if all(map(names, findings)) else ("error", "warning", "note")
     come = {key_of(one) for one in after if one.severity in grave and left[key_of(one)] > present[key_of(one)]}
     if new := dict.fromkeys(str(key[0]) for key in sorted(come, key=str)):
         return world, f"the patch would bring {', '.join(new)}"
@@ -115,9 +115,13 @@ def harm(world: World, finding: Finding, find: Find) -> str:
     return f"the patch would bring {', '.join(sorted(come))}" if come else ""
 
 
-def _moves(finding: Finding) -> bool:
-    """Whether a patch only gives fields their right name or place."""
-    return all(each["op"] == "move" for part in finding.patch for each in part["operations"])
+def names(finding: Finding) -> bool:
+    """Whether a patch only gives things their right name or place: a field, or the object its kind and version."""
+    return all(
+        each["op"] == "move" or (finding.rule == "unknown-kind" and each["path"] in ("/kind", "/apiVersion"))
+        for part in finding.patch
+        for each in part["operations"]
+    )
 
 
 def key_of(finding: Finding) -> Key:

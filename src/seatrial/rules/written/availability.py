@@ -230,7 +230,8 @@ def selecting(world: World, obj: Obj) -> Iterator[Finding]:
     selector = spec.get("selector")
     if not isinstance(selector, dict) or not selector:
         if obj.get("kind") != "ReplicaSet":
-            yield tell(world, "selector-missing", obj, ("spec", "selector"), "selector: not set")
+            ops = [put(obj, ("spec", "selector"), {"matchLabels": dict(pods.labels)})] if pods is not None and pods.labels else []
+            yield tell(world, "selector-missing", obj, ("spec", "selector"), "selector: not set", ops=ops)
     elif pods is not None and not _matches(selector, pods.labels):
         words = f"selector: {_pairs(mapping(selector, 'matchLabels') or selector)}; its pods have {_pairs(pods.labels)}"
         ops = [

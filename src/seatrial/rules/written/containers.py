@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.slips import meant
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, number, text, value
@@ -211,7 +212,9 @@ def _mounts(world: World, container: Container, kinds: dict[str, dict[str, objec
         at, name, path = (*container.path, "volumeMounts", place), text(mount, "name"), text(mount, "mountPath")
         if name not in kinds and name not in claims:
             words = f"name: {name}; the pod has {', '.join(sorted({*kinds, *claims})) or 'no volumes'}"
-            yield tell(world, "mount-volume-unknown", obj, (*at, "name"), words, who=who)
+            right = meant(name, {*kinds, *claims})
+            ops = [put(obj, (*at, "name"), right)] if right else []
+            yield tell(world, "mount-volume-unknown", obj, (*at, "name"), words, who=who, ops=ops)
         if not path.startswith("/") and not re.match(r"[A-Za-z]:", path):
             yield tell(world, "mount-path-invalid", obj, (*at, "mountPath"), f"mountPath: {brief(path) or 'not set'}", who=who)
         elif path in paths:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity
+from seatrial.rules.slips import meant
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import text
@@ -65,14 +66,19 @@ REFERENCE = pattern(
 MOVING = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev", "develop"})
 
 
+POLICIES = ("Always", "IfNotPresent", "Never")
+
+
 @check_containers(rules=RULES)
 def image(world: World, container: Container) -> Iterator[Finding]:
     """What is to be said of one container's image."""
     obj, at, who, written = container.pods.obj, (*container.path, "image"), container.who, container.image
     policy = text(container.spec, "imagePullPolicy")
     at_policy = (*container.path, "imagePullPolicy")
-    if policy not in ("", "Always", "IfNotPresent", "Never"):
-        yield tell(world, "image-policy-unknown", obj, at_policy, f"imagePullPolicy: {policy}", who=who)
+    if policy and policy not in POLICIES:
+        right = meant(policy, POLICIES)
+        ops = [put(obj, at_policy, right)] if right else []
+        yield tell(world, "image-policy-unknown", obj, at_policy, f"imagePullPolicy: {policy}", who=who, ops=ops)
     if policy == "Never":
         yield tell(world, "image-policy-never", obj, at_policy, "imagePullPolicy: Never", who=who, ops=[take(at_policy)])
     if not written:

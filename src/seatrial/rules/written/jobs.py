@@ -9,6 +9,7 @@ from functools import lru_cache
 from zoneinfo import available_timezones
 
 from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.slips import meant
 from seatrial.rules.written.examples import cronjob, job
 from seatrial.rules.written.reading import has, mapping, number, text
 from seatrial.rules.written.telling import brief, put, tell
@@ -116,7 +117,9 @@ def cron(world: World, obj: Obj) -> Iterator[Finding]:
     elif _schedule(schedule) == "never":
         yield tell(world, "schedule-never", obj, at, f"schedule: {schedule}")
     if zone and len(_zones()) > 2 and zone not in _zones():
-        yield tell(world, "time-zone-unknown", obj, ("spec", "timeZone"), f"timeZone: {zone}")
+        right = meant(zone, _zones())
+        ops = [put(obj, ("spec", "timeZone"), right)] if right else []
+        yield tell(world, "time-zone-unknown", obj, ("spec", "timeZone"), f"timeZone: {zone}", ops=ops)
     if spec.get("concurrencyPolicy", "Allow") == "Allow":
         there = ("spec", "concurrencyPolicy")
         ops = [put(obj, there, "Forbid")]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from seatrial.rules.finding import Finding, Rule, check
+from seatrial.rules.slips import meant
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import amount, items, mapping
 from seatrial.rules.written.telling import put, tell
@@ -79,7 +80,9 @@ def namespace(world: World, obj: Obj) -> Iterator[Finding]:
     for mode in ("enforce", "audit", "warn"):
         key = f"pod-security.kubernetes.io/{mode}"
         if key in labels and labels[key] not in LEVELS:
-            yield tell(world, "pod-security-level", obj, ("metadata", "labels", key), f"{mode}: {labels[key]}")
+            right = meant(str(labels[key]), LEVELS)
+            ops = [put(obj, ("metadata", "labels", key), right)] if right else []
+            yield tell(world, "pod-security-level", obj, ("metadata", "labels", key), f"{mode}: {labels[key]}", ops=ops)
 
 
 @check("ResourceQuota", rules=RULES[3:6])

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
+from seatrial.rules.slips import meant
 from seatrial.rules.written.between import out, steps, tell_of
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, text
 from seatrial.rules.written.telling import Operation, put
-from seatrial.world.graph import PodTemplate, Port
+from seatrial.world.graph import PodTemplate, Port, Reference
 from seatrial.world.graph.ports import fitting, of_template
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.world import World
@@ -91,7 +92,8 @@ def backends(world: World, obj: Obj) -> Iterator[Finding]:
             hint = f"; {reference.port} is the container's port, the Service's is {by_target.number}" if by_target else ""
             words = f"port: {reference.port}; {reference.target} has {_listed(ports)}{hint}"
             also = [(reference.target, "spec.ports", f"ports: {_listed(ports)}")]
-            yield tell_of(world, "backend-port-unknown", obj, reference.path, words, also=also)
+            ops = _asks_for(obj, reference, by_target or (ports[0] if len(ports) == 1 else None), ports)
+            yield tell_of(world, "backend-port-unknown", obj, reference.path, words, also=also, ops=ops)
 
 
 def _listed(ports: list[Port]) -> str:
@@ -131,6 +133,24 @@ def services(world: World, obj: Obj) -> Iterator[Finding]:
             # a name is looked up with its protocol; a number is reached, and only the container says what listens there
             sure: Severity | None = None if isinstance(port.target, str) else "warning"
             yield tell_of(world, "target-port-protocol", obj, port.path, words, also=also, severity=sure)
+
+
+def _asks_for(obj: Obj, reference: Reference, sure: Port | None, ports: list[Port]) -> list[Operation]:
+    """What lets a backend ask for the port of its Service that is meant: the one that leads to the container's port it names, the
+    only one, or one nearly of its name.
+    """
+    chosen = sure or next(
+        (port for port in ports if port.name == meant(str(reference.port), {port.name for port in ports})), None
+    )
+    above = steps(reference.path)[:-1]
+    if chosen is None or ref_of(obj) != reference.source:
+        return []
+    if above[-1] == "service" and obj.get("kind") == "Ingress":
+        asked = {"name": chosen.name} if isinstance(reference.port, str) and chosen.name else {"number": chosen.number}
+        return [put(obj, (*above, "port"), asked)]
+    if str(obj.get("kind")).endswith("Route"):
+        return [put(obj, (*above, "port"), chosen.number)]
+    return [put(obj, (*above, "port", "number"), chosen.number)] if obj.get("kind") == "VirtualService" else []
 
 
 def _behind(world: World, obj: Obj) -> Iterator[PodTemplate]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Any
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
+from seatrial.rules.slips import meant
 from seatrial.rules.written.between import is_job, out, steps, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.selection import ABOUT_PODS, WITHOUT_PODS
-from seatrial.rules.written.telling import put
+from seatrial.rules.written.telling import Path, put
 from seatrial.world.graph import Reference
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.once import once
@@ -96,6 +98,10 @@ RULES = (
 )  # fmt: skip
 
 #: (relation, kind of the target) or relation -> rule. What is not here, or a class or a node, is the cluster's own.
+#: Relations whose name may be corrected where another one is near.
+CORRECTED = frozenset(
+    {"backend", "scale-target", "env", "envFrom", "volume", "service-account", "role", "analysis", "gateway", "issuer", "store"}
+)
 BY_RELATION: dict[tuple[str, str], str] = {
     **{(relation, "ConfigMap"): "missing-config" for relation in ("env", "envFrom", "volume")},
     **{(relation, "Secret"): "missing-secret" for relation in ("env", "envFrom", "volume")},
@@ -255,12 +261,7 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     if another is not None:
         kind = world.get(another) or {}
         ops = [put(obj, (*at[:-1], field), kind.get(field)) for field in ("apiVersion", "kind")]
-    elif (
-        near
-        and _is_slip(target.name, near[0])
-        and reference.relation in ("backend", "scale-target", "env", "envFrom", "volume")
-        and reference.target.kind != "Secret"
-    ):
+    elif near and _is_slip(target.name, near[0]) and reference.relation in CORRECTED and reference.target.kind != "Secret":
         host = reference.path.endswith(".host")
         ops = [put(obj, at, near[0])] if not host and ref_of(obj) == reference.source and _plain(obj, reference) else []
     if severity is not None and RULES_BY_ID[rule].severity != "error":
@@ -344,7 +345,19 @@ def _key(world: World, obj: Obj, reference: Reference) -> Finding | None:
     words = f"key: {reference.key}; {source.kind} {source.name} has {has}" + (f"; {near[0]} was meant?" if near else "")
     also = [(source, makers[0].path if makers else "data", f"keys: {has}")]
     title = f"needs the key {reference.key}, which {source.kind} {source.name} {'will not write' if makers else 'does not have'}"
-    return tell_of(world, rule, obj, reference.path, words, also=also, title=title)
+    right, at = meant(str(reference.key), keys), (*steps(reference.path)[:-1], "key")
+    beside = reference.relation == "env" and ref_of(obj) == reference.source and _value(obj, at) == reference.key
+    ops = [put(obj, at, right)] if right and beside and not reference.optional else []
+    return tell_of(world, rule, obj, reference.path, words, also=also, title=title, ops=ops)
+
+
+def _value(obj: Obj, at: Path) -> object:
+    here: Any = obj
+    for step in at:
+        here = (
+            here.get(step) if isinstance(here, dict) else here[step] if isinstance(here, list) and isinstance(step, int) else None
+        )
+    return here
 
 
 def _fills_later(world: World, target: Ref) -> bool:

@@ -6,13 +6,15 @@ A missing CPU limit is no finding: throttling a busy service costs more than it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import amount, items, mapping
-from seatrial.rules.written.telling import put, tell
+from seatrial.rules.written.telling import Operation, Path, put, tell
+from seatrial.world.objects import Obj
 from seatrial.world.world import World
 
 _GOOD = (
@@ -99,11 +101,17 @@ def amounts(world: World, container: Container) -> Iterator[Finding]:
             at = (*container.path, "resources", side, name)
             found = amount(written)
             if found is None or found < 0:
-                yield tell(world, "quantity-invalid", obj, at, f"{side}.{name}: {written}", who=who)
+                yield tell(world, "quantity-invalid", obj, at, f"{side}.{name}: {written}", who=who, ops=_unit(obj, at, written))
             elif name == "memory" and 0 < found < MIB:
-                yield tell(world, "memory-unit", obj, at, f"{side}.memory: {written}", who=who)
+                ops = [  # together, or the one would be above the other
+                    put(obj, (*container.path, "resources", which, "memory"), f"{mebi[1]}Mi")
+                    for which, amounts in (("requests", requests), ("limits", limits))
+                    if (mebi := re.fullmatch(r"(\d+)m", str(amounts.get("memory"))))
+                ]
+                yield tell(world, "memory-unit", obj, at, f"{side}.memory: {written}", who=who, ops=ops)
             elif name == "cpu" and found > MANY_CPUS:
-                yield tell(world, "cpu-unit", obj, at, f"{side}.cpu: {written}", who=who)
+                ops = [put(obj, at, f"{written}m")] if str(written).isdigit() else []
+                yield tell(world, "cpu-unit", obj, at, f"{side}.cpu: {written}", who=who, ops=ops)
             if name not in KNOWN and "/" not in name and not name.startswith("hugepages-"):
                 yield tell(world, "resource-unknown", obj, at, f"{side}.{name}", who=who)
     for name in requests.keys() & limits.keys():
@@ -140,3 +148,14 @@ def volumes(world: World, pods: Pods) -> Iterator[Finding]:
             yield tell(world, "memory-volume-unbounded", pods.obj, at, "medium: Memory, no sizeLimit", who=who)
         elif not bounded:
             yield tell(world, "ephemeral-storage-unset", pods.obj, at, "emptyDir without sizeLimit", who=who)
+
+
+#: Units as other programs write them, and as Kubernetes does.
+_UNITS = {"kb": "k", "mb": "M", "gb": "G", "ki": "Ki", "mi": "Mi", "gi": "Gi", "kib": "Ki", "mib": "Mi", "gib": "Gi"}
+
+
+def _unit(obj: Obj, at: Path, written: object) -> list[Operation]:
+    """An amount with the unit that is meant: `512MB` is 512M, `1gi` is 1Gi."""
+    found = re.fullmatch(r"(\d+) ?([A-Za-z]+)", str(written))
+    unit = _UNITS.get(found[2].lower()) if found else None
+    return [put(obj, at, f"{found[1]}{unit}")] if found and unit else []

@@ -15,7 +15,7 @@ from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import ENDING, Container, check_containers, mounts
 from seatrial.rules.written.reading import amount, items, mapping, strings, text
-from seatrial.rules.written.telling import Path, brief, tell
+from seatrial.rules.written.telling import Path, brief, put, tell
 from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
@@ -189,7 +189,8 @@ def others(world: World, container: Container) -> Iterator[Finding]:
         at = (*container.path, "env", place, "value")
         found = _GO.fullmatch(written)
         if found is None:
-            yield tell(world, "go-memory-limit", obj, at, f"GOMEMLIMIT: {brief(written)}", who=who)
+            ops = [put(obj, at, f"{written}B")] if _GO.fullmatch(f"{written}B") else []
+            yield tell(world, "go-memory-limit", obj, at, f"GOMEMLIMIT: {brief(written)}", who=who, ops=ops)
         elif limit and int(found[1]) * _SIZES[(found[2] or "").lower()] >= limit:
             yield tell(
                 world, "go-memory-high", obj, at, f"GOMEMLIMIT: {written}, the limit is {limit / (1 << 20):.0f} MiB", who=who

@@ -12,7 +12,7 @@ from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, strings, text
-from seatrial.rules.written.telling import put, take, tell
+from seatrial.rules.written.telling import move, put, take, tell
 from seatrial.world.objects import Obj
 from seatrial.world.once import once
 from seatrial.world.patterns import pattern
@@ -146,7 +146,8 @@ def accounts(world: World, pods: Pods) -> Iterator[Finding]:
             yield tell(world, "token-mounted", pods.obj, there, f"{words}; no binding names it", title=title, ops=ops)
     old = text(spec, "serviceAccount")
     if old and "serviceAccountName" not in spec:
-        yield tell(world, "service-account-old-field", pods.obj, (*at, "serviceAccount"), f"serviceAccount: {old}")
+        ops = [move((*at, "serviceAccount"), (*at, "serviceAccountName"))]
+        yield tell(world, "service-account-old-field", pods.obj, (*at, "serviceAccount"), f"serviceAccount: {old}", ops=ops)
     elif old and old != account:
         title, there = "names two service accounts", (*at, "serviceAccount")
         words = f"serviceAccount: {old}; serviceAccountName: {account}, which counts"

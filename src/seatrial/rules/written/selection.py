@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, Severity, check
-from seatrial.rules.written.between import is_job, names, out, tell_of
+from seatrial.rules.slips import meant
+from seatrial.rules.written.between import is_job, names, out, steps, tell_of
 from seatrial.rules.written.between import together as may_be_same
 from seatrial.rules.written.examples import container, job, manifest, together
 from seatrial.rules.written.reading import items, mapping, strings, text
-from seatrial.rules.written.telling import brief
+from seatrial.rules.written.telling import Operation, brief, put
 from seatrial.world.graph import PodTemplate
 from seatrial.world.objects import Obj, Ref, annotations_of, labels_of, ref_of
 from seatrial.world.once import once
@@ -172,7 +173,8 @@ def services(world: World, obj: Obj) -> Iterator[Finding]:
             )
             also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
             severity: Severity | None = None if near and _is_meant(world, ref, selector, near) else "warning"
-            yield tell_of(world, "service-selects-no-pods", obj, "spec.selector", words, also=also, severity=severity)
+            ops = _corrected(world, obj, "spec.selector", selector, near)
+            yield tell_of(world, "service-selects-no-pods", obj, "spec.selector", words, also=also, severity=severity, ops=ops)
         return
     jobs = [template for template in chosen if is_job(template) and not _is_test(world, template)]
     serving = [template for template in chosen if not is_job(template)]
@@ -276,6 +278,32 @@ def _nearest(world: World, ref: Ref, selector: dict[str, str]) -> PodTemplate | 
     return best[1] if best[0] else None
 
 
+def _corrected(world: World, obj: Obj, path: str, pairs: dict[str, str], near: PodTemplate | None) -> list[Operation]:
+    """What corrects the one label of a selector that is mistyped. Where others select by it too, or the workload is called so,
+    it is the pods' label that is wrong, which a person has to see.
+    """
+    wrong = [key for key, value in pairs.items() if near is not None and near.labels.get(key) != value]
+    if near is None or len(wrong) != 1 or not isinstance(pairs[wrong[0]], str) or pairs[wrong[0]] == near.ref.name:
+        return []
+    (key,), ref = wrong, ref_of(obj)
+    rest = {name: value for name, value in pairs.items() if name != key}
+    fitting = [each for each in _here(world, ref) if rest.items() <= each.labels.items()]
+    right = meant(pairs[key], {str(each.labels[key]) for each in fitting if key in each.labels})
+    alone = once(world, _asked_for).get((key, pairs[key]), 0) < 2
+    return [put(obj, (*steps(path), key), right)] if right and right == near.labels.get(key) and alone else []
+
+
+def _asked_for(world: World) -> dict[tuple[str, str], int]:
+    """How many objects select by a label."""
+    found: dict[tuple[str, str], int] = defaultdict(int)
+    for obj in world.of("Service", "PodDisruptionBudget", "NetworkPolicy"):
+        chosen = mapping(obj, "spec", "podSelector") or mapping(obj, "spec", "selector")
+        for key, value in (mapping(chosen, "matchLabels") or chosen).items():
+            if isinstance(value, str):
+                found[key, value] += 1
+    return found
+
+
 @check("PodDisruptionBudget", rules=RULES[3:6])
 def budgets(world: World, obj: Obj) -> Iterator[Finding]:
     """The pods under a budget."""
@@ -289,7 +317,8 @@ def budgets(world: World, obj: Obj) -> Iterator[Finding]:
         if _has_workloads(world, ref) and not _made_elsewhere(world, {"spec": {"selector": pairs}}):
             near = _nearest(world, ref, pairs)
             also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
-            yield tell_of(world, "budget-protects-nothing", obj, "spec.selector", f"selector: {_pairs(pairs)}", also=also)
+            words, ops = f"selector: {_pairs(pairs)}", _corrected(world, obj, "spec.selector.matchLabels", pairs, near)
+            yield tell_of(world, "budget-protects-nothing", obj, "spec.selector", words, also=also, ops=ops)
         return
     if len({template.ref for template in chosen}) > 1:
         words = f"selector: {_pairs(pairs)}; it fits {names(template.ref for template in chosen)}"
@@ -335,7 +364,8 @@ def policies(world: World, obj: Obj) -> Iterator[Finding]:
         near = _nearest(world, ref, pairs)
         also = [(near.written, near.labels_path, f"labels: {_pairs(near.labels)}")] if near else []
         words = f"podSelector: {_pairs(pairs) if pairs else brief(chooses)}"
-        yield tell_of(world, "policy-protects-nothing", obj, "spec.podSelector", words, also=also)
+        ops = _corrected(world, obj, "spec.podSelector.matchLabels", pairs, near)
+        yield tell_of(world, "policy-protects-nothing", obj, "spec.podSelector", words, also=also, ops=ops)
     reached = {reference.path for reference in out(world, obj, "allows-from", "allows-to")}
     for direction, side in (("ingress", "from"), ("egress", "to")):
         for place, rule in enumerate(items(obj, "spec", direction)):
@@ -348,7 +378,8 @@ def policies(world: World, obj: Obj) -> Iterator[Finding]:
                     and at not in reached
                     and not _made_elsewhere(world, {"spec": {"selector": labels}})
                 ):
-                    yield tell_of(world, "policy-peer-nobody", obj, at, f"podSelector: {_pairs(labels)}")
+                    ops = _corrected(world, obj, f"{at}.matchLabels", labels, _nearest(world, ref, labels))
+                    yield tell_of(world, "policy-peer-nobody", obj, at, f"podSelector: {_pairs(labels)}", ops=ops)
 
 
 @check("ServiceMonitor", "PodMonitor", rules=RULES[8:10])
@@ -363,12 +394,12 @@ def monitors(world: World, obj: Obj) -> Iterator[Finding]:
         if (same if kind == "Service" else _has_workloads(world, ref)) and not _made_elsewhere(
             world, {"spec": {"selector": labels}}
         ):
-            meant = (
+            watched = (
                 next((each for each in same if mapping(each, "spec", "selector").items() >= labels.items()), None)
                 if kind == "Service"
                 else None
             )
-            also = [(ref_of(meant), "metadata.labels", f"labels: {_pairs(labels_of(meant))}")] if meant else []
+            also = [(ref_of(watched), "metadata.labels", f"labels: {_pairs(labels_of(watched))}")] if watched else []
             yield tell_of(world, "monitor-selects-nothing", obj, "spec.selector", f"selector: {_pairs(labels)}", also=also)
     servers = list(world.of("Prometheus"))
     field = "serviceMonitorSelector" if obj.get("kind") == "ServiceMonitor" else "podMonitorSelector"

@@ -20,7 +20,7 @@ from seatrial.rules.patching import patched
 from seatrial.rules.written.examples import container, manifest
 from seatrial.rules.written.misfitting import of_causes, of_shape
 from seatrial.rules.written.reading import items, mapping, text
-from seatrial.rules.written.telling import tell
+from seatrial.rules.written.telling import put, tell
 from seatrial.world.admission.causes import Cause
 from seatrial.world.objects import Obj, clone, dig
 from seatrial.world.once import once
@@ -54,7 +54,7 @@ RULES = (
          container("", spec="strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}")),
     Rule("unknown-kind", "error", "is of a kind that Kubernetes does not have", "It is refused (`no matches for kind`): the release stops there.",
          "Correct the kind, or the apiVersion.",
-         manifest("v1", "Deployment", "spec: {replicas: 2}"),
+         container("ports: []").replace("apps/v1", "v1"),
          container("ports: []")),
 )  # fmt: skip
 
@@ -193,12 +193,12 @@ def unknown(world: World, obj: Obj) -> Iterator[Finding]:
     near = [each for each in here if each.lower() == named.lower()] or difflib.get_close_matches(named, here, n=1, cutoff=0.85)
     of = [each for each, names in kinds().items() if named in names]
     if near:
-        yield tell(
-            world, "unknown-kind", obj, ("kind",), f"kind: {named}", title=f"is no kind of {version}; did you mean `{near[0]}`?"
-        )
+        title = f"is no kind of {version}; did you mean `{near[0]}`?"
+        yield tell(world, "unknown-kind", obj, ("kind",), f"kind: {named}", title=title, ops=[put(obj, ("kind",), near[0])])
     elif of and (here or _is_stable_or_none(version, of)):
         words = f"is no kind of {version}: {named} is one of `{of[0]}`"
-        yield tell(world, "unknown-kind", obj, ("apiVersion",), f"apiVersion: {version}", title=words)
+        ops = [put(obj, ("apiVersion",), of[0])] if len(of) == 1 else []
+        yield tell(world, "unknown-kind", obj, ("apiVersion",), f"apiVersion: {version}", title=words, ops=ops)
 
 
 def _may_be_built_in(version: str) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from seatrial.rules.finding import RULES, Fact, Finding, Severity
-from seatrial.rules.patching import Operation, Path, patch_of, put, take
+from seatrial.rules.patching import Operation, Path, move, patch_of, put, take
 from seatrial.world.objects import Obj, Ref, ref_of
 from seatrial.world.paths import join
 from seatrial.world.world import World
 
-__all__ = ["Operation", "Path", "brief", "put", "take", "tell"]
+__all__ = ["Operation", "Path", "brief", "move", "put", "take", "tell"]
 
 #: A value in evidence is cut here.
 LONG = 80
