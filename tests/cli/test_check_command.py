@@ -322,14 +322,6 @@ def test_code_scanning_gets_a_file_that_it_takes(folder: Path) -> None:
     } == {"web.yaml"}
 
 
-def test_the_hook_of_pre_commit_runs_this_command() -> None:
-    import yaml
-
-    root = Path(__file__).parents[2]
-    (hook,) = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
-    assert hook["entry"] == "seatrial check" and hook["language"] == "python"
-
-
 def test_help_comes_without_loading_the_rules() -> None:
     code = "import sys; import seatrial.cli.check; print([m for m in sys.modules if m.startswith('seatrial.rules')])"
     import sys

@@ -86,7 +86,7 @@ class Helm:
         self._child: asyncio.subprocess.Process | None = None
         if binary() is None and importlib.util.find_spec("helm_python") is None:
             raise HelmMissingError(
-                "Helm is needed to install the application, and none was found.\n"
+                "Helm is needed, and none was found.\n"
                 "Install helm 3.13 or newer, or the embedded one: pip install 'seatrial[embedded]'"
             )
 
