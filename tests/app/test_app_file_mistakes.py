@@ -264,6 +264,9 @@ def test_an_empty_file_is_told(tmp_path, content):
 def test_a_missing_file_and_a_folder_without_one_are_told(tmp_path):
     assert refused(tmp_path / "no.yaml").message == "there is no such file"
     assert refused(tmp_path).message == "there is no seatrial.yaml in this folder"
+    assert refused(tmp_path).hint == "give the folder of an app, or its file"
+    (tmp_path / "Chart.yaml").write_text("name: web")
+    assert "seatrial release --chart-path" in refused(tmp_path).hint
 
 
 def test_a_folder_stands_for_the_app_file_in_it(tmp_path):
