@@ -93,9 +93,10 @@ def _text(path: Path) -> str:
 
     try:
         if path.is_dir():
-            is_chart = (path / "Chart.yaml").is_file()
-            chart = f"it is a Helm chart: `seatrial release --chart-path {path}` releases one"
-            raise refuse("there is no seatrial.yaml in this folder", chart if is_chart else "give the folder of an app, or its file")
+            hint = "give the folder of an app, or its file"
+            if (path / "Chart.yaml").is_file():
+                hint = f"it is a Helm chart: `seatrial release --chart-path {path}` releases one"
+            raise refuse("there is no seatrial.yaml in this folder", hint)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
             size = max(len(content), path.stat().st_size)
