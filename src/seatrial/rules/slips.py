@@ -19,7 +19,8 @@ def _is_slip(wrong: str, right: str) -> bool:
     """Whether a name is another one mistyped: `fronted` for `frontend`, but not `backend`; and `db-1` for `db-2` never."""
     if wrong.lower() == right.lower():
         return True
-    if SequenceMatcher(None, wrong, right, autojunk=False).ratio() < SHARE:
+    swapped = sorted(wrong) == sorted(right)  # two letters that changed places
+    if not swapped and SequenceMatcher(None, wrong, right, autojunk=False).ratio() < SHARE:
         return False
     while wrong and right and wrong[0] == right[0]:
         wrong, right = wrong[1:], right[1:]

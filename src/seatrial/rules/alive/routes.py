@@ -10,6 +10,7 @@ from seatrial.rules.alive.pods import are_new, is_over, is_ready, none_ready
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
+from seatrial.rules.slips import meant
 from seatrial.world.objects import Obj, annotations_of, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.paths import split
 from seatrial.world.policies import End, in_the_way
@@ -73,7 +74,13 @@ def _class(world: World, ingress: Obj) -> Iterator[Finding]:
     if name and classes and name not in classes:
         fact = status(world, ingress, "spec.ingressClassName", f"ingressClassName: {name}; there are {', '.join(classes)}")
         yield told(
-            RULES["ingress-class-missing"], f"{short(ingress)} is of class {name}, which does not exist", [ingress], [fact]
+            RULES["ingress-class-missing"],
+            f"{short(ingress)} is of class {name}, which does not exist",
+            [ingress],
+            [fact],
+            patch=patch_of(ref_of(ingress), [put(ingress, ("spec", "ingressClassName"), right)])
+            if (right := meant(name, classes))
+            else None,
         )
 
 
@@ -112,6 +119,7 @@ def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping
             f"{short(ingress)} answers 503 on {where}: Service {name} does not exist",
             [ingress],
             facts,
+            patch=_everywhere(ingress, backend, {"name": right} if (right := meant(name, others)) else None),
         )
         return
     port = next((each for each in dig(service, "spec.ports", []) if wanted in (each.get("port"), each.get("name"))), None)
@@ -123,6 +131,7 @@ def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping
             f"{short(ingress)} answers 503 on {where}: {short(service)} has no port {wanted}",
             [ingress, service],
             facts,
+            patch=_everywhere(ingress, backend, _port_of(service, wanted)),
         )
         return
     pods = [pod for pod in world.selected("Pod", namespace, dig(service, "spec.selector")) if not is_over(pod)]
@@ -139,13 +148,22 @@ def _backend(world: World, ingress: Obj, path: str, where: str, backend: Mapping
         yield from _on_the_way(world, ingress, where, service, port, pods[0], fact)
 
 
-def _redirected(ingress: Obj, path: str, service: Obj) -> Patch | None:
-    """To the only port that the Service has."""
+def _port_of(service: Obj, wanted: Any) -> dict[str, Any] | None:
+    """What asks for the port that is meant: the one that leads to the container's port that is named, or the only one."""
     ports = dig(service, "spec.ports", [])
-    if len(ports) != 1:
+    sure = [each for each in ports if each.get("targetPort") == wanted] or ports
+    if len(sure) != 1:
         return None
-    field = (*split(path), "port")
-    return patch_of(ref_of(ingress), [put(ingress, field, {"number": ports[0]["port"]})])
+    named = isinstance(wanted, str) and sure[0].get("name")
+    return {"port": {"name": sure[0]["name"]} if named else {"number": sure[0]["port"]}}
+
+
+def _everywhere(ingress: Obj, backend: Mapping[str, Any], fields: Mapping[str, Any] | None) -> Patch | None:
+    """A patch of all paths of an Ingress that lead to one backend: it is told once."""
+    if not fields:
+        return None
+    places = [split(path) for path, _, each in backends(ingress) if each == backend]
+    return patch_of(ref_of(ingress), [put(ingress, (*at, key), value) for at in places for key, value in fields.items()])
 
 
 def _on_the_way(

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from seatrial.rules.alive.pods import condition
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.world.objects import Obj, Ref, dig, group_of, namespace_of, ref_of
+from seatrial.rules.patching import Patch, patch_of, put
+from seatrial.rules.slips import meant
+from seatrial.world.objects import Obj, Ref, dig, group_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World, short
 
 RULES = {
@@ -29,12 +32,32 @@ BUDGET = Rule(
 )  # fmt: skip
 
 
+#: What the controller says of a target that is not there.
+_MISSING = re.compile(r"not found|no matches for kind")
+
+
+def _target(world: World, hpa: Obj, wanted: Obj) -> Patch | None:
+    """The workload of the kind that is meant by a name that none has, or by a group that has no such kind."""
+    kind, name = str(wanted.get("kind")), str(wanted.get("name"))
+    there = [each for each in world.of(kind) if namespace_of(each) == namespace_of(hpa)]
+    right = name if any(name_of(each) == name for each in there) else meant(name, map(name_of, there))
+    found = next((each for each in there if name_of(each) == right), None)
+    if found is None:
+        return None
+    fields = {"name": right, "apiVersion": found["apiVersion"]}
+    changed = {key: value for key, value in fields.items() if wanted.get(key) != value}
+    return patch_of(ref_of(hpa), [put(hpa, ("spec", "scaleTargetRef", key), value) for key, value in changed.items()])
+
+
 @check("HorizontalPodAutoscaler", rules=RULES.values(), live=True)
 def stuck(world: World, hpa: Obj) -> Iterator[Finding]:
     able, active, limited = (condition(hpa, kind) for kind in ("AbleToScale", "ScalingActive", "ScalingLimited"))
     wanted = dig(hpa, "spec.scaleTargetRef", {})
     target = world.find(str(wanted.get("kind")), namespace_of(hpa), str(wanted.get("name")), group_of(wanted))
     about: list[Obj | Ref] = [hpa, *([target] if target else [])]
+    there = target is not None and target.get("apiVersion") == wanted.get("apiVersion")
+    if there and _MISSING.search(str(able.get("message", ""))):
+        return  # it has come since the controller looked
     if able.get("status") == "False" and able.get("reason") == "FailedGetScale":
         fact = status(world, hpa, "status.conditions[AbleToScale]", f"{able['reason']}: {able.get('message', '')}")
         yield told(
@@ -42,6 +65,7 @@ def stuck(world: World, hpa: Obj) -> Iterator[Finding]:
             f"{short(hpa)} scales nothing: there is no {wanted.get('kind')} {wanted.get('name')}",
             about,
             [fact],
+            patch=None if there else _target(world, hpa, wanted),
         )
         return
     if active.get("status") == "False" and active.get("reason") != "ScalingDisabled":

@@ -9,6 +9,7 @@ from seatrial.rules.alive.pods import are_new, condition, is_over, is_ready, non
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
 from seatrial.rules.patching import Patch, patch_of, put
+from seatrial.rules.slips import meant
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
 from seatrial.world.world import World, short
 
@@ -79,7 +80,17 @@ def _nobody(world: World, service: Obj, selector: dict[str, str]) -> Iterator[Fi
         ]
         facts.append(status(world, near, "metadata.labels", f"nearest is {name_of(near)}: {', '.join(wrong)}"))
     title = f"{short(service)} reaches nobody: no pod has {words}"
-    yield told(RULES["service-selects-nothing"], title, [service], facts)
+    patch = _corrected(service, selector, near) if near is not None else None
+    yield told(RULES["service-selects-nothing"], title, [service], facts, patch=patch)
+
+
+def _corrected(service: Obj, selector: dict[str, str], near: Obj) -> Patch | None:
+    """The one label that is mistyped in a selector, as the nearest pod has it."""
+    wrong = [key for key, value in selector.items() if labels_of(near).get(key) != value]
+    right = meant(selector[wrong[0]], [labels_of(near).get(wrong[0], "")]) if len(wrong) == 1 else ""
+    if not right or name_of(near).startswith(f"{selector[wrong[0]]}-"):  # it is called so: the label may be what is wrong
+        return None
+    return patch_of(ref_of(service), [put(service, ("spec", "selector", wrong[0]), right)])
 
 
 def _nearest(world: World, service: Obj, selector: dict[str, str]) -> Obj | None:
