@@ -101,7 +101,7 @@ def given_to(side: Side) -> list[Finding]:
 
 
 def _all_here(facts: tuple[Fact, ...], folder: str) -> tuple[Fact, ...]:
-    return tuple(replace(fact, source=_here(fact.source, folder)) for fact in facts)
+    return tuple(fact._replace(source=_here(fact.source, folder)) for fact in facts)
 
 
 def _here(text: str, folder: str) -> str:

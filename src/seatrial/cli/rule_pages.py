@@ -142,6 +142,23 @@ def _get(world: World, kind: str) -> Iterator[str]:
             yield f"$ kubectl get {kind.lower()} {name_of(objects[0])}{where} -o yaml"
         else:
             yield "\n".join([f"$ kubectl get {resource.plural}{where}", *_table(resource, objects)])
+        if kind == "Node":  # the table tells nothing of pressure
+            yield from (_conditions(node) for node in objects if _strained(node))
+
+
+def _strained(node: Obj) -> bool:
+    """Whether a node says of itself that something is wrong beside its being ready."""
+    from seatrial.world.objects import dig
+
+    return any(one.get("type") != "Ready" and one.get("status") == "True" for one in dig(node, "status.conditions", []))
+
+
+def _conditions(node: Obj) -> str:
+    from seatrial.world.objects import dig, name_of
+
+    found = " ".join(f"{one['type']}={one['status']}" for one in dig(node, "status.conditions", []))
+    path = "{range .status.conditions[*]}{.type}={.status} {end}"
+    return f"$ kubectl get node {name_of(node)} -o jsonpath='{path}'\n{found}"
 
 
 def _table(resource: Resource, objects: Sequence[Obj]) -> list[str]:

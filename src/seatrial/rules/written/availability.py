@@ -47,7 +47,7 @@ RULES = (
     Rule("grace-too-short", "warning", "is killed while its preStop hook still waits", "The grace period counts from the beginning of the hook: SIGTERM never comes, requests in flight are cut.",
          "Let terminationGracePeriodSeconds be the hook's time plus what the process needs to end.",
          example(f"{_PORT}\nlifecycle: {{preStop: {{exec: {{command: [sleep, '45']}}}}}}"), example(_PAUSE)),
-    Rule("grace-zero", "warning", "is killed without a warning", "The process gets no SIGTERM: requests in flight and unwritten data are lost with every rollout.",
+    Rule("grace-zero", "warning", "is killed without a warning", "It is deleted as by `--force`: gone from the API at once, killed two seconds after SIGTERM; requests in flight and unwritten data are lost, and a StatefulSet may run two pods of one name.",
          "Leave terminationGracePeriodSeconds out (30 s).",
          example(_PORT, pod="terminationGracePeriodSeconds: 0"), example(_PORT)),
     Rule("pre-stop-missing", "note", "ends at once when it is told to", "The load balancers hear of it a moment later and still send requests: each rollout loses a few.",

@@ -39,7 +39,7 @@ RULES = (
          "Put the variable that is used above the one that uses it.",
          example("env: [{name: URL, value: 'http://$(HOST)'}, {name: HOST, value: db}]"), example("env: [{name: HOST, value: db}, {name: URL, value: 'http://$(HOST)'}]")),
     Rule("env-name-invalid", "error", "has a variable with an impossible name", _REFUSED,
-         "Names have letters, digits, _, - and ., and no = in them.",
+         "Use letters, digits and _, which every shell and program can read; = is in no name.",
          example("env: [{name: 'A=B', value: x}]"), example("env: [{name: A, value: x}]")),
     Rule("command-not-list", "error", "has a command that is no list", _REFUSED,
          "Write a list: command: [sh, -c, …].",
@@ -65,7 +65,7 @@ RULES = (
     Rule("mount-path-twice", "error", "mounts two volumes at one path", _REFUSED,
          "Give each mount a path of its own.",
          example("volumeMounts: [{name: tmp, mountPath: /tmp}, {name: tmp, mountPath: /tmp}]", pod=_VOLUME), example(_TMP, pod=_VOLUME)),
-    Rule("mount-path-invalid", "error", "has a mount without a proper path", "The API server refuses a mount without a path; the kubelet one that is not absolute.",
+    Rule("mount-path-invalid", "warning", "has a mount without a proper path", "A relative path begins at /, wherever the process works: `tmp` is mounted at /tmp. A mount without a path is refused by the API server.",
          "Write an absolute path.",
          example("volumeMounts: [{name: tmp, mountPath: tmp}]", pod=_VOLUME), example(_TMP, pod=_VOLUME)),
     Rule("mount-subpath-stale", "note", "mounts a single file of a ConfigMap or Secret", "Files mounted by subPath never change while the pod lives: a rotated password or a new setting does not arrive.",
@@ -215,8 +215,9 @@ def _mounts(world: World, container: Container, kinds: dict[str, dict[str, objec
             right = meant(name, {*kinds, *claims})
             ops = [put(obj, (*at, "name"), right)] if right else []
             yield tell(world, "mount-volume-unknown", obj, (*at, "name"), words, who=who, ops=ops)
-        if not path.startswith("/") and not re.match(r"[A-Za-z]:", path):
-            yield tell(world, "mount-path-invalid", obj, (*at, "mountPath"), f"mountPath: {brief(path) or 'not set'}", who=who)
+        if not path.startswith(("/", "\\\\")) and not re.match(r"[A-Za-z]:", path):  # `\\.\pipe\…` is a pipe of Windows
+            words = f"mountPath: {brief(path) or 'not set'}"
+            yield tell(world, "mount-path-invalid", obj, (*at, "mountPath"), words, who=who, severity=None if path else "error")
         elif path in paths:
             yield tell(world, "mount-path-twice", obj, (*at, "mountPath"), f"mountPath: {path}", who=who)
         paths.add(path)

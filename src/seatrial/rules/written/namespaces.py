@@ -34,7 +34,7 @@ RULES = (
     Rule("pod-security-unset", "note", "holds its pods to no Pod Security profile", "Privileged pods and host paths are let in, whoever applies them.",
          f"Label it {_ENFORCE}: restricted (or baseline).",
          _space("{}"), _space("{pod-security.kubernetes.io/enforce: restricted}")),
-    Rule("pod-security-level", "error", "names a Pod Security level that does not exist", "Admission falls back to the strictest level and refuses pods that nobody meant to refuse.",
+    Rule("pod-security-level", "error", "names a Pod Security level that does not exist", "The API server refuses the Namespace (`must be one of privileged, baseline, restricted`); one that has it already is held to restricted.",
          "The levels are privileged, baseline and restricted.",
          _space("{pod-security.kubernetes.io/enforce: strict}"), _space("{pod-security.kubernetes.io/enforce: restricted}")),
     Rule("pod-security-privileged", "warning", "lets privileged pods in, by its own label", "Whoever may create a pod there has the node.",

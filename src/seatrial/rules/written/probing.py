@@ -68,7 +68,7 @@ RULES = (
          "Give each probe exactly one of httpGet, tcpSocket, grpc and exec.",
          example("livenessProbe: {periodSeconds: 10}"), example(f"{_PORT}\n{_LIVE}")),
     Rule("probe-numbers", "error", "has a probe with numbers that are not allowed", _REFUSED,
-         "Seconds and thresholds are at least 1; successThreshold is 1 for liveness and startup.",
+         "Seconds and thresholds are at least 1 (initialDelaySeconds 0); successThreshold is 1 for liveness and startup.",
          example(f"{_PORT}\nlivenessProbe: {{httpGet: {{path: /live, port: http}}, successThreshold: 2}}"), example(f"{_PORT}\n{_LIVE}")),
     Rule("probe-of-init", "error", "is an init container with a probe", _REFUSED,
          "Take the probe out, or make it a sidecar with restartPolicy: Always.",
