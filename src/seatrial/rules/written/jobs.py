@@ -57,10 +57,12 @@ RULES = (
          "Leave backoffLimit at 6 or below.",
          job(spec="backoffLimit: 50"), job(spec="backoffLimit: 3")),
     Rule("cron-ttl", "note", "is forgotten before its history says so", "Its runs go by ttlSecondsAfterFinished, whatever successfulJobsHistoryLimit and failedJobsHistoryLimit keep: a failed one may be gone before anybody has looked.",
-         "Leave ttlSecondsAfterFinished out of a CronJob, and let the history limits say what stays.",
+         "Leave ttlSecondsAfterFinished out of a CronJob, or make it a day at least.",
          cronjob("schedule: '0 3 * * *'", job="ttlSecondsAfterFinished: 60"), cronjob("schedule: '0 3 * * *'\nfailedJobsHistoryLimit: 3")),
 )  # fmt: skip
 
+#: Somebody looks at what failed at night within this many seconds.
+DAY = 86400
 #: The controller looks at schedules so often (pkg/controller/cronjob).
 LOOKS = 10
 RETRIES = 20
@@ -146,7 +148,7 @@ def jobs(world: World, obj: Obj) -> Iterator[Finding]:
     hooked = any(key in annotations_of(obj) for key in ("helm.sh/hook", "argocd.argoproj.io/hook"))
     if is_job and not has(spec, "ttlSecondsAfterFinished") and not hooked and not mapping(obj, "metadata").get("ownerReferences"):
         yield tell(world, "job-never-gone", obj, (*at, "ttlSecondsAfterFinished"), "ttlSecondsAfterFinished: not set")
-    if not is_job and has(spec, "ttlSecondsAfterFinished"):
+    if not is_job and has(spec, "ttlSecondsAfterFinished") and number(spec, "ttlSecondsAfterFinished") < DAY:
         there = (*at, "ttlSecondsAfterFinished")
         yield tell(world, "cron-ttl", obj, there, f"ttlSecondsAfterFinished: {brief(spec['ttlSecondsAfterFinished'])}")
     if spec.get("completionMode") == "Indexed" and not has(spec, "completions"):

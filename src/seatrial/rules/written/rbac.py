@@ -83,6 +83,9 @@ RULES = (
     Rule("rbac-volumes", "note", "may make persistent volumes", "A volume may be any folder of a node: with a claim for it, a pod reads and writes there.",
          "Leave volumes to their provisioner, and let workloads make claims.",
          _role("{apiGroups: [''], resources: [persistentvolumes], verbs: [create]}", "ClusterRole"), _role("{apiGroups: [''], resources: [persistentvolumeclaims], verbs: [create]}")),
+    Rule("rbac-service-status", "note", "may say where a Service is", "Who writes services/status gives a Service any address, and takes what others send there.",
+         "Leave it to the controller of load balancers.",
+         _role("{apiGroups: [''], resources: [services/status], verbs: [patch]}", "ClusterRole"), _FINE),
 )  # fmt: skip
 
 VERBS = frozenset(
@@ -173,6 +176,8 @@ def reach(world: World, obj: Obj) -> Iterator[Finding]:
             yield tell(world, "rbac-create-pods", obj, at, "resources: pods, verbs: create")
         if core and "persistentvolumes" in resources and verbs & {"create", "*"}:
             yield tell(world, "rbac-volumes", obj, at, "resources: persistentvolumes, verbs: create")
+        if core and "services/status" in resources and verbs & {"update", "patch", "*"}:
+            yield tell(world, "rbac-service-status", obj, at, "resources: services/status")
         approves = "certificatesigningrequests/approval" in resources and verbs & _WRITE
         signs = "signers" in resources and verbs & {"approve", "sign"}
         if groups & {"certificates.k8s.io", "*"} and (approves or signs) and not named:
