@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from seatrial.cluster.client import Client, ClusterError
+from seatrial.cluster.kubeconfig import plain
 from seatrial.world.objects import Obj, Ref, group_of, name_of, namespace_of
 
 #: Seconds for which a cluster that does not answer is asked again, and between two tries.
@@ -28,6 +29,7 @@ _FINAL = ("failed to create typed patch object", "failed to create manager for e
 _NEVER = ("Name or service not known", "nodename nor servname", "certificate", "CERTIFICATE", "WRONG_VERSION_NUMBER")
 #: What to ask oneself of a cluster that is not reached.
 _ASK = ". Does it run? Is a VPN missing?"
+_ELSE = ": does something else than a cluster answer here?"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
@@ -42,10 +44,11 @@ class Refused(ClusterError):  # noqa: N818 - an answer, not a fault of ours
 
     def __init__(self, doing: str, code: int, status: Mapping[str, Any]) -> None:
         self.code, self.reason = code, str(status.get("reason") or "")
+        details = status.get("details")
         self.words = str(status.get("message") or f"HTTP {code}")
         if code == 401:
             self.words += ": the credentials of the kubeconfig are not, or no longer, valid there; log in again"
-        self.causes: list[Obj] = (status.get("details") or {}).get("causes") or []
+        self.causes: list[Obj] = (details.get("causes") if isinstance(details, dict) else None) or []
         super().__init__(f"{doing}: {self.words}")
 
 
@@ -157,6 +160,8 @@ class Api:
         import orjson
         from lightkube.core.exceptions import ConfigError
 
+        from seatrial.cluster.login import LoginError
+
         try:
             answer = await self.client.http.request(method, path, **sent)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -164,15 +169,26 @@ class Api:
             if any(words in str(error) for words in _NEVER):
                 raise told from None
             raise _NotNowError(told, PAUSE, untouched=True) from None
+        except httpx2.TimeoutException:
+            told = ClusterError(f"{doing}: {_where(self.client)} gives no answer")
+            raise _NotNowError(told, PAUSE) from None
         except httpx2.HTTPError as error:
             raise _NotNowError(ClusterError(f"{doing}: {_why(error)}"), PAUSE) from None
-        except (ConfigError, OSError, KeyError, TypeError, orjson.JSONDecodeError) as error:
-            raise ClusterError(f"{doing}: no credentials for {_where(self.client)}: {_of_command(error)}") from None
-        if answer.status_code < 400:
+        except LoginError as error:
+            words = f"no credentials for {_where(self.client)}: the command of the kubeconfig {error}"
+            raise ClusterError(f"{doing}: {words}") from None
+        except (ConfigError, OSError, ValueError) as error:
+            raise ClusterError(f"{doing}: no credentials for {_where(self.client)}: {_brief(error)}") from None
+        if answer.status_code < 300:
             try:
-                return orjson.loads(answer.content) if answer.content else None
+                said = orjson.loads(answer.content)
             except orjson.JSONDecodeError:
-                raise ClusterError(f"{doing}: the answer is no JSON: does something else than a cluster answer here?") from None
+                said = None
+            if not isinstance(said, dict):
+                raise ClusterError(f"{doing}: the answer is no object in JSON{_ELSE}")
+            return said
+        if answer.status_code < 400:
+            raise ClusterError(f"{doing}: the answer leads elsewhere, to {plain(answer.headers.get('Location', '?'))}{_ELSE}")
         refused = Refused(doing, answer.status_code, _status(answer))
         if answer.status_code in _TRANSIENT and not any(words in refused.words for words in _FINAL):
             wait = answer.headers.get("Retry-After", "")
@@ -210,6 +226,8 @@ class Api:
         found: list[Obj] = []
         while True:
             answer = await self.request("GET", resource.path(namespace), doing=doing, params=params)
+            if not isinstance(answer.get("items") or [], list) or "items" not in answer:
+                raise ClusterError(f"{doing}: the answer is no list{_ELSE}")
             head = {"apiVersion": resource.api_version, "kind": resource.kind}
             page = ({**head, **item} for item in answer.get("items") or ())
             found += map(keep, page) if keep else page
@@ -277,6 +295,15 @@ class Api:
     async def served(self) -> Served:
         """Everything that is served: two answers where the cluster aggregates them, else group version by group version."""
         doing = "asking what the cluster serves"
+        try:
+            found = await self._served(doing)
+        except (AttributeError, KeyError, TypeError):
+            raise ClusterError(f"{doing}: the answer cannot be read{_ELSE}") from None
+        if not found.resources:
+            raise ClusterError(f"{doing}: it serves nothing{_ELSE}")
+        return found
+
+    async def _served(self, doing: str) -> Served:
         said, core, groups = await asyncio.gather(
             self.request("GET", "/version", doing="asking for the version of the cluster"),
             self.request("GET", "/api", doing=doing, accept=_DISCOVERY),
@@ -360,8 +387,7 @@ def _status(answer: Any) -> Mapping[str, Any]:
     except ValueError:
         text = answer.text.strip()
         if text[:1] == "<":  # a proxy's page, a log-in, another server
-            words = f"the answer is a web page (HTTP {answer.status_code}): does something else than a cluster answer here?"
-            return {"message": words}
+            return {"message": f"the answer is a web page (HTTP {answer.status_code}){_ELSE}"}
         return {"message": text[:300]}
     return said if isinstance(said, dict) else {}
 
@@ -370,14 +396,9 @@ def _where(client: Client) -> str:
     return getattr(client, "where", "the cluster")
 
 
-def _of_command(error: Exception) -> str:
-    """What went wrong with the command of the kubeconfig that gives credentials."""
-    if isinstance(error, FileNotFoundError):
-        return f"the command {error.filename} of the kubeconfig is not installed"
-    if isinstance(error, KeyError):
-        return "the command of the kubeconfig gave no token"
-    words = " ".join(str(error).split())
-    return f"the command of the kubeconfig printed no credentials: {words[:400]}"
+def _brief(error: Exception) -> str:
+    """What is wrong with credentials that cannot be sent; what a codec quotes of them is left out."""
+    return "they hold what no request can" if isinstance(error, UnicodeError) else " ".join(str(error).split())[:400]
 
 
 def _of_tls(error: ssl.SSLError) -> str:

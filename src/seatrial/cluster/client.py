@@ -6,6 +6,8 @@ without a gap, and to say what went wrong in words.
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
@@ -56,18 +58,26 @@ class Client:
     """The objects of one cluster. Every call raises ClusterError; a missing object is None, not an error."""
 
     def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        import httpx2
         from lightkube import AsyncClient
         from lightkube.core.exceptions import ConfigError
 
-        from seatrial.cluster.kubeconfig import KubeconfigError, read
+        from seatrial.cluster.kubeconfig import KubeconfigError, of_certificates, plain, read
 
         try:
             config, proxy = read(Path(kubeconfig) if kubeconfig else None, context)
             self._client = AsyncClient(config, proxy=proxy)
-        except (ConfigError, KubeconfigError, OSError, ValueError) as error:  # the last two: certificates that are none
+        except ssl.SSLError as error:
+            raise ClusterError(f"reading the kubeconfig: {of_certificates(error)}") from None
+        except (httpx2.InvalidURL, ImportError):
+            raise ClusterError("reading the kubeconfig: its proxy-url is none that is known here: http://HOST:PORT is") from None
+        except (ConfigError, KubeconfigError, OSError, ValueError) as error:
             raise ClusterError(f"reading the kubeconfig: {error}") from None
+        if config.user is not None and config.user.exec is not None:
+            self.http.auth = _login(config.user.exec)
+        through = f", by way of the proxy {plain(proxy)}" if proxy else ""
         #: The cluster as a sentence names it.
-        self.where = f"the cluster at {config.cluster.server} (context {config.context_name})"
+        self.where = f"the cluster at {plain(config.cluster.server)} (context {config.context_name}{through})"
 
     @property
     def namespace(self) -> str:
@@ -169,6 +179,13 @@ class Client:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _login(command: Any) -> Any:
+    from seatrial.cluster.login import Login
+
+    variables = {each.name: each.value for each in command.env or ()}
+    return Login([command.command, *(command.args or ())], {**os.environ, **variables})
 
 
 def _whole(obj: Any, kind: Kind) -> Obj:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from seatrial.world.objects import Obj
 
@@ -35,6 +38,7 @@ def read(path: Path | None, context: str | None, environment: Mapping[str, str] 
     Raises KubeconfigError.
     """
     from lightkube import KubeConfig
+    from lightkube.config.models import User
     from lightkube.core.exceptions import ConfigError
 
     files = _files(path, environment)
@@ -44,7 +48,7 @@ def read(path: Path | None, context: str | None, environment: Mapping[str, str] 
             assert inside is not None
         except (ConfigError, OSError):
             raise KubeconfigError(
-                f"there is no kubeconfig: {_looked(path, environment)}. Name one with --kubeconfig, or in KUBECONFIG"
+                f"there is no kubeconfig: {_looked(environment)}. Name one with --kubeconfig, or in KUBECONFIG"
             ) from None
         return inside, None
     document = _joined([(file, _document(file)) for file in files])
@@ -55,6 +59,8 @@ def read(path: Path | None, context: str | None, environment: Mapping[str, str] 
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise KubeconfigError(f"{_said(files)}: {_brief(error)}") from None
     assert config is not None
+    if config.user is None:  # somebody whom the cluster does not know; it says itself what they may
+        config = config._replace(user=User())
     return config, proxy if isinstance(proxy, str) and proxy else None
 
 
@@ -68,9 +74,11 @@ def _files(path: Path | None, environment: Mapping[str, str]) -> list[Path]:
     return [each for each in listed or [Path(DEFAULT).expanduser()] if each.is_file()]
 
 
-def _looked(path: Path | None, environment: Mapping[str, str]) -> str:
+def _looked(environment: Mapping[str, str]) -> str:
     listed = environment.get("KUBECONFIG")
-    return f"KUBECONFIG names {listed}, which is not there" if listed else f"KUBECONFIG is not set, and {DEFAULT} is not there"
+    words = f"KUBECONFIG names {listed}, which is not there" if listed else f"KUBECONFIG is not set, and {DEFAULT} is not there"
+    inside = "; nor has this pod the token of a service account (automountServiceAccountToken)"
+    return words + (inside if environment.get("KUBERNETES_SERVICE_HOST") else "")
 
 
 def _document(file: Path) -> Obj:
@@ -81,7 +89,7 @@ def _document(file: Path) -> Obj:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise KubeconfigError(f"{file}{line}: this is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
         raise KubeconfigError(f"{file}: this is not YAML") from None
     except OSError as error:
         raise KubeconfigError(f"{file} cannot be read: {error.strerror}") from None
@@ -155,7 +163,10 @@ def _chosen(document: Obj, context: str | None, files: Sequence[Path]) -> dict[s
             raise KubeconfigError(f"{_said(files)}: context {name!r} names no cluster")
         if wanted and entry is None:
             raise KubeconfigError(f"{_said(files)}: context {name!r} names the {kind} {wanted!r}, which is not there")
-        _see_files(kind, entry or {}, f"{_said(files)}: {kind} {wanted!r}")
+        who = f"{_said(files)}: {kind} {wanted!r}"
+        _see_files(kind, entry or {}, who)
+        if entry is not None:
+            (_see_cluster if kind == "cluster" else _see_user)(entry, who)
     return {"name": str(name), "cluster": str(found.get("cluster"))}
 
 
@@ -164,6 +175,65 @@ def _see_files(kind: str, entry: Obj, who: str) -> None:
         named = entry.get(field)
         if isinstance(named, str) and named and not entry.get(f"{field}-data") and not Path(named).is_file():
             raise KubeconfigError(f"{who} names {named} as its {field}, which is not there")
+
+
+def _see_cluster(entry: Obj, who: str) -> None:
+    server = entry.get("server")
+    if not server:
+        raise KubeconfigError(f"{who} has no server")
+    if not isinstance(server, str) or not _is_address(server):
+        raise KubeconfigError(f"{who} has the server {plain(str(server))!r}, which is no address: https://HOST:PORT is one")
+
+
+def _is_address(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def _see_user(entry: Obj, who: str) -> None:
+    for one, other in (("client-certificate", "client-key"), ("client-key", "client-certificate")):
+        if (entry.get(one) or entry.get(f"{one}-data")) and not (entry.get(other) or entry.get(f"{other}-data")):
+            raise KubeconfigError(f"{who} has a {one} and no {other}")
+    token, command = entry.get("token"), entry.get("exec")
+    if isinstance(token, str) and not (token.isascii() and token.isprintable()):
+        raise KubeconfigError(f"{who} has a token with characters that no token has: was it cut, or broken over lines?")
+    if entry.get("auth-provider") and not command and not token:
+        raise KubeconfigError(f"{who} logs in by an auth-provider, which Kubernetes has given up: let it use an exec command")
+    if isinstance(command, dict):
+        _see_command(command, who)
+
+
+def _see_command(command: Obj, who: str) -> None:
+    """A command that is not installed is told before a cluster is asked, with what the kubeconfig says of how to get it."""
+    name = command["command"]
+    if not name:
+        raise KubeconfigError(f"{who} has an exec without a command")
+    own = {str(each.get("name")): str(each.get("value")) for each in command["env"]}
+    if shutil.which(name, path=own.get("PATH")) is None:
+        there = "cannot be run" if Path(name).exists() else "is not installed"
+        hint = " ".join(str(command.get("installHint") or "").split())
+        raise KubeconfigError(f"{who} logs in with the command {name}, which {there}{f'. {hint}' if hint else ''}")
+
+
+def plain(address: str) -> str:
+    """An address without the name and password that may stand in it."""
+    head, slashes, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{head}{slashes}{host.rpartition('@')[2]}{slash}{path}" if slashes else address.rpartition("@")[2]
+
+
+def of_certificates(error: ssl.SSLError) -> str:
+    """Which part of a kubeconfig OpenSSL cannot take."""
+    reason = error.reason or ""
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the client-certificate and the client-key of its user do not belong together"
+    if "X509" in str(error) or "CERTIFICATE_OR_CRL" in reason:
+        return "the certificate-authority of its cluster is no certificate"
+    words = (reason or str(error)).replace("_", " ").lower()
+    return f"the client-certificate or the client-key of its user cannot be read ({words})"
 
 
 def _named(document: Obj, kind: str, name: str) -> Obj | None:

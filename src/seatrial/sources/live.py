@@ -123,7 +123,8 @@ async def _releases(api: Api, namespaces: Sequence[str]) -> list[Obj]:
         except ClusterError:
             continue  # who may not read Secrets was told so already
         found += [
-            {"apiVersion": "v1", "kind": "Secret", "type": RELEASE, "metadata": each["metadata"]} for each in answer["items"]
+            {"apiVersion": "v1", "kind": "Secret", "type": RELEASE, "metadata": each["metadata"]}
+            for each in answer.get("items") or ()
         ]
     return found
 
