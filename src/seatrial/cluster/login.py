@@ -11,7 +11,6 @@ import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 
 import httpx2
 
@@ -65,10 +64,10 @@ class Login(httpx2.Auth):
             async with asyncio.timeout(self._patience):
                 out, said = await child.communicate()
         except TimeoutError:
-            _end(child)
+            await _end(child)
             raise LoginError(f"did not end within {self._patience:.0f} s") from None
         except asyncio.CancelledError:
-            _end(child)
+            await _end(child)
             raise
         if child.returncode:
             words = " ".join((said or b"").decode(errors="replace").split())[:400]
@@ -76,9 +75,10 @@ class Login(httpx2.Auth):
         return out
 
 
-def _end(child: Process) -> None:
-    with suppress(ProcessLookupError):
-        child.kill()
+async def _end(child: Process) -> None:
+    """End the command; what it started may hold its pipes, which are let go of."""
+    child._transport.close()  # type: ignore[attr-defined]  # closes the pipes too, and kills
+    await asyncio.sleep(0)
 
 
 def _token(printed: bytes) -> str:
