@@ -1,14 +1,19 @@
 """The runbook pages below docs/rules are what the rules say of themselves, and every finding that is printed has one."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runbook import FOLDER, write, written
 from seatrial.release.rules import TOPICS
 from seatrial.rules.finding import RULES
+from seatrial.rules.looking import found
+from seatrial.rules.written.examples import spelled
+from seatrial.sources import load
 
 SOURCE = Path(__file__).parents[2] / "src" / "seatrial"
 
@@ -89,3 +94,17 @@ def test_the_index_names_every_page_once_and_its_contents_lead_to_its_headings(p
     assert sorted(named) == sorted(pages.keys() - {"README.md"})
     headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^### (.+)$", index, re.M)}
     assert set(re.findall(r"\]\(#([\w-]+)\)", index)) == headings
+
+
+def test_what_a_page_says_to_ask_of_a_cluster_shows_the_fault_in_what_kubectl_prints(pages):
+    asked = [rule for rule in RULES.values() if f"-o yaml | seatrial check --rule {rule.id} -" in pages[f"{rule.id}.md"]]
+    assert len(asked) > 200
+    unseen = set()
+    for rule in asked:
+        (command,) = re.findall(r"^kubectl get (\S+) ", pages[f"{rule.id}.md"], re.MULTILINE)
+        objects = [obj for obj in yaml.safe_load_all(spelled(rule.wrong)) if obj and obj["kind"].lower() in command.split(",")]
+        printed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, default=str).encode()
+        world = load(["-"], stdin=lambda printed=printed: printed).world
+        if rule.id not in {one.rule for one in found(world, live=False)}:
+            unseen.add(rule.id)
+    assert not unseen

@@ -52,15 +52,18 @@ Exit codes: 0 nothing found, 1 findings (see --fail-on), 2 something could not b
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One value for charts, as Helm takes it.")
 @click.option("--release-name", default="", help="The release that charts are rendered as.")
 @click.option("-n", "--namespace", default="", help="The namespace of objects that name none.")
-@click.option("-o", "--output", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="How findings are told.")
 @click.option(
     "--fail-on", type=click.Choice(LEVELS), default="error", show_default=True, help="Exit with 1 from this severity on."
 )
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only these rules; * stands for anything.")
+@click.option(
+    "--rule", "rules", multiple=True, metavar="ID", help="Only these rules; * stands for anything. --list-rules lists them."
+)
 @click.option(
     "--kubernetes-version", "version", default="", metavar="1.N", help="The cluster's version. [default: the newest known]"
 )
-@click.option("--ignore-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help=f"[default: {IGNORE_FILE}]")
+@click.option("--ignore-file", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+              help=f"What is ignored, and why. [default: {IGNORE_FILE}]")  # fmt: skip
 @click.option("--fix", is_flag=True, help="Mend the files where a machine can; comments and layout stay.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Notes too, and what was ignored and why.")

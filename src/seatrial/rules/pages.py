@@ -99,11 +99,18 @@ def page(rule: Rule, entry: Check, screen: Screen) -> str:
 WORKLOADS = ("deployment", "statefulset", "daemonset", "cronjob")
 
 
+#: A fault that no cluster can have, and how the costs of those begin that its API server lets nothing in with.
+ONLY_IN_FILES = frozenset({"written-twice"})
+REFUSED = ("The API server refuses the object", "It is refused")
+
+
 def _seen(rule: Rule, entry: Check) -> str:
     """How a person sees whether files have the fault, and whether a cluster has it: of the kinds that the example is made of."""
     alone = f"seatrial check --rule {rule.id}"
     lines = [f"{alone}   # in the files below this folder"]
-    if kinds := _kinds_of(f"{rule.wrong}\n---\n{rule.right}"):
+    if rule.costs.startswith(REFUSED):
+        lines.append("kubectl apply --dry-run=server -f FILE   # what the API server says of it")
+    elif rule.id not in ONLY_IN_FILES and (kinds := _kinds_of(f"{rule.wrong}\n---\n{rule.right}")):
         if "StatefulSet" in entry.kinds or entry.kinds == {"*"}:
             kinds = list(dict.fromkeys(one for kind in kinds for one in (WORKLOADS if kind == WORKLOADS[0] else (kind,))))
         lines.append(f"kubectl get {','.join(kinds)} -A -o yaml | {alone} -   # in a cluster")
