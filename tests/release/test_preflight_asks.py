@@ -16,6 +16,7 @@ from seatrial.cluster.api import Api
 from seatrial.cluster.client import Client
 from seatrial.release import plan as planning
 from seatrial.release.preflight import Target
+from seatrial.release.preflight.asking import observe
 
 CONFIG = "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {LEVEL: info}}"
 PORTLESS = "\n---\n{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999, targetPort: 80}]}}"
@@ -44,7 +45,7 @@ def observed(twin: Any, namespace: str, rendered: str, user: str = "") -> tuple[
         try:
             served = await api.served()
             plan = await planning.observe(api, served, "shop", namespace, rendered, None, str, server_side=True)
-            return await Target.observe(api, served, plan, None)
+            return await observe(api, served, plan, None)
         finally:
             await client.close()
 

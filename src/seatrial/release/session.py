@@ -39,7 +39,8 @@ from seatrial.release.events import (
 )
 from seatrial.release.lock import Holder, Lock, Locked, holder_now, whoami
 from seatrial.release.plan import Plan
-from seatrial.release.preflight import Target, check
+from seatrial.release.preflight import check
+from seatrial.release.preflight.asking import observe
 from seatrial.release.sources import SourceError
 from seatrial.release.timeout import Timeout
 from seatrial.rules.finding import Finding
@@ -275,7 +276,7 @@ class Session:
             holder, alive = await holder_now(self.api, self.namespace, self.release, self.parts.clock.time())
             if holder is not None and alive:  # what somebody is at is not stuck
                 raise Locked(holder)
-        target = await Target.observe(self.api, served, plan, last, force, namespace=namespace, now=self.parts.clock.time())
+        target = await observe(self.api, served, plan, last, force, namespace=namespace, now=self.parts.clock.time())
         tables, findings = check(target)
         for table in tables:
             self.tell("table", title=table.title, columns=list(table.columns), rows=[list(row) for row in table.rows])

@@ -6,17 +6,19 @@ Large answers are made small as they come: of the pods of a whole cluster only w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.cluster.api import LEASES, LIMIT_RANGES, NAMESPACES, NODES, QUOTAS, Api, Refused, Resource, Served
 from seatrial.cluster.helm import version
-from seatrial.cluster.records import PENDING, driver
+from seatrial.cluster.records import PENDING, Record, driver
 from seatrial.release.lock import name_of_lock
 from seatrial.release.plan import Plan
 from seatrial.release.preflight.permissions import Needed, needed
 from seatrial.release.preflight.references import Reference, references
+from seatrial.release.preflight.target import Target
 from seatrial.release.preflight.webhooks import asked, concerned
 from seatrial.world.objects import Obj, Ref, dig, labels_of, name_of, namespace_of
 
@@ -55,6 +57,24 @@ class Answers:
 
     def as_fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+async def observe(
+    api: Api,
+    served: Served,
+    plan: Plan,
+    last: Record | None,
+    force_conflicts: bool = False,
+    *,
+    namespace: Obj | None = None,
+    now: float | None = None,
+) -> Target:
+    """Ask the cluster. `namespace` is the one that the release makes. Raises ClusterError when it does not answer at all."""
+    answers = await ask(api, served, plan)
+    when = time.time() if now is None else now
+    return Target(
+        served, plan, last, wanted_namespace=namespace, force_conflicts=force_conflicts, now=when, **answers.as_fields()
+    )
 
 
 async def ask(api: Api, served: Served, plan: Plan) -> Answers:

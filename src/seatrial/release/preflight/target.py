@@ -6,12 +6,11 @@ can say that they were not made.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from seatrial.cluster.api import Api, Resource, Served
+from seatrial.cluster.api import Resource, Served
 from seatrial.cluster.records import Record
 from seatrial.release.plan import Plan
 from seatrial.release.preflight.pods import Load, loads, pod_of, scalers, template_of
@@ -52,26 +51,6 @@ class Target:
     now: float = 0.0  # seconds since 1970
     force_conflicts: bool = False
     unread: Mapping[str, str] = field(default_factory=dict)  # what could not be asked, and why
-
-    @staticmethod
-    async def observe(
-        api: Api,
-        served: Served,
-        plan: Plan,
-        last: Record | None,
-        force_conflicts: bool = False,
-        *,
-        namespace: Obj | None = None,
-        now: float | None = None,
-    ) -> Target:
-        """Ask the cluster. `namespace` is the one that the release makes. Raises ClusterError when it does not answer at all."""
-        from seatrial.release.preflight.asking import ask
-
-        answers = await ask(api, served, plan)
-        when = time.time() if now is None else now
-        return Target(
-            served, plan, last, wanted_namespace=namespace, force_conflicts=force_conflicts, now=when, **answers.as_fields()
-        )
 
     def of(self, resource: str) -> Sequence[Obj]:
         """What was listed of a resource; nothing where it could not be."""

@@ -7,31 +7,18 @@ A definition counts once its controller has established it.  What a version brin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from seatrial.twin.registry.custom_version import CustomVersion
 from seatrial.twin.registry.resources import Resource, ResourceTable
 from seatrial.twin.registry.scaling import ScalePaths
 from seatrial.twin.store import Change, Store
 from seatrial.world.cel.rules import Rules, has_rules
 from seatrial.world.objects import Obj, dig, name_of
-from seatrial.world.schema import Shape, structural
+from seatrial.world.schema import structural
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 #: What a definition of no columns prints.
 _AGE: Obj = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
-
-
-@dataclass(frozen=True, eq=False)
-class CustomVersion:
-    """What one version of a definition says beyond its names."""
-
-    schema: Obj | None
-    shape: Shape
-    rules: Rules | None  # x-kubernetes-validations, when there are any
-    columns: tuple[Obj, ...]  # additionalPrinterColumns
-    selectable: tuple[str, ...]  # dotted paths that a fieldSelector may name
-    scale: ScalePaths | None
-    warning: str  # of a deprecated version
 
 
 class CustomResources:

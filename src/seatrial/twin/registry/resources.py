@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seatrial.twin.registry.custom import CustomVersion
+from seatrial.twin.registry.custom_version import CustomVersion
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from seatrial.twin.api.printers.columns import WIDE, Column, name, since
-from seatrial.twin.registry.custom import CustomVersion
+from seatrial.twin.registry.custom_version import CustomVersion
 from seatrial.world.objects import Obj
 
 Step = Callable[[list[Any]], list[Any]]

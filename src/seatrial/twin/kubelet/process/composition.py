@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import seatrial
 from seatrial.twin.kubelet.process.addresses import loopback_of
 from seatrial.twin.kubelet.process.capability import Capability
 from seatrial.twin.kubelet.process.images import Launch
 from seatrial.twin.kubelet.process.images.launch import ROOT_PATH
+from seatrial.twin.kubelet.process.pods import Move, Pod
 from seatrial.twin.kubelet.process.shim.plan import MountPlan, Plan
 from seatrial.twin.kubelet.process.volumes import inside
 from seatrial.twin.kubelet.runtime import ContainerSpec
-
-if TYPE_CHECKING:
-    from seatrial.twin.kubelet.process.runtime import Pod
-
-#: What is done to every word and variable of a container.
-Move = Callable[[str], str]
 
 TERMINATION_LOG = "/dev/termination-log"
 

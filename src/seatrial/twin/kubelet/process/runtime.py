@@ -12,7 +12,6 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -20,12 +19,13 @@ from seatrial.twin.kubelet.process import grpc, probes, stale
 from seatrial.twin.kubelet.process.addresses import AddressBlock, Addresses, claim_block, loopback_of
 from seatrial.twin.kubelet.process.capability import Capability, from_probe, why_not
 from seatrial.twin.kubelet.process.client import Event, Shim, as_file
-from seatrial.twin.kubelet.process.composition import Move, compose, probe_plan, relocation
+from seatrial.twin.kubelet.process.composition import compose, probe_plan, relocation
 from seatrial.twin.kubelet.process.execution import ExecStream, Execution, Output
 from seatrial.twin.kubelet.process.hosts import pod_hosts
 from seatrial.twin.kubelet.process.images import Images, Launch
 from seatrial.twin.kubelet.process.logs import LogFile, Stream, rotated
 from seatrial.twin.kubelet.process.meter import Meter
+from seatrial.twin.kubelet.process.pods import Container, Pod
 from seatrial.twin.kubelet.process.shim.remove import remove
 from seatrial.twin.kubelet.process.volumes import SHARED, Volumes
 from seatrial.twin.kubelet.runtime import ContainerSpec, ExecResult, Exit, ProbeResult, PullResult, StartError, Usage, Volume
@@ -34,37 +34,6 @@ from seatrial.world.objects import Obj, dig, name_of, namespace_of
 
 PROBE_PATIENCE = 20.0  # seconds for the shim to say what this machine permits
 TERMINATION_LOG_SIZE = 4096  # bytes
-
-
-@dataclass
-class Pod:
-    uid: str
-    namespace: str
-    hostname: str
-    address: str
-    folder: Path
-    hosts: Path
-    own_hosts: str  # the part of the file that is the pod's own
-    sockets: Path  # a folder with a short name, for the sockets of plain processes
-    volumes: dict[str, Path] = field(default_factory=dict)
-    files: set[str] = field(default_factory=set)  # volumes made of files
-    containers: set[str] = field(default_factory=set)
-
-
-@dataclass
-class Container:
-    id: str
-    pod: Pod
-    spec: ContainerSpec
-    launch: Launch
-    ended: Callable[[Exit], None]
-    streams: list[Stream]
-    log: LogFile
-    folder: Path
-    pid: int = 0  # of the first process, once it has started
-    meter: Meter | None = None
-    move: Move = str  # what is done to the words of commands run in it
-    awaited: list[Callable[[None], object]] = field(default_factory=list)  # who waits until it runs
 
 
 class ProcessRuntime:
