@@ -95,7 +95,7 @@ def image(world: World, container: Container) -> Iterator[Finding]:
     if found is None or not _is_digest(found["digest"]):
         says = f"image: {brief(written)}{_why(written)}"
         # somebody may fill it in before it is applied; and whoever forgets to is told
-        severity: Severity | None = "warning" if _why(written) in (_LEFT, _NAMELESS) else None
+        severity: Severity | None = "warning" if _why(written) in (_LEFT, _NAMELESS) or _is_odd(found) else None
         yield tell(world, "image-invalid", obj, at, says, who=who, severity=severity, ops=_mended(container))
     elif found["digest"]:
         if (found["tag"] or "") in MOVING:
@@ -106,6 +106,11 @@ def image(world: World, container: Container) -> Iterator[Finding]:
             yield tell(
                 world, "image-policy-stale", obj, at_policy, f"image: {brief(written)}, imagePullPolicy: IfNotPresent", who=who
             )
+
+
+def _is_odd(found: re.Match[str] | None) -> bool:
+    """Whether a digest is of an algorithm that the kubelet does not know, and somebody may."""
+    return found is not None and found["digest"].partition(":")[0] not in DIGESTS
 
 
 def _is_digest(written: str | None) -> bool:

@@ -276,12 +276,25 @@ def bindings(world: World, obj: Obj) -> Iterator[Finding]:
         elif name == "system:authenticated" and role in ("cluster-admin", "admin", "edit"):
             yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}")
         elif name == "system:authenticated" and obj.get("kind") == "ClusterRoleBinding" and role not in _ANYBODYS:
-            yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}", severity="warning")
+            severity = "note" if _only_reads(world, role) else "warning"
+            yield tell(world, "rbac-everybody", obj, at, f"{kind} {name} becomes {role}", severity=severity)
         elif role == "cluster-admin" and name != "system:masters" and not kept:
-            yield tell(world, "rbac-cluster-admin", obj, at, f"{kind} {name} becomes cluster-admin")
+            inside = obj.get("kind") == "RoleBinding"
+            title = "gives every right in its namespace" if inside else ""
+            yield tell(world, "rbac-cluster-admin", obj, at, f"{kind} {name} becomes cluster-admin", title=title)
         if kind == "ServiceAccount" and name == "default" and not kept:
             yield tell(world, "rbac-default-account", obj, at, f"ServiceAccount default becomes {role}")
         lost = kind == "ServiceAccount" and obj.get("kind") == "ClusterRoleBinding" and not text(subject, "namespace")
         if lost or kind not in ("ServiceAccount", "User", "Group") or not name:
             words = f"{kind} {name}: namespace not set" if lost else f"kind: {kind or 'not set'}, name: {name or 'not set'}"
             yield tell(world, "rbac-subject", obj, at, words)
+
+
+def _only_reads(world: World, role: str) -> bool:
+    """Whether a role is here, and lets nobody do more than read what is no secret."""
+    known = world.find("ClusterRole", "", role)
+    return known is not None and all(
+        set(strings(rule, "verbs")) <= {"get", "list", "watch"}
+        and not {"*", "secrets", "pods/*", "nodes/*"} & set(strings(rule, "resources"))
+        for rule in items(known, "rules")
+    )

@@ -253,7 +253,9 @@ def _absent(world: World, obj: Obj, reference: Reference, rule: str) -> Finding:
     if rule == "missing-service" and not near and _is_split(world, obj, reference):
         severity = "warning"  # a step of a canary, beside a Service that was applied before it
     if rule == "missing-target" and not near:
-        severity = "warning"  # the workload may be applied from elsewhere
+        # the workload may be applied from elsewhere, and one of an operator's that nothing here is of surely is
+        custom = "." in target.group and target.kind != "Rollout" and next(world.of(target.kind), None) is None
+        severity = "note" if custom else "warning"
     if rule == "missing-subset":
         words = f"subset: {reference.key}; no DestinationRule for its host"
     ops = []
