@@ -81,7 +81,7 @@ CASES: dict[str, tuple[list[str], list[str], str]] = {
     "a selector that matches nobody": ([UP, SERVICE % ("wbe", 8080)], ["service-selects-nothing"], "no pod has app=wbe"),
     "pods that are not ready": ([DOWN, SERVICE % ("web", 8080)], ["service-no-endpoints"], "its only pod is not ready"),
     "a workload without pods": ([DEPLOYMENT % 2, SERVICE % ("web", 8080)], ["service-no-endpoints"], "Deployment web has no pods"),
-    "a workload scaled to nothing": ([DEPLOYMENT % 0, SERVICE % ("web", 8080)], ["service-no-endpoints"], "is scaled to 0"),
+    "a workload scaled to nothing": ([DEPLOYMENT % 0, SERVICE % ("web", 8080)], ["service-resting"], "is scaled to 0"),
     "a port by a name nobody has": ([UP, SERVICE % ("web", "grpc")], ["service-port-unknown"], "sends port 80 to 'grpc'"),
     "a port nobody declares": ([UP, SERVICE % ("web", 3000)], ["service-port-odd"], "to 3000, and its pods declare http 8080"),
     "an ingress that works": ([UP, SERVICE % ("web", 8080), INGRESS % ("web", 80)], [], ""),

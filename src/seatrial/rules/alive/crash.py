@@ -28,6 +28,9 @@ LATE = 600.0
 MOMENT = 60.0
 #: Rules that say how a process ended and not why: the line of its log that says it best stands beside them.
 _UNTOLD = {"crash-exit", "crash-signal", "crash-migration", "crash-permission"}
+_AGAIN = "Its log says what was in its way; mend that, and let it run again before what needs it."
+#: What is said of a container that is the migration.
+MIGRATES = "the migration itself"
 #: Rules that are about a path.
 _ON_DISK = {"crash-disk-full", "crash-read-only", "crash-permission"}
 #: So many lines of a log are looked at, and so many of its end are shown.
@@ -114,7 +117,7 @@ def _crash(world: World, container: Container) -> Finding:
         (*refs(world, container.pod), *_other_end(world, container.pod, rule, about)),
         (own, *facts, *log),
         cause=_cause(world, container, rule, about),
-        fix=fix or RULES[rule].fix,
+        fix=fix or (_AGAIN if about == MIGRATES else RULES[rule].fix),
         details={"container": container.name, "count": container.ends, "exitCode": code} | ({"about": about} if about else {}),
     )
 
@@ -140,7 +143,7 @@ def _tell_apart(world: World, container: Container, code: int, reason: str) -> t
         more += came_from(world, container, told[1]) if told[0] == "crash-config" else []
         return told[0], told[1], [Fact(told[2], source), *more]
     if re.search(r"migrat", container.name, re.IGNORECASE) and code:
-        return "crash-migration", "", []
+        return "crash-migration", MIGRATES, []
     if code in (126, 127):
         return ("crash-permission" if code == 126 else "crash-command-not-found"), "", []
     if container.ended.get("signal") or 128 < code < 160:
@@ -182,7 +185,7 @@ _UNNAMED = {
 
 
 def _verb(rule: str, about: str, how: str) -> str:
-    words = _VERBS.get(rule)
+    words = "fails to migrate the database" if about == MIGRATES else _VERBS.get(rule)
     if words is None:
         return f"ends with {how}" + (f": {RULES[rule].title}" if rule != "crash-exit" else "")
     parts = {"of": f" of {about}", "to": f" to {about},", "at": f" at {about}", "as_": f" (user {about})"}
@@ -224,14 +227,27 @@ def _probe(world: World, container: Container, kind: str, facts: list[Fact]) -> 
             f"it asks for {path}, which the application does not have",
             "Let the probe ask for a path that the application answers with 200.",
         )
-    lived = seconds_between(container.ended.get("startedAt"), container.ended.get("finishedAt"))
     probe: Obj = container.spec.get(f"{kind}Probe") or {}
-    if kind == "liveness" and dig(probe, "exec.command") and lived is not None and lived > 1.5 * seconds_given(probe):
+    command = dig(probe, "exec.command")
+    if kind == "liveness" and command and _well_for(container, probe) > 1.5 * seconds_given(probe):
         return (
             f"{question(probe)}, which fails after a while",
             "Run the command in the container: it says what is no longer as it was at the start.",
         )
+    answer = told.partition(" probe failed: ")[2].partition("Killing: ")[0].strip()
+    if command and answer:
+        return (
+            f"{question(probe)}, which says: {shortened(answer)}",
+            "Correct the command, or let the process make what it looks for.",
+        )
     return "", ""
+
+
+def _well_for(container: Container, probe: Obj) -> float:
+    """Seconds for which the last run lasted before it was asked to end; what it was given for that is left out."""
+    lived = seconds_between(container.ended.get("startedAt"), container.ended.get("finishedAt")) or 0.0
+    grace = probe.get("terminationGracePeriodSeconds", dig(container.pod, "spec.terminationGracePeriodSeconds", 30))
+    return lived - grace if container.ended.get("exitCode") == 137 else lived
 
 
 def _disk(world: World, container: Container, path: str) -> list[Fact]:
@@ -255,6 +271,8 @@ def _disk(world: World, container: Container, path: str) -> list[Fact]:
 
 
 def _cause(world: World, container: Container, rule: str, about: str) -> str:
+    if about == MIGRATES:
+        return "What needs the database as it should be after the migration does not start, or fails."
     if rule == "crash-dependency" and about:
         return _called(world, container.pod, about)
     return RULES[rule].title

@@ -11,7 +11,9 @@ from seatrial.rules.alive.pods import condition, is_going, is_over, one_of, refs
 from seatrial.rules.finding import Fact, Finding, Rule, Severity, check
 from seatrial.world import pod_resources, quantity
 from seatrial.world.objects import Obj, dig, labels_of, name_of, namespace_of, ref_of
+from seatrial.world.once import once
 from seatrial.world.scheduling.plugins.node_affinity import allows
+from seatrial.world.scheduling.plugins.node_basics import tolerated
 from seatrial.world.world import World, event_time
 
 _WAITS = "Pods wait for ever for a node; the rollout stands still, or runs with fewer replicas than it should."
@@ -142,28 +144,45 @@ def _sizes(world: World, pod: Obj, rule: str) -> list[Fact]:
             if most < quantity.parse(amount):
                 words = f"it asks for {resource} {amount}, and the largest node, {name_of(node)}, has {text} in all"
                 facts.append(Fact(words, world.source(ref_of(node), "status.allocatable")))
-    return facts or _room(world, pod, nodes)
+    return facts or _room(world, pod, [node for node in nodes if _may_take(pod, node)])
+
+
+def _may_take(pod: Obj, node: Obj) -> bool:
+    """Whether nothing but room is between a pod and a node: its labels, its taints, a cordon."""
+    taints = [each for each in dig(node, "spec.taints", []) if each.get("effect") != "PreferNoSchedule"]
+    own = dig(pod, "spec.tolerations", [])
+    fits = allows(pod["spec"], name_of(node), labels_of(node)) and all(tolerated(own, each) for each in taints)
+    return fits and not dig(node, "spec.unschedulable", False)
 
 
 def _room(world: World, pod: Obj, nodes: list[Obj]) -> list[Fact]:
     """What is left on the nodes of what a pod asks for, where that is too little on each: what was not read may take more."""
-    taken: dict[str, list[Obj]] = {}
-    for other in world.of("Pod"):
-        if not is_over(other):
-            taken.setdefault(str(dig(other, "spec.nodeName", "")), []).append(pod_resources.requests(other.get("spec") or {}))
+    taken = once(world, _taken)
     facts = []
     for resource, amount in sorted(pod_resources.requests(pod["spec"]).items()):
         left = []
         for node in nodes:
-            used = sum(quantity.parse(each.get(resource, "0")) for each in taken.get(name_of(node), ()))
-            left.append((quantity.parse(str(dig(node, "status.allocatable", {}).get(resource, "0"))) - used, name_of(node)))
+            have = quantity.parse(str(dig(node, "status.allocatable", {}).get(resource, "0")))
+            left.append((have - taken.get((name_of(node), resource), 0), name_of(node)))
         asked = quantity.parse(amount)
         if left and asked and max(left)[0] < asked:
-            each = ", ".join(f"{name} {_amount(free, resource)}" for free, name in sorted(left, reverse=True)[:NODES])
-            facts.append(
-                Fact(f"it asks for {resource} {amount}, and less is left on every node: {each}", "requests of the pods there")
+            rest = ", ".join(
+                f"{name} {_amount(max(free, Fraction(0)), resource)}" for free, name in sorted(left)[: -NODES - 1 : -1]
             )
+            which = "every node" if len(nodes) == len(list(world.of("Node"))) else "the nodes that may take it"
+            words = f"it asks for {resource} {amount}, and less is left on {which}: {rest}"
+            facts.append(Fact(words, "allocatable of the nodes, less the requests of their pods"))
     return facts
+
+
+def _taken(world: World) -> dict[tuple[str, str], Fraction]:
+    """(node, resource) -> what the pods on it have requested together."""
+    taken: dict[tuple[str, str], Fraction] = {}
+    for pod in world.of("Pod"):
+        node = str(dig(pod, "spec.nodeName", ""))
+        for resource, amount in pod_resources.requests(pod["spec"]).items() if node and not is_over(pod) else ():
+            taken[node, resource] = taken.get((node, resource), Fraction(0)) + quantity.parse(amount)
+    return taken
 
 
 def _amount(left: Fraction, resource: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,10 +34,13 @@ RULES = {
              "Name an IngressClass of the cluster, or install its controller."),
         Rule("ingress-no-class", "warning", "an Ingress names no class, and the cluster has no default", "No controller takes it up, unless one is set to take what has no class.",
              "Set ingressClassName, or mark a class as the default (ingressclass.kubernetes.io/is-default-class)."),
+        Rule("ingress-rewrite", "error", "an Ingress rewrites its paths to a group that they do not have", "nginx puts nothing in its place: whatever is asked below the path, the application is asked for /.",
+             "Let the path have as many groups as rewrite-target names: /api(/|$)(.*) for /$2."),
         Rule("ingress-certificate-missing", "warning", "an Ingress's TLS secret does not exist", "The controller shows its own certificate, and browsers warn.",
              "Create the secret, or let cert-manager make it."),
     )
 }  # fmt: skip
+REWRITE = "nginx.ingress.kubernetes.io/rewrite-target"
 #: How a class is the default one, and how Ingresses named theirs before there was a field.
 DEFAULT, CLASS = "ingressclass.kubernetes.io/is-default-class", "kubernetes.io/ingress.class"
 #: Labels by which the pods of well-known ingress controllers are known.
@@ -56,6 +60,7 @@ def broken(world: World, ingress: Obj) -> Iterator[Finding]:
             fact = status(world, ingress, f"spec.tls[{number}].secretName", f"secretName: {secret}")
             title = f"{short(ingress)} has no certificate: Secret {secret} does not exist"
             yield told(RULES["ingress-certificate-missing"], title, [ingress], [fact])
+    yield from _rewritten(world, ingress)
     seen = set()
     for path, where, backend in backends(ingress):
         key = str(backend)
@@ -82,6 +87,27 @@ def _class(world: World, ingress: Obj) -> Iterator[Finding]:
             if (right := meant(name, classes))
             else None,
         )
+
+
+def _rewritten(world: World, ingress: Obj) -> Iterator[Finding]:
+    """Of ingress-nginx, which takes paths for expressions where a target names their groups."""
+    target = str(annotations_of(ingress).get(REWRITE, ""))
+    wanted = max(map(int, re.findall(r"\$(\d)", target)), default=0)
+    paths = [str(path.get("path", "/")) for rule in dig(ingress, "spec.rules", []) for path in dig(rule, "http.paths", [])]
+    short_of = [path for path in paths if _groups(path) < wanted]
+    if short_of:
+        facts = [status(world, ingress, "metadata.annotations", f"rewrite-target: {target}; path: {', '.join(short_of)}")]
+        title = (
+            f"{short(ingress)} loses what is asked below {short_of[0]}: it is rewritten to {target}, and has no group {wanted}"
+        )
+        yield told(RULES["ingress-rewrite"], title, [ingress], facts)
+
+
+def _groups(path: str) -> int:
+    try:
+        return re.compile(path).groups
+    except re.error:
+        return 9  # who writes such a path hears of it from the controller
 
 
 def _is_taken_up(world: World, ingress: Obj) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from seatrial.rules.alive.pods import are_new, condition, is_over, is_ready, none_ready
 from seatrial.rules.alive.telling import status, told
@@ -21,6 +22,8 @@ RULES = {
              "Let the selector and the labels of the pods' template say the same."),
         Rule("service-no-endpoints", "error", "a Service has pods, and none of them is ready", _NOBODY,
              "Its pods say why they are not ready."),
+        Rule("service-resting", "warning", "a Service's workload is scaled to 0", _NOBODY,
+             "Scale it up where it is wanted; where it is not, let nobody call it."),
         Rule("service-port-unknown", "error", "a Service sends to a port by a name that its pods do not have", _NOBODY,
              "Let targetPort name a port of the container, or give its number."),
         Rule("service-port-odd", "warning", "a Service sends to a port that its pods do not declare", "If nobody listens there, every request is refused.",
@@ -66,7 +69,9 @@ def _nobody(world: World, service: Obj, selector: dict[str, str]) -> Iterator[Fi
         if owners and len(resting) == len(owners):
             facts += [status(world, owner, "spec.replicas", "replicas: 0") for owner in resting]
             title = f"{short(service)} reaches nobody: {short(resting[0])} is scaled to 0"
-            yield told(RULES["service-no-endpoints"], title, [service, *resting], facts, severity="warning", fix="Scale it up.")
+            kind, name, space = resting[0]["kind"].lower(), name_of(resting[0]), namespace_of(service)
+            fix = f"Where it is wanted: `kubectl scale {kind} {name} -n {space} --replicas=1`."
+            yield told(RULES["service-resting"], title, [service, *resting], facts, fix=fix)
             return
         title = f"{short(service)} reaches nobody: {', '.join(map(short, owners[:3]))} has no pods"
         yield told(RULES["service-no-endpoints"], title, [service, *owners], facts)
@@ -103,7 +108,12 @@ def _nearest(world: World, service: Obj, selector: dict[str, str]) -> Obj | None
     best = max(pods, key=shared, default=None)
     if best is not None and (shared(best) or len(pods) == 1 or name_of(best).startswith(name_of(service))):
         return best
-    return next((pod for pod in pods if name_of(pod).startswith(name_of(service))), None)
+    alike = [
+        pod
+        for pod in pods
+        if any(get_close_matches(labels_of(pod).get(key, ""), [str(value)]) for key, value in selector.items())
+    ]
+    return next((pod for pod in pods if name_of(pod).startswith(name_of(service))), next(iter(alike), None))
 
 
 def _ports(world: World, service: Obj, pods: list[Obj]) -> Iterator[Finding]:

@@ -164,6 +164,7 @@ def _explained(world: World, container: Container, call: Failed, said: Printed) 
     if call.how == "name" and service is not None and dig(service, "spec.type") != "ExternalName":
         where, fix = f"{host}, though {short(service)} is there: DNS does not answer it", _DNS_FIX
         facts += _dns(world)
+        objects += [ref_of(each) for each in _servers(world)]
     heard = _heard(world, service, port) if service is not None and call.how in ("refused", "cut") else None
     if heard is not None:
         where, fix = (
@@ -186,9 +187,14 @@ def _heard(world: World, service: Obj, port: int) -> Heard | None:
     return None
 
 
+def _servers(world: World) -> list[Obj]:
+    """The pods of the cluster's DNS."""
+    return [pod for pod in world.of("Pod") if labels_of(pod).get("k8s-app") == DNS.labels["k8s-app"]]
+
+
 def _dns(world: World) -> list[Fact]:
     """How many of the pods that answer for names are ready, where they can be seen."""
-    pods = [pod for pod in world.of("Pod") if labels_of(pod).get("k8s-app") == DNS.labels["k8s-app"]]
+    pods = _servers(world)
     return [Fact(f"{sum(map(is_ready, pods))} of {len(pods)} pods of the cluster's DNS are ready")] if pods else []
 
 

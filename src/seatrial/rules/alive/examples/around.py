@@ -21,11 +21,30 @@ def _pod(*, ready: bool = True) -> str:
     return pod(_PORTS, runs(ready=ready), ready=ready)
 
 
+def _scaled(replicas: int) -> str:
+    spec = "  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n    spec: {containers: [{name: api, image: 'registry.example/api:1.4.2', ports: [{name: http, containerPort: 8080}]}]}"
+    return thing(
+        "apps/v1",
+        "Deployment",
+        "api",
+        f"spec:\n  replicas: {replicas}\n{spec}\nstatus: {{replicas: {replicas}, readyReplicas: {replicas}}}",
+    )
+
+
 def _ingress(service: str = "api", port: str = "number: 80", *, klass: str = "nginx", tls: str = "") -> str:
     return thing(
         "networking.k8s.io/v1", "Ingress", "shop",
         "spec:\n" + (f"  ingressClassName: {klass}\n" if klass else "") + f"{tls}  rules:\n    - host: shop.example.com\n      http:\n        paths:\n"
         f"          - {{path: /api, pathType: Prefix, backend: {{service: {{name: {service}, port: {{{port}}}}}}}}}",
+    )  # fmt: skip
+
+
+def _rewriting(path: str) -> str:
+    return thing(
+        "networking.k8s.io/v1", "Ingress", "shop",
+        f"spec:\n  ingressClassName: nginx\n  rules:\n    - host: shop.example.com\n      http:\n        paths:\n"
+        f"          - {{path: '{path}', pathType: ImplementationSpecific, backend: {{service: {{name: api, port: {{number: 80}}}}}}}}",
+        meta="annotations: {nginx.ingress.kubernetes.io/rewrite-target: /$2}",
     )  # fmt: skip
 
 
@@ -104,6 +123,7 @@ _ABOUT = "kind: PersistentVolumeClaim, name: data"
 EXAMPLES = {
     "service-selects-nothing": Example(stream(_pod(), _service("{app: apis}")), stream(_pod(), _service())),
     "service-no-endpoints": Example(stream(_pod(ready=False), _service()), stream(_pod(), _service())),
+    "service-resting": Example(stream(_scaled(0), _service()), stream(_scaled(1), _pod(), _service())),
     "service-port-unknown": Example(stream(_pod(), _service(target="web")), stream(_pod(), _service(target="http"))),
     "service-port-odd": Example(stream(_pod(), _service(target="80")), stream(_pod(), _service(target="8080"))),
     "ingress-service-missing": Example(stream(_pod(), _service(), _class(), _ingress("backend")), _WELL),
@@ -118,6 +138,7 @@ EXAMPLES = {
     ),
     "ingress-class-missing": Example(stream(_pod(), _service(), _class(), _ingress(klass="ngnix")), _WELL),
     "ingress-no-class": Example(stream(_pod(), _service(), _class(), _ingress(klass="")), _WELL),
+    "ingress-rewrite": Example(stream(_pod(), _service(), _class(), _rewriting("/api/(.*)")), stream(_pod(), _service(), _class(), _rewriting("/api(/|$)(.*)"))),
     "ingress-certificate-missing": Example(
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-example-tls"), _SECRET),
         stream(_pod(), _service(), _class(), _ingress(tls=_TLS % "shop-tls"), _SECRET),
