@@ -1,10 +1,15 @@
 """Where an object, and each field of it, is written.
 
-Loading keeps the bytes of each file and where each object begins; `marks` finds `spec.ports[0].name` in them when somebody asks.
+Loading keeps the bytes of each file and where each object begins; `lines` finds `spec.ports[0].name` in plain YAML when somebody
+asks, `marks` in all other.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from seatrial.world.load import quick
+from seatrial.world.load.lines import seen
 from seatrial.world.paths import Steps, split
 from seatrial.world.place import Place
 
@@ -30,9 +35,7 @@ class Written:
         asked = (path or steps not in ((), (0,))) and self.text.find(b"\n", self.start, self.end - 1) >= 0
         if not asked:
             return Place(self.file, self.line + self.above)
-        from seatrial.world.load.marks import marked  # PyYAML, which most runs do without
-
-        found = marked(self.text[self.start : self.end], steps)
+        found = _mark(self.text[self.start : self.end], steps)
         if found is None:
             return Place(self.file, self.line + self.above)
         return Place(self.file, self.line + found[0], found[1] + 1)
@@ -41,3 +44,17 @@ class Written:
         """First and last line of the object's document."""
         body = self.text[self.start : self.end].rstrip()
         return self.line + self.above, self.line + body.count(b"\n")
+
+
+def _mark(document: bytes, steps: Steps) -> tuple[int, int] | None:
+    """Line and column, from 0, of a field in a document, or of the nearest thing above it."""
+    if _is_plain(document):
+        return seen(document, steps)
+    from seatrial.world.load.marks import marked  # PyYAML, which most runs do without
+
+    return marked(document, steps)
+
+
+@lru_cache(maxsize=32)
+def _is_plain(document: bytes) -> bool:
+    return quick.load(document)[0]

@@ -1,4 +1,4 @@
-"""The line of a field: a document is read once more, with marks, when somebody asks where something in it stands.
+"""The line of a field in any YAML: a document is read once more, with marks, when somebody asks where something in it stands.
 
 A path that is not there leads to the nearest part above it that is, which is where a person would add it.
 """
