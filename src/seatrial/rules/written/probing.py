@@ -77,6 +77,10 @@ RULES = (
     Rule("probe-elsewhere", "warning", "has a probe or hook that asks another host", "The kubelet asks from the node, so localhost is the node too. What is asked is not the container: it is killed for the faults of others, and never for its own; the baseline Pod Security profile refuses it.",
          "Leave host out: the pod's own address is asked then.",
          example("readinessProbe: {httpGet: {host: example.com, path: /, port: 80}}"), example(f"{_PORT}\n{_READY}")),
+    Rule("probe-port-protocol", "warning", "has a probe that asks by TCP what is declared for UDP", "A probe speaks TCP only: where nobody listens by it on that port, the container is never ready, or killed again and again.",
+         "Ask a port for TCP, or ask by exec; declare the port for TCP too where it is.",
+         example("ports: [{name: dns, containerPort: 5353, protocol: UDP}]\nreadinessProbe: {tcpSocket: {port: dns}}"),
+         example("ports: [{name: dns, containerPort: 5353, protocol: UDP}, {name: health, containerPort: 8080}]\nreadinessProbe: {tcpSocket: {port: health}}")),
 )  # fmt: skip
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
@@ -148,7 +152,7 @@ def _asked(probe: dict[str, object]) -> str:
     return " ".join(strings(probe, "exec", "command"))
 
 
-@check_containers(rules=RULES[14:])
+@check_containers(rules=RULES[14:15])
 def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
     """Probes and hooks, those of init containers too, that do not ask the container."""
     own = ("localhost", "127.0.0.1", "::1") if container.pods.spec.get("hostNetwork") is True else ()
@@ -162,7 +166,7 @@ def asked_elsewhere(world: World, container: Container) -> Iterator[Finding]:
                 yield tell(world, "probe-elsewhere", container.pods.obj, at, f"host: {brief(host)}", who=container.who)
 
 
-@check_containers(rules=RULES[3:6] + RULES[10:14])
+@check_containers(rules=RULES[3:6] + RULES[10:14] + RULES[15:])
 def each_probe(world: World, container: Container) -> Iterator[Finding]:
     """What is wrong with a probe by itself."""
     for kind in PROBES:
@@ -189,9 +193,13 @@ def _ports(world: World, container: Container, kind: str, probe: dict[str, objec
     ports = items(container.spec, "ports")
     names = {text(port, "name") for port in ports}
     numbers = [port.get("containerPort") for port in ports]
-    for handler in ("httpGet", "tcpSocket"):
+    for handler in ("httpGet", "tcpSocket", "grpc"):
         port = mapping(probe, handler).get("port")
         at = (*container.path, kind, handler, "port")
+        spoken = {str(each.get("protocol") or "TCP") for each in ports if port in (each.get("name"), each.get("containerPort"))}
+        if port is not None and spoken == {"UDP"}:
+            words = f"{handler}.port: {port}; the container declares it for UDP"
+            yield tell(world, "probe-port-protocol", container.pods.obj, at, words, who=container.who)
         if isinstance(port, str) and not port.isdigit() and port not in names:
             has = ", ".join(sorted(names - {""})) or "no named port"
             right = next(iter(names)) if len(ports) == 1 else meant(port, names - {""})

@@ -190,7 +190,8 @@ def _is_kept(obj: Obj) -> bool:
     name = text(obj, "metadata", "name")
     mine = mapping(obj, "metadata", "labels").get("kubernetes.io/bootstrapping") == "rbac-defaults"
     binds = str(obj.get("kind")).endswith("Binding")
-    return mine or (name.startswith("system:") if binds else name in _KEPT and obj.get("kind") == "ClusterRole")
+    named = name in _KEPT or name.startswith("system:controller:")
+    return mine or (name.startswith("system:") if binds else named and obj.get("kind") == "ClusterRole")
 
 
 def _is_controllers(role: Obj) -> bool:
