@@ -256,6 +256,16 @@ RIGHT = {
         ["warning"],
     ),
     "a name that a tool fills in": ("name-invalid", [workload(name="'${NAME}'")], []),
+    "a pipe of Windows": (
+        "mount-path-invalid",
+        [workload().replace('db:1"', "db:1\", volumeMounts: [{name: p, mountPath: '\\\\.\\pipe\\csi'}]")],
+        [],
+    ),
+    "some kibibytes that a container asks for": (
+        "memory-unit",
+        [workload().replace('db:1"', 'db:1", resources: {requests: {memory: 100Ki}}')],
+        ["note"],
+    ),
     "a name in capitals, as documents write what is yet to be chosen": ("name-invalid", [workload(name="APP_NAME")], []),
     "an account that a tool fills in": ("missing-account", [workload(account="'${ACCOUNT}'")], []),
     "a number in capitals": ("wrong-type", [service("db", "{app: db}").replace("5432", "PORT")], []),
@@ -337,6 +347,24 @@ def test_what_a_patch_lacks_is_no_error(tmp_path):
     assert severities(tmp_path, "service-ports") == {"error"}
     (tmp_path / "web.yaml").rename(tmp_path / "web-patch.yaml")
     assert severities(tmp_path, "service-ports") == {"warning"}
+
+
+BOUNDS = """
+apiVersion: v1
+kind: LimitRange
+metadata: {name: small}
+spec: {limits: [{type: Container, max: {cpu: 100m}, default: {cpu: 100m}, defaultRequest: {cpu: 100m}}]}
+"""
+
+
+def test_bounds_of_no_namespace_yet_hold_what_is_beside_them(tmp_path):
+    big = workload().replace(", namespace: shop", "").replace('db:1"', 'db:1", resources: {requests: {cpu: 2}, limits: {cpu: 2}}')
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "db.yaml").write_text(big)
+    (tmp_path / "db" / "bounds.yaml").write_text(BOUNDS)
+    assert severities(tmp_path, "limit-range-refuses") == {"error"}
+    (tmp_path / "db" / "bounds.yaml").rename(tmp_path / "bounds.yaml")
+    assert severities(tmp_path, "limit-range-refuses") == {"warning"}
 
 
 def test_a_template_of_ytt_is_left_out(tmp_path):

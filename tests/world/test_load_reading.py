@@ -101,6 +101,27 @@ SCALARS = [
     "a\t",
     '"\\n"',
 ]
+SCALARS += [
+    ".a.b",
+    ".infx",
+    "^a$",
+    "50MB/s",
+    "1/2",
+    "a b\n      c, d",
+    "a\n     & b\n     'c",
+    "a\n     - b",
+    "a\n   b\n     c",
+    "a\n     b: c",
+]
+SCALARS += [
+    "'a\n     b'",
+    "'a: ''\n     # b\n     c'",
+    "'a\n\n     b'",
+    "a\n     # b",
+    "a\n     b #c",
+    "'a \n     b'",
+    "a\n     ?b",
+]
 SCALARS += ["|-\n    x\n     y\n\n    z", "|\n   # x", "> \n    x", "'a\n  b'", "|\n  x\n\n"]
 KEYS = ["a", "b-c", "on", "y", "1", "true", '"q"', "'s'", "f:spec", ".", "a.b/c", "é", "? k", "<<", "null", "a b", "-a"]
 
@@ -132,6 +153,7 @@ def test_what_the_quick_way_takes_means_the_same_to_the_careful_one(document):
         pytest.param("".join(f"{' ' * number}k:\n" for number in range(50)), id="a deep tree"),
         pytest.param("a: {b: [{}, {c: '} {', d: [e, 1]}], f: []} # g\n", id="braces in one another"),
         pytest.param("a: |\n  x\n\n\n  y\n\n", id="empty lines in and after a block"),
+        pytest.param("a: b\n  | c ...\n  'd'\nf:\n  g: 'h:\n    ''i'' # j'\n  k: .ll[0]\n", id="texts that go on below"),
         pytest.param("a: |\n  x\n# c\nb:   # c\n- 'it''s'\n- {}\n", id="comments after a block and a key"),
     ],
 )

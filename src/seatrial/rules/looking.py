@@ -23,9 +23,8 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     if live:
         return settled(_asked(world, live, problems))  # what a cluster says is as it is, whatever a log or an event looks like
     findings = _sure(settled(_independent(world, _asked(world, live, problems))), problems)
-    doubts = alternatives or pieces or bases
     collections = _collections(world) if alternatives else frozenset()
-    return [_doubted(one, alternatives, pieces, bases, collections) for one in findings] if doubts else findings
+    return [_doubted(one, alternatives, pieces, bases, collections) for one in findings]
 
 
 def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
@@ -97,14 +96,24 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
 #: What another tool or a person fills in before anything is applied: envsubst and Flux, Helm and its like, kustomize's variables,
 #: documentation. Not the arguments of an analysis, which Argo fills in when it runs.
 _FILLED_IN = pattern(
-    r"\$\{[A-Za-z_][^{}\s]*\}|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
+    r"\$\{[A-Za-z_][^{}\s]*\}|\$\{[A-Z][A-Z0-9_]*[/#%]|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
     r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
     r"|\$[a-z]+\$|\b(?:A\.B\.C\.D|(?:[Xx]{1,3}\.){3}[Xx]{1,3})\b"
 )
 #: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.
 _CONSTANT, _PLAIN = (
-    pattern(r"(?:: [\"']?|\.)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b"),
-    frozenset({"wrong-type", "replicas-invalid", "quota-amount", "name-invalid", "value-refused", "resource-unknown"}),
+    pattern(r"(?:: [\"']?(?:[a-z0-9]+-)*|\.)[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)+\b"),
+    frozenset(
+        {
+            "wrong-type",
+            "replicas-invalid",
+            "quota-amount",
+            "name-invalid",
+            "value-refused",
+            "resource-unknown",
+            "container-name-invalid",
+        }
+    ),
 )
 #: And where a number is wanted, or what is in base64, so is a word in capitals (but `"TRUE"` and its like).
 _WORD = pattern(r": [\"']?(?!TRUE\b|FALSE\b|YES\b|NO\b|ON\b|OFF\b)[A-Z][A-Z0-9]{2,}[\"']?$")
@@ -167,26 +176,30 @@ def _alternatives(world: World) -> frozenset[Ref]:
     )
 
 
-#: So many objects that stand in several files of one folder make it a collection of examples.
+#: So often an object stands in several files of one folder to make it a collection of examples.
 _SEVERAL = 3
 
 
 def _collections(world: World) -> frozenset[str]:
     """Folders of which nobody applies all: their files write the same objects, each in its own way."""
-    twice: dict[str, set[Ref]] = defaultdict(set)
-    for ref, places in world.facts.get("duplicates", {}).items():
+    twice: dict[str, int] = defaultdict(int)
+    for places in world.facts.get("duplicates", {}).values():
         for first, second in places:
             folder = first.file.rpartition("/")[0]
             if first.file != second.file and folder == second.file.rpartition("/")[0]:
-                twice[folder].add(ref)
-    return frozenset(folder for folder, refs in twice.items() if len(refs) >= _SEVERAL)
+                twice[folder] += 1
+    return frozenset(folder for folder, times in twice.items() if times >= _SEVERAL)
 
 
 #: What a kustomization that takes in another may add to it: a namespace for its accounts, and labels to select by.
 _ADDED = pattern(
-    r"^(rbac-subject|selector-missing) |^(missing-field|value-refused) .*"
+    r"^(rbac-subject|selector-missing|target-port-unknown) |^(missing-field|value-refused) .*"
     r"`(subjects\[\d+\]\.namespace|spec\.selector|spec\.template\.metadata\.labels)` "
 )
+
+
+#: What a namespace does to all that is in it; of an object that has none yet, which namespace that will be is not known.
+_OF_NAMESPACE = frozenset({"limit-range-refuses", "quota-too-small"})
 
 
 def _doubted(
@@ -198,7 +211,11 @@ def _doubted(
     between = len(finding.refs) > 1 and not alternatives.isdisjoint(finding.refs)
     file = finding.evidence[0].source.rpartition(":")[0] if finding.evidence else ""
     piece = file in pieces or (file in bases and _ADDED.match(f"{finding.rule} {finding.title}") is not None)
-    example = finding.rule.startswith("missing-") and len(finding.refs) == 1 and file.rpartition("/")[0] in collections
+    folder = file.rpartition("/")[0]
+    example = finding.rule.startswith("missing-") and len(finding.refs) == 1 and folder in collections
+    if finding.rule in _OF_NAMESPACE and finding.refs and not finding.refs[0].namespace:
+        folders = {fact.source.partition("/templates/")[0].rpartition("/")[0] for fact in finding.evidence if fact.source}
+        example = folder in collections or len(folders) > 1
     doubtful = finding.severity == "error" and (between or piece or example)
     return replace(finding, severity="warning") if doubtful else finding
 

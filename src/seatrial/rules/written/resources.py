@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from seatrial.rules.finding import Finding, Rule
+from seatrial.rules.finding import Finding, Rule, Severity
 from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import amount, items, mapping
@@ -67,7 +67,7 @@ RULES = (
 )  # fmt: skip
 
 KNOWN = frozenset({"cpu", "memory", "ephemeral-storage", "storage"})
-MIB = float(1 << 20)
+KIB, MIB = float(1 << 10), float(1 << 20)
 MANY_CPUS = 128.0
 OVERCOMMIT = 4.0
 
@@ -108,7 +108,9 @@ def amounts(world: World, container: Container) -> Iterator[Finding]:
                     for which, amounts in (("requests", requests), ("limits", limits))
                     if (mebi := re.fullmatch(r"(\d+)m", str(amounts.get("memory"))))
                 ]
-                yield tell(world, "memory-unit", obj, at, f"{side}.memory: {written}", who=who, ops=ops)
+                # some kibibytes that are asked for keep no process from starting
+                sure: Severity | None = None if side == "limits" or found < KIB else "note"
+                yield tell(world, "memory-unit", obj, at, f"{side}.memory: {written}", who=who, ops=ops, severity=sure)
             elif name == "cpu" and found > MANY_CPUS:
                 ops = [put(obj, at, f"{written}m")] if str(written).isdigit() else []
                 yield tell(world, "cpu-unit", obj, at, f"{side}.cpu: {written}", who=who, ops=ops)

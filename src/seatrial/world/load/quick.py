@@ -39,7 +39,7 @@ _NAME = rb"[A-Za-z_][A-Za-z0-9_./-]*+"
 _KEY = _no_word(b":") + _NAME + rb"(?=:[ \n])|f:" + _NAME + rb"|\.|\"[A-Za-z0-9_][A-Za-z0-9_./ -]*+\""
 _NUMBER = rb"[1-9][0-9]{0,17}|0|-[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,8})\.[0-9]{1,9}"
 #: A letter that no number has makes a text of what begins with a digit: digests, names of images, identifiers.
-_MIXED = rb"(?!0[xXbBoO])(?=[0-9A-Za-z-]*?[a-df-wyz])[0-9][0-9A-Za-z]*(?:-[0-9A-Za-z]+)*+"
+_MIXED = rb"(?!0[xXbBoO])(?=[0-9A-Za-z/-]*?[a-df-wyz])[0-9][0-9A-Za-z]*(?:[/-][0-9A-Za-z]+)*+"
 #: Dates, which are texts to Kubernetes.
 _DATE = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9.]+Z)?"
 _MEASURE = rb"[0-9]+(?:\.[0-9]+)?(?:m|[KMGTP]i|[kMGTP]|%|s|h|ms)|[0-9]+(?:\.[0-9]+){2,6}(?:[-/][0-9A-Za-z]+)*"
@@ -53,7 +53,7 @@ _FLOW_SCALAR = (
 #: What a text without quotes goes on with: anything but a colon that ends it as a key, a hash that begins a comment, a tab.
 _SEEN = rb"[!-9;-~\x80-\xff]*+"
 _TAIL = _SEEN + rb"(?:(?::(?=[!-~\x80-\xff])| ++(?=[!-\"$-9;-~\x80-\xff]))" + _SEEN + b")*+"
-_PLAIN = _no_word(rb"[#\n]") + rb"[A-Za-z_]" + _TAIL + rb"|[/$(]" + _TAIL + rb"|\./" + _TAIL
+_PLAIN = _no_word(rb"[#\n]") + rb"[A-Za-z_]" + _TAIL + rb"|[/$(^]" + _TAIL + rb"|\.(?:/|(?!inf|nan)[a-z]{2})" + _TAIL
 _DASHED = _no_word(rb"[#\n]") + rb"--?[A-Za-z]" + _TAIL
 
 
@@ -68,22 +68,31 @@ _BLOCK = rb"\|-?\n(?P<block> ++)(?=[^ \n\t])[^\n]*+(?:\n(?:(?P=block)[^\n]*+|(?=
 #: A folded text: lines that are indented alike, none of them empty.
 _FOLD = rb">-?\n(?P<fold> ++)(?=[^ \n\t])[^\n]*+(?:\n(?P=fold)(?=[^ \n\t])[^\n]*+)*+"
 _END = rb"(?:\n| ++\n| *+(?<![^ \n])#[^\n]*+\n)"
+#: A text that goes on in lines of one indentation, none of them empty, as tools write what is long: without quotes, and in single
+#: ones. Seldom looked for, since it takes a look at the line after each text.
+_GOES_ON = rb"(?![#:]|[?-](?![!-~]))[!-~\x80-\xff]" + _TAIL + rb"(?=\n)"
+_PLAIN_ON = rb"(?:" + _PLAIN + rb")\n(?P<plain> ++)" + _GOES_ON + rb"(?:\n(?P=plain)" + _GOES_ON + rb")*+"
+_INSIDE = rb"[^'\n\t]*+(?:''[^'\n\t]*+)*+"
+_QUOTED_ON = rb"'" + _INSIDE + rb"\n(?P<quoted> ++)(?=[^ \n])" + _INSIDE + rb"(?:\n(?P=quoted)(?=[^ \n])" + _INSIDE + rb")*+'"
 
 
 #: What a key is followed by, or is an item of its own.
 _VALUE = b"|".join((_PLAIN, _QUOTED, _DIGITS, _FIXED, _FLOW + b"(?= *(?: #|\n))", _BLOCK, _FOLD, _DASHED))
+_LONG_VALUE = b"|".join((_PLAIN_ON, _QUOTED_ON, _VALUE))
 
 
 @cache
-def _line() -> re.Pattern[bytes]:
+def _line(long: bool = False) -> re.Pattern[bytes]:
     """One line (with its block of text): its indentation, its dash, that it has a key, that it has a value, or none of these.
 
     Of keys and values only the end is kept, a colon and a line end, which need no memory. `nested` is the rest of a line that
     begins with a brace or bracket and is more than one of them around scalars; a very long one is left to the careful way.
+    `long`: texts may go on in lines below.
     """
+    values = _LONG_VALUE if long else _VALUE
     return re.compile(
         rb"(?P<indent> *+)(?P<dash>- ++)?+(?:(?:" + _KEY + rb")(?P<key>:)(?:(?=\n)| ++))?+"
-        rb"(?:(?:" + _VALUE + rb"|(?P<nested>[{\[][^\n]{0,2000}+))(?P<value>" + _END + b")|" + _END + rb")|(?P<bad>[^\n]*+)\n"
+        rb"(?:(?:" + values + rb"|(?P<nested>[{\[][^\n]{0,2000}+))(?P<value>" + _END + b")|" + _END + rb")|(?P<bad>[^\n]*+)\n"
     )  # fmt: skip
 
 
@@ -128,7 +137,7 @@ def _rapid() -> Any:
 def load(text: bytes) -> tuple[bool, Any]:
     """(True, the document), or (False, None) where it has to be read with care."""
     ryml = _rapid()
-    if ryml is None or len(text) > _LONGEST or not _is_plain(text):
+    if ryml is None or len(text) > _LONGEST or not (_is_plain(text) or _is_plain(text, long=True)):
         return False, None
     json = bytearray(len(text) * 2 + _ROOM)
     try:
@@ -146,20 +155,32 @@ def load(text: bytes) -> tuple[bool, Any]:
     return True, data
 
 
-def _is_plain(text: bytes) -> bool:
+#: Spaces at the end of a line, which count for nothing in a text that goes on, or for something, by its kind.
+_TRAILING = re.compile(rb"[ \t]\n")
+
+
+def _rows(text: bytes, long: bool) -> list[tuple[bytes, ...]]:
+    """What there is in each line: see `_line`. The indentation of lines in which a text goes on is told as a folded one's."""
+    if not long:
+        return _line().findall(text)
+    found = _line(True).findall(text)
+    return [(*row[:3], row[5], row[3] or row[4] or row[6], *row[7:]) for row in found]
+
+
+def _is_plain(text: bytes, long: bool = False) -> bool:
     """Whether every line is one that all parsers understand alike, and the indentation of all of them is a tree's."""
     if not text.endswith(b"\n"):
         if b"|" in text or b">" in text:  # a block of text at the end of a file that has no last line end
             return False
         text += b"\n"
-    if not text.isascii() and _ODD.search(text):
+    if (not text.isascii() and _ODD.search(text)) or (long and _TRAILING.search(text)):
         return False
     # The collections that are open, each as twice the column of its lines, and one more for a list: a list may stand as far left
     # as the key that it belongs to, and is inside of it all the same.
     open_ = [-1]
     top = -1
     waits = True  # whether the last line ended in a key that has its value below
-    for indent, dash, key, block, fold, nested, value, bad in _line().findall(text):
+    for indent, dash, key, block, fold, nested, value, bad in _rows(text, long):
         if key or dash:
             at = 2 * len(indent)
             if dash:
