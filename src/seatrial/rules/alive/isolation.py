@@ -78,7 +78,11 @@ def _asks_dns(world: World, pod: Obj) -> bool:
 def callable_(world: World, service: Obj) -> Iterator[Finding]:
     """Of a Service with pods that policies select: whether any pod that is there may call it, on the port of its pods."""
     selector = dig(service, "spec.selector")
-    pods = [pod for pod in world.selected("Pod", namespace_of(service), selector) if not is_over(pod)] if selector else []
+    pods = (
+        [pod for pod in world.selected("Pod", namespace_of(service), selector) if not is_over(pod)]
+        if selector and isinstance(selector, dict)
+        else []
+    )
     if not pods:
         return
     end = _end(pods[0])

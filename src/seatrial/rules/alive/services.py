@@ -36,7 +36,7 @@ RULES = {
 def unreachable(world: World, service: Obj) -> Iterator[Finding]:
     """Of a Service with a selector: whom it selects, whether they are ready, whether they have its port."""
     selector = dig(service, "spec.selector")
-    if not selector or dig(service, "spec.type") == "ExternalName":
+    if not selector or not isinstance(selector, dict) or dig(service, "spec.type") == "ExternalName":
         return
     pods = [pod for pod in world.selected("Pod", namespace_of(service), selector) if not is_over(pod)]
     if not pods:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from seatrial.rules.finding import Finding
 from seatrial.world.graph import PodTemplate
-from seatrial.world.objects import Ref, name_of
+from seatrial.world.objects import Ref, dig, name_of
 from seatrial.world.policies import End, in_the_way
 from seatrial.world.world import World
 
@@ -123,7 +123,7 @@ def _keeps(template: PodTemplate) -> bool:
 
 def _lets_in(world: World, ref: Ref) -> bool:
     """A VirtualService of no gateway is for calls inside the mesh."""
-    gateways = ((world.get(ref) or {}).get("spec") or {}).get("gateways")
+    gateways = dig(world.get(ref), "spec.gateways")
     return ref.kind != "VirtualService" or (isinstance(gateways, list) and any(gateway != "mesh" for gateway in gateways))
 
 
@@ -208,11 +208,12 @@ def _notes(world: World, ref: Ref, kind: NodeKind) -> tuple[str, ...]:
     obj = world.get(ref)
     if obj is None:
         return ("outside",)
-    spec = obj.get("spec") or {}
+    spec = obj["spec"] if isinstance(obj.get("spec"), dict) else {}
     if kind == "entry":
         rules = spec.get("rules")
         listed = [rule.get("host") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
-        hosts = [str(host) for host in (listed or spec.get("hosts") or spec.get("hostnames") or []) if host]
+        named = listed or spec.get("hosts") or spec.get("hostnames")
+        hosts = [str(host) for host in named if host] if isinstance(named, list) else []
         return tuple(dict.fromkeys(hosts))[:2]
     if kind == "job":
         return (f"{ref.kind} {spec['schedule']}",) if spec.get("schedule") else (ref.kind,)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from seatrial.rules.report import Report
 from seatrial.views.report import Lines
 from seatrial.views.report.places import Place, place, place_of, uri, words
 
+#: What a terminal would take for a command, and a log of CI shows in one.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
 
 
@@ -22,7 +26,7 @@ def _line(command: str, where: Place | None, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _CONTROL.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -42,13 +42,18 @@ def _finding(finding: Finding) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    """Text on one line, without what a terminal would take for a command."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\ufffd", " ".join(text.split()))
+
+
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return _MARKED.sub(r"\\\1", " ".join(text.split()))
+    return _MARKED.sub(r"\\\1", _line(text))
 
 
 def _code(text: str) -> str:
     """Text as code, in a fence that it cannot end."""
-    text = " ".join(text.split())
+    text = _line(text)
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import yaml
@@ -89,19 +90,30 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     return found
 
 
+#: What no double is as large as.
+_HUGE = 1 << 1023
+
+
 def _integer(loader: Any, node: Any) -> Any:
     text = str(loader.construct_scalar(node)).replace("_", "")
     sign, digits = (text[0], text[1:]) if text[:1] in "+-" else ("", text)
     base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2], 8 if len(digits) > 1 and digits[0] == "0" else 10)
+    digits = digits[2:] if digits[:2] in ("0x", "0b", "0o") else digits
     if len(digits) > 400:
         raise yaml.constructor.ConstructorError(None, None, "a number of more than 400 digits", node.start_mark)
-    whole = int(sign + (digits[2:] if digits[:2] in ("0x", "0b", "0o") else digits), base)
-    return whole if -(1 << 63) <= whole < 1 << 64 else float(whole)  # as JSON has it
+    if not digits:
+        return str(loader.construct_scalar(node))
+    whole = int(sign + digits, base)
+    if -(1 << 63) <= whole < 1 << 64:
+        return whole
+    return float(whole) if abs(whole) < _HUGE else str(loader.construct_scalar(node))
 
 
-def _float(loader: Any, node: Any) -> float:
-    text = str(loader.construct_scalar(node)).replace("_", "").lower()
-    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+def _float(loader: Any, node: Any) -> float | str:
+    """A number that JSON has; the others (.inf, .nan, 1e400) stay texts, which no field for numbers takes."""
+    text = str(loader.construct_scalar(node))
+    number = float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return number if isfinite(number) else text
 
 
 Loader.yaml_implicit_resolvers = _resolvers()  # of its own, not those of its base
@@ -213,6 +225,8 @@ def _children(node: Any) -> Iterator[Any]:
         yield from node.value
 
 
+#: A line that steers a template.
+_CONTROL = re.compile(rb"^[ \t-]*(?:\{\{-? *(?:if|else|end|range|with|define|include|/\*)|\{%)", re.MULTILINE)
 _HINTS = {
     "mapping values are not allowed": "a value that contains `: ` needs quotes; or this line is indented too far",
     "did not find expected key": "look at the indentation of this line and the one before it",
@@ -239,7 +253,11 @@ def _told(error: yaml.MarkedYAMLError, text: bytes, file: str, line: int) -> Pro
         return Problem(file, line + row, at + 1, "a tab; YAML is indented with spaces", "replace the tab with spaces")
     words = error.problem or "this cannot be read"
     context = f" ({error.context})" if error.context else ""
-    if any(mark in shown for mark in (b"{{", b"{%", b"<%")):
+    merge = b"\n" + text
+    if (left := merge.find(b"\n<<<<<<< ")) >= 0:
+        row = merge.count(b"\n", 0, left)
+        return Problem(file, line + row, 1, f"this is not YAML: {words}", "a merge was left half done")
+    if any(mark in shown for mark in (b"{{", b"{%", b"<%")) or _CONTROL.search(text):
         return Problem(
             file, line + row, column + 1, f"this is a template, not YAML: {words}", "give its chart instead of its file"
         )

@@ -16,7 +16,7 @@ import orjson
 from seatrial.world.load import quick
 from seatrial.world.load.fields import Written
 from seatrial.world.load.problems import Problem
-from seatrial.world.load.split import Chunk, documents, has_items, items, json_items
+from seatrial.world.load.split import Chunk, documents, has_items, items, json_items, json_stream
 from seatrial.world.load.text import cleaned
 from seatrial.world.objects import Obj
 from seatrial.world.paths import Steps
@@ -61,6 +61,8 @@ def read(data: bytes, file: str, *, strict: bool = True) -> Read:
     """The objects in the bytes of a file. `strict`: a document that is no object is a problem; else it is only counted."""
     found = Read()
     text, problems = cleaned(data, file)
+    if strict and not text:  # of what somebody gave, nothing at all was read
+        problems = [Problem(one.file, one.line, one.column, one.text, one.hint) for one in problems]
     found.problems += problems
     if not text:
         return found
@@ -74,11 +76,20 @@ def read(data: bytes, file: str, *, strict: bool = True) -> Read:
 
 
 def _json(text: bytes, file: str, found: Read, strict: bool) -> bool:
-    """A file of JSON, when it is; a broken one is read as YAML, which says where it breaks."""
+    """A file of JSON, when it is, or of several objects one after the other, as kubectl takes them; a broken one is read as YAML,
+    which says where it breaks.
+    """
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return False
+        parts = json_stream(text)
+        try:
+            each = [orjson.loads(text[part.start : part.end]) for part in parts]
+        except orjson.JSONDecodeError:
+            return False
+        for one, part in zip(each, parts, strict=True):
+            _objects(one, text, part, file, found, strict)
+        return bool(parts)
     whole = Chunk(0, len(text), 1)
     listed = isinstance(data, list)
     entries = data.get("items") if isinstance(data, dict) else None

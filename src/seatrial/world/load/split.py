@@ -85,6 +85,24 @@ def json_items(text: bytes) -> list[Chunk]:
     return parts
 
 
+_BETWEEN = re.compile(rb"^[}\]][ \t]*\n\s*(?=[{\[])|\}[ \t]*\n(?=\{\")", re.MULTILINE)
+
+
+def json_stream(text: bytes) -> list[Chunk]:
+    """The parts of a text that may be several JSON documents one after the other: each ends at a line's start, or is a line of
+    its own. Empty where there is one only.
+    """
+    starts = [0, *(found.end() for found in _BETWEEN.finditer(text))]
+    if len(starts) == 1:
+        return []
+    parts, line, before = [], 1, 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        line += text.count(b"\n", before, start)
+        before = start
+        parts.append(Chunk(start, end, line))
+    return parts
+
+
 def _lines(text: bytes, beginning: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
     """Where lines begin that begin with some bytes; `start` is the beginning of a line."""
     if text.startswith(beginning, start):

@@ -32,9 +32,13 @@ def cleaned(data: bytes, file: str) -> tuple[bytes, list[Problem]]:
             except UnicodeError:
                 return b"", [Problem(file, 1, 1, f"it begins as {encoding.upper()} text and is not", "save the file as UTF-8")]
             break
+    else:
+        wide = next((each for each in ("utf-16-le", "utf-16-be") if data.find("kind:".encode(each), 0, _HEAD) % 2 == 0), "")
+        data = data.decode(wide, errors="replace").encode() if wide else data
     data = data.removeprefix(codecs.BOM_UTF8)
-    if b"\0" in data[:_HEAD]:
-        return b"", [Problem(file, 0, 0, "this is a binary file, no text", severity="warning")]
+    if b"\0" in data[:_HEAD] and b"kind:" not in data[:_HEAD]:
+        packed = "unpack it first" if data.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")) else ""
+        return b"", [Problem(file, 0, 0, "this is a binary file, no text", packed, "warning")]
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     problems: list[Problem] = []
