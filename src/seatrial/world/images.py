@@ -5,16 +5,17 @@ cannot be meant, since no registry has what they name.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
+
+from seatrial.world.patterns import pattern
 
 DOCKER_HUB = "docker.io"
 #: Where else the official images of Docker Hub are served, as the part of the name before theirs.
 MIRRORS = ("docker.io/library/", "index.docker.io/library/", "mirror.gcr.io/library/", "public.ecr.aws/docker/library/")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     repository: str  # with its registry: docker.io/library/nginx
     tag: str
 
@@ -58,12 +59,12 @@ OFFICIAL = frozenset(
     varnish vault wordpress zookeeper
     """.split()  # noqa: SIM905 - a page of words
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"(?:^|[/.])(your[-_]?(?:company|organi[sz]ation|org|registry|repo|repository|user|username|account|project|team|name|image|app)"
     r"(?:name|id)?)(?=[/.:@-]|$)",
     re.IGNORECASE,
 )
-_SAYS_SO = re.compile(r"does-?not-?exist|non-?exist(?:ent|ing)?|not-?exist(?:ing)?|no-?such-?(?:image|tag)", re.IGNORECASE)
+_SAYS_SO = pattern(r"does-?not-?exist|non-?exist(?:ent|ing)?|not-?exist(?:ing)?|no-?such-?(?:image|tag)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

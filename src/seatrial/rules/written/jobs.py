@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from zoneinfo import available_timezones
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.slips import meant
@@ -103,6 +102,8 @@ def _never(written: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
+    from zoneinfo import available_timezones  # seldom asked, and slow to import
+
     return frozenset(available_timezones()) | {"UTC", "Local"}
 
 

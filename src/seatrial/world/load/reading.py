@@ -118,9 +118,9 @@ def _document(text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, b
             found.problems += problems
         for one in everything:
             if part.item and isinstance(one, list) and one:
-                _objects(one[0], text, part, file, found, True, (0,))
+                _objects(one[0], text, part, file, found, True, (0,), taken)
             elif one is not None:
-                _objects(one, text, part, file, found, strict)
+                _objects(one, text, part, file, found, strict, (), taken)
 
 
 def _carefully(body: bytes, file: str, line: int) -> tuple[list[Any], list[Problem]]:
@@ -136,9 +136,11 @@ def _whole(text: bytes, chunk: Chunk, file: str) -> list[Any]:
     return listed if isinstance(listed, list) and not any(one.severity == "error" for one in problems) else []
 
 
-def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, steps: Steps = ()) -> None:
-    """What a document holds: an object, a list of them, or something else."""
-    written = Written(file, text, chunk.start, chunk.end, chunk.line, steps, 0 if steps else _above(text, chunk))
+def _objects(
+    data: Any, text: bytes, chunk: Chunk, file: str, found: Read, strict: bool, steps: Steps = (), plain: bool = False
+) -> None:
+    """What a document holds: an object, a list of them, or something else. `plain`: it was read the quick way."""
+    written = Written(file, text, chunk.start, chunk.end, chunk.line, steps, 0 if steps else _above(text, chunk), plain)
     settings = isinstance(data, dict) and "metadata" not in data and _is_settings(data.get("apiVersion"), data.get("kind"))
     if not isinstance(data, dict) or "kind" not in data or "apiVersion" not in data or settings:
         found.others += 1
@@ -152,7 +154,7 @@ def _objects(data: Any, text: bytes, chunk: Chunk, file: str, found: Read, stric
     kind, listed = data["kind"], data.get("items")
     if isinstance(kind, str) and kind.endswith("List") and isinstance(listed, list) and "spec" not in data:
         for index, one in enumerate(listed):
-            _objects(_typed(one, data), text, chunk, file, found, True, (*steps, "items", index))
+            _objects(_typed(one, data), text, chunk, file, found, True, (*steps, "items", index), plain)
         return
     wrong = None if _is_sound(data) else next(_faults(data), None)
     if wrong is not None:

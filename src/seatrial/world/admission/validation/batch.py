@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
-
 from seatrial.world.admission.causes import Causes
 from seatrial.world.admission.validation import cron, internal, meta, names, pods, workloads
 from seatrial.world.objects import Obj, dig
@@ -282,6 +280,8 @@ def _time_zone(zone: str, causes: Causes) -> None:
         why = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         causes.invalid("spec.timeZone", zone, why)
         return
+    import zoneinfo  # seldom asked, and slow to import
+
     try:
         zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
