@@ -111,6 +111,24 @@ def test_fix_mends_what_it_can_and_keeps_every_other_byte(folder: Path) -> None:
     assert "Nothing found" in result.stdout
 
 
+def test_what_comes_to_light_under_a_right_kind_is_mended_in_the_same_run(folder: Path) -> None:
+    right = WRONG.replace("PeriodSeconds: 5", "PeriodSeconds: 60")
+    (folder / "web.yaml").write_text(right.replace("kind: Deployment", "kind: deployment"))
+    only = check("web.yaml", "--fix", "--rule", "unknown-kind")
+    assert (folder / "web.yaml").read_text() == right, only.stderr
+    (folder / "web.yaml").write_text(right.replace("kind: Deployment", "kind: deployment"))
+    check("web.yaml", "--fix")
+    assert "Escalation: false" in (folder / "web.yaml").read_text()
+    assert "mended" not in check("web.yaml", "--fix").stderr
+
+
+def test_items_that_go_out_of_one_list_all_go(folder: Path) -> None:
+    volumes = "      volumes:\n" + "".join(f"        - {{name: v{n}, emptyDir: {{sizeLimit: 1Mi}}}} # {n}\n" for n in range(3))
+    (folder / "web.yaml").write_text(WRONG + volumes)
+    check("web.yaml", "--fix", "--rule", "volume-unused")
+    assert (folder / "web.yaml").read_text() == f"{WRONG}      volumes: [] # 2\n"
+
+
 def test_an_object_that_gets_another_version_is_mended_further(folder: Path) -> None:
     old = """\
 apiVersion: extensions/v1beta1   # old

@@ -94,7 +94,7 @@ def _check(paths: Sequence[str], output: str, fail_on: str, fix: bool, dry: bool
     loaded = _loaded(paths, options)
     report, decisions = _report(paths, loaded, options)
     if fix:
-        left = _fix(paths, loaded, report, decisions, dry)
+        left = _fix(paths, loaded, report, decisions, dry, options["rules"])
         if not dry:
             report, decisions = _report(paths, _loaded(paths, options), options)
             report = _without_offers(report, left)
@@ -265,7 +265,7 @@ class Files:
         return self._lines[file]
 
 
-def _fix(paths: Sequence[str], loaded: Loaded, report: Report, decisions: Decisions, dry: bool) -> set[Any]:
+def _fix(paths: Sequence[str], loaded: Loaded, report: Report, decisions: Decisions, dry: bool, rules: Sequence[str]) -> set[Any]:
     """Mend the files, or show what would be done; what was offered and not done, as `key_of` has it."""
     from seatrial.cli.mending import differences, made, write
     from seatrial.rules.looking import found
@@ -275,7 +275,9 @@ def _fix(paths: Sequence[str], loaded: Loaded, report: Report, decisions: Decisi
         return decisions.split(world, found(world, live=False, problems=[]))[0]
 
     offered = [one for one in report.findings if one.patch]
-    mended, left = made(list(loaded.worlds.values()), offered, find, _kept(paths, loaded))
+    mended, left = made(
+        list(loaded.worlds.values()), offered, find, _kept(paths, loaded), lambda one: bool(_chosen([one], rules))
+    )
     if dry:
         text, folder = differences(mended.contents, Path.cwd())
         click.echo(text.encode("utf-8", "surrogateescape"), nl=False)

@@ -73,29 +73,50 @@ class _File:
 
 
 def made(
-    worlds: Sequence[World], offered: Iterable[Finding], find: Find, kept: Callable[[str], str] = lambda _: ""
+    worlds: Sequence[World],
+    offered: Iterable[Finding],
+    find: Find,
+    kept: Callable[[str], str] = lambda _: "",
+    welcome: Callable[[Finding], bool] = lambda _: False,
 ) -> tuple[Edits, list[tuple[Finding, str]]]:
     """What the patches that hold make of the files, and the others with the reason.
 
     A patch may build on another one: what cannot be written is left out, and the rest tried anew. `kept` says why a file is not
-    to be edited, "" where it may be.
+    to be edited, "" where it may be; `welcome`, whether what comes to light under a right name is to be mended too.
     """
     open_, left = list(offered), list[tuple[Finding, str]]()
+
+    def still(one: Finding) -> bool:
+        return all(key_of(other) != key_of(one) for other, _ in left)
+
     while True:
-        hold, refused = _tried(worlds, open_, find)
+        hold, refused = _tried(worlds, open_, find, lambda one: welcome(one) and still(one))
         done = edits(hold, kept)
+        before = len({key_of(one) for one, _ in left})
         left += [*refused, *done.left]
-        if not done.left:
+        if not done.left or before == len({key_of(one) for one, _ in left}):
             return done, left
-        out = {_same_one(one) for one, _ in (*refused, *done.left)}
-        open_ = [one for one in open_ if _same_one(one) not in out]
+        open_ = [one for one in open_ if still(one)]
+
+
+def _numbered(findings: Iterable[Finding]) -> dict[Key, Finding]:
+    """Findings by what makes them the same in another environment; of those that went out of one place of a list, each once."""
+    found: dict[Key, Finding] = {}
+    for one in findings:
+        key, nth = _same_one(one), 0
+        while (number := (*key, nth) if nth else key) in found:
+            nth += 1
+        found[number] = one
+    return found
 
 
 def _same_one(finding: Finding) -> Key:
     return *key_of(finding), finding.at
 
 
-def _tried(worlds: Sequence[World], offered: Iterable[Finding], find: Find) -> tuple[list[Tried], list[tuple[Finding, str]]]:
+def _tried(
+    worlds: Sequence[World], offered: Iterable[Finding], find: Find, welcome: Callable[[Finding], bool]
+) -> tuple[list[Tried], list[tuple[Finding, str]]]:
     """The patches that hold wherever their objects are (an environment is a world), each with a world that it holds in; and those
     that do not, with the reason.
     """
@@ -109,12 +130,13 @@ def _tried(worlds: Sequence[World], offered: Iterable[Finding], find: Find) -> t
                 refused.setdefault(_same_one(one), (one, why))
             else:
                 able.append(one)
-        mended = mend(world, able, find)
-        results.append((mended, {_same_one(one) for one in mended.done}))
+        mended = mend(world, able, find, lambda one, world=world: welcome(one) and not _unwritten(world, one))  # type: ignore[misc]
+        numbered = _numbered(mended.done)
+        results.append((mended, set(numbered)))
         refused |= {_same_one(one): (one, why) for one, why in mended.refused}
-        for one in mended.done:
-            if done.setdefault(_same_one(one), (one, world, mended.world))[0].patch != one.patch:
-                refused[_same_one(one)] = one, "what mends it is not the same in all environments"
+        for key, one in numbered.items():
+            if done.setdefault(key, (one, world, mended.world))[0].patch != one.patch:
+                refused[key] = one, "what mends it is not the same in all environments"
     for key, (one, *_) in done.items():
         for mended, keys in results:
             elsewhere = key not in keys and key not in refused and all(Ref(**part["ref"]) in mended.world for part in one.patch)

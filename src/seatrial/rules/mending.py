@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seatrial.rules.finding import Finding
+from seatrial.rules.overlap import NAMES
 from seatrial.rules.patching import applied
 from seatrial.world.objects import Ref
 from seatrial.world.world import World
@@ -24,12 +25,13 @@ class Mended(NamedTuple):
     refused: tuple[tuple[Finding, str], ...] = ()
 
 
-def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
+def mend(world: World, findings: Iterable[Finding], find: Find, welcome: Callable[[Finding], bool] = lambda _: False) -> Mended:
     """Try the patches, each on what those before it left. Findings without a patch are passed over.
 
     Patches of different places are tried together, and by halves where that does not hold: a thousand good ones cost a few looks
     at the world.  Those of one place come one after the other, each made anew for what the one before it left.  Fields of a wrong
-    name come first: what they say under the right one, others may have more to say about.
+    name come first: what they say under the right one, others may have more to say about; whether that is to be mended as well
+    is for `welcome` to say.
     """
     wanted = Counter(key_of(one) for one in findings if one.patch)  # of one key there may be several, in different fields
     mended = Mended(world)
@@ -40,8 +42,12 @@ def mend(world: World, findings: Iterable[Finding], find: Find) -> Mended:
         if not batch:
             return mended
         wanted -= Counter(map(key_of, batch))
-        more = _mend(mended.world, batch, Counter(map(key_of, present)), find)
+        before = Counter(map(key_of, present))
+        more = _mend(mended.world, batch, before, find)
         mended = Mended(more.world, mended.done + more.done, mended.refused + more.refused)
+        if any(map(names, more.done)):
+            come = [one for one in find(mended.world) if one.patch and not before[key_of(one)] and welcome(one)]
+            wanted.update(map(key_of, come))
 
 
 def _apart(findings: Iterable[Finding]) -> list[Finding]:
@@ -117,11 +123,10 @@ def harm(world: World, finding: Finding, find: Find) -> str:
 
 def names(finding: Finding) -> bool:
     """Whether a patch only gives things their right name or place: a field, or the object its kind and version."""
-    return all(
-        each["op"] == "move" or (finding.rule == "unknown-kind" and each["path"] in ("/kind", "/apiVersion"))
-        for part in finding.patch
-        for each in part["operations"]
-    )
+    operations = [each for part in finding.patch for each in part["operations"]]
+    if finding.rule == "unknown-kind":
+        return all(each["path"] in ("/kind", "/apiVersion") for each in operations)
+    return finding.rule == NAMES and all(each["op"] == "move" for each in operations)
 
 
 def key_of(finding: Finding) -> Key:

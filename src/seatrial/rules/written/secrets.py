@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from seatrial.rules.finding import Finding, Rule, check
 from seatrial.rules.written.examples import container as example
+from seatrial.rules.written.examples import manifest, together
 from seatrial.rules.written.pods import Container, Pods, check_containers, check_pods
 from seatrial.rules.written.reading import items, mapping, strings, text
 from seatrial.rules.written.telling import move, put, take, tell
@@ -19,6 +20,8 @@ from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
 _ROOT = "Who writes there is root on the node."
+
+_ACCOUNT = manifest("v1", "ServiceAccount", "automountServiceAccountToken: false")
 
 RULES = (
     Rule("secret-in-env", "warning", "has a secret in plain sight among its variables", "Everybody who may read the manifest, the repository or the pod has it; and it cannot be rotated without a release.",
@@ -32,7 +35,8 @@ RULES = (
          example("ports: []"), example("ports: []", pod="automountServiceAccountToken: false")),
     Rule("service-account-old-field", "note", "names its service account by the old field", "serviceAccount is an alias that tools overlook; the two may differ after a merge.",
          "Use serviceAccountName.",
-         example("ports: []", pod="serviceAccount: api\nautomountServiceAccountToken: false"), example("ports: []", pod="serviceAccountName: api")),
+         together(_ACCOUNT, example("ports: []", pod="serviceAccount: api\nautomountServiceAccountToken: false")),
+         together(_ACCOUNT, example("ports: []", pod="serviceAccountName: api"))),
     Rule("runtime-socket", "warning", "mounts the container runtime's socket", "Whoever can write to it starts privileged containers: it is root on the node.",
          "Take it out; build images with a builder that needs no socket.",
          example("volumeMounts: [{name: sock, mountPath: /var/run/docker.sock}]", pod="volumes: [{name: sock, hostPath: {path: /var/run/docker.sock}}]"),
