@@ -59,7 +59,9 @@ def _names(world: World, container: Container) -> Iterator[Finding]:
             meant = [capability(name) for name in given]
             ops = [put(container.pods.obj, at, meant)] if set(meant) <= KNOWN else []
             words = f"{side}: {', '.join(odd)}" + (f"; {', '.join(capability(name) for name in odd)} is meant" if ops else "")
-            yield tell(world, "capability-name", container.pods.obj, at, words, who=container.who, ops=ops)
+            # runtimes read small letters as well: such a name does what it says where no profile is enforced
+            severity: Severity | None = "note" if all(name.upper() in KNOWN for name in odd) else None
+            yield tell(world, "capability-name", container.pods.obj, at, words, who=container.who, severity=severity, ops=ops)
 
 
 def _sudo(world: World, container: Container) -> Iterator[Finding]:
