@@ -29,8 +29,9 @@ DEPTH: dict[str, float] = {
     "service": 8, "ingress": 9,
     "traffic": 1, "traffic-fails": 3.5, "log-forbidden": 0, "log-errors": 5, "isolation": 0, "init": 4, "inert-webhook": 0,
     # what is written wrong follows from nothing
-    "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "service-resting": 1, "ingress-service-missing": 0,
-    "ingress-port-missing": 0, "ingress-policy": 1, "ingress-class-missing": 0, "ingress-certificate-missing": 0, "ingress-rewrite": 0,
+    "service-selects-nothing": 0, "service-port-unknown": 0, "service-port-odd": 0, "service-resting": 1,
+    "ingress-service-missing": 0, "ingress-port-missing": 0, "ingress-policy": 1, "ingress-class-missing": 0,
+    "ingress-certificate-missing": 0, "ingress-rewrite": 0,
 }  # fmt: skip
 #: A finding that says less than another about the same objects is not told beside it.
 OVERRULED = {"probe-fails": "probe-not-passing", "job-forever": "job-failed", "probe-failing-liveness": "probe-kills"}

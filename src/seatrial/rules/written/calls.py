@@ -41,6 +41,7 @@ def _policy(app: str, rules: str) -> str:
 
 
 _OUT = f"policyTypes: [Egress], egress: [{{to: [{{podSelector: {{matchLabels: {{app: api}}}}}}], ports: [{{port: %s}}]}}, {_DNS}]"
+_ADMIN = _WEB.replace("name: web\n  namespace", "name: admin\n  namespace").replace("app: web", "app: admin")
 _IN = "policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: %s}}}], ports: [{port: 8080}]}]"
 _INGRESS = manifest(
     "networking.k8s.io/v1",
@@ -60,7 +61,8 @@ RULES = (
          together(_API, _SERVICE, _WEB, _policy("web", _OUT % 9090)), together(_API, _SERVICE, _WEB, _policy("web", _OUT % 8080))),
     Rule("call-blocked-arriving", "error", "calls what does not let it in", "The call runs into its timeout: policies drop packets, nobody answers `refused`.",
          "Add an ingress rule for the caller to the callee's policy, with the port of its pods.",
-         together(_API, _SERVICE, _WEB, _policy("api", _IN % "admin"), _WEB.replace("name: web\n  namespace", "name: admin\n  namespace").replace("app: web", "app: admin")), together(_API, _SERVICE, _WEB, _policy("api", _IN % "web"))),
+         together(_API, _SERVICE, _WEB, _policy("api", _IN % "admin"), _ADMIN),
+         together(_API, _SERVICE, _WEB, _policy("api", (_IN % "web").replace("from: [", "from: [{podSelector: {matchLabels: {app: admin}}}, ")), _ADMIN)),
     Rule("dns-blocked", "error", "may not ask for names", "Every call by name fails (`i/o timeout` of the lookup), the allowed ones included: no address is ever found.",
          "Allow egress to port 53, UDP and TCP.",
          together(_API, _SERVICE, _WEB, _policy("web", "policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 8080}]}]")),

@@ -42,6 +42,11 @@ _EXTERNAL = manifest(
 _ENV_KEY = "env: [{name: DB, valueFrom: {secretKeyRef: {name: api, key: %s}}}]"
 _VIRTUAL = "spec: {hosts: [api], http: [{route: [{destination: {host: api, subset: canary}, weight: 100}]}]}"
 _HPA = "spec: {minReplicas: 2, maxReplicas: 5, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %s}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}"
+_AUTHORIZED = manifest(
+    "monitoring.coreos.com/v1",
+    "ServiceMonitor",
+    "spec: {selector: {matchLabels: {app: api}}, endpoints: [{port: http, basicAuth: {username: {name: scrape, key: user}, password: {name: scrape, key: pass}}}]}",
+)
 _RESOURCES = "resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 128Mi}}"
 
 RULES = (
@@ -93,8 +98,8 @@ RULES = (
          together(_SERVICE, _PODS, container("env: [{name: API_URL, value: 'http://api:80'}]").replace("name: api\n  namespace", "name: web\n  namespace").replace("app: api", "app: web"))),
     Rule("missing-other", "note", "names an object that is not there", "It may be in the cluster already; if not, its controller waits or refuses.",
          "Add it, or correct the name.",
-         manifest("monitoring.coreos.com/v1", "ServiceMonitor", "spec: {selector: {matchLabels: {app: api}}, endpoints: [{port: http, basicAuth: {username: {name: scrape, key: user}, password: {name: scrape, key: pass}}}]}"),
-         together(_SERVICE, _PODS, manifest("monitoring.coreos.com/v1", "ServiceMonitor", "spec: {selector: {}, sampleLimit: 100, endpoints: [{port: http}]}"))),
+         _AUTHORIZED,
+         together(manifest("v1", "Secret", "stringData: {user: prometheus, pass: …}", name="scrape"), _AUTHORIZED)),
 )  # fmt: skip
 
 #: (relation, kind of the target) or relation -> rule. What is not here, or a class or a node, is the cluster's own.

@@ -32,6 +32,8 @@ def _budget(spec: str) -> str:
 
 _HPA = _hpa(f"{_TARGET}, minReplicas: 2, maxReplicas: 10, {_CPU}")
 _KEDA = _keda(f"scaleTargetRef: {{name: api}}, minReplicaCount: 2, maxReplicaCount: 10, {_PROMETHEUS}")
+_SMALL = "scaleTargetRef: {name: api}, minReplicaCount: %d, maxReplicaCount: 3, triggers: [%s]"
+_BY_CPU = "{type: cpu, metricType: Utilization, metadata: {value: '70'}}"
 _SELECT = "selector: {matchLabels: {app: api}}"
 _PDB = _budget(f"maxUnavailable: 1, {_SELECT}")
 
@@ -77,16 +79,17 @@ RULES = (
          _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: []"), _KEDA),
     Rule("keda-zero-by-cpu", "error", "goes down to nothing by what only pods have", "Without pods there is no CPU or memory to measure: KEDA refuses zero with such triggers alone.",
          "Set minReplicaCount: 1, or add a trigger from outside.",
-         _keda("scaleTargetRef: {name: api}, minReplicaCount: 0, maxReplicaCount: 3, triggers: [{type: cpu, metricType: Utilization, metadata: {value: '70'}}]"), _KEDA),
+         _keda("scaleTargetRef: {name: api}, minReplicaCount: 0, maxReplicaCount: 3, triggers: [{type: cpu, metricType: Utilization, metadata: {value: '70'}}]"), _keda(_SMALL % (1, _BY_CPU))),
     Rule("keda-trigger", "error", "has a trigger that lacks what its kind needs", "KEDA cannot build the scaler: the ScaledObject is not ready, and nothing is scaled.",
          "Give the trigger the metadata that its page names.",
-         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: prometheus, metadata: {query: up, threshold: '1'}}]"), _KEDA),
+         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: prometheus, metadata: {query: up, threshold: '1'}}]"),
+         _keda(_SMALL % (1, "{type: prometheus, metadata: {serverAddress: 'http://prometheus.monitoring:9090', query: up, threshold: '1'}}"))),
     Rule("keda-metadata-text", "error", "has trigger metadata that are no texts", _REFUSED + " All metadata of triggers are texts.",
          "Put quotes around numbers and truth values.",
-         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: cpu, metricType: Utilization, metadata: {value: 70}}]"), _KEDA),
+         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: cpu, metricType: Utilization, metadata: {value: 70}}]"), _keda(_SMALL % (1, _BY_CPU))),
     Rule("keda-old-type", "warning", "says how to measure in the old place", "KEDA no longer reads metadata.type of CPU and memory triggers: the ScaledObject is refused by newer versions.",
          "Use the trigger's metricType.",
-         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: cpu, metadata: {type: Utilization, value: '70'}}]"), _KEDA),
+         _keda("scaleTargetRef: {name: api}, minReplicaCount: 1, maxReplicaCount: 3, triggers: [{type: cpu, metadata: {type: Utilization, value: '70'}}]"), _keda(_SMALL % (1, _BY_CPU))),
     Rule("keda-no-maximum", "note", "may grow to a hundred replicas", "Without maxReplicaCount the bound is 100: a faulty metric fills the cluster.",
          "Set maxReplicaCount.",
          _keda(f"scaleTargetRef: {{name: api}}, minReplicaCount: 1, {_PROMETHEUS}"), _KEDA),

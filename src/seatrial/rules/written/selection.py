@@ -37,6 +37,9 @@ def _policy(
 
 _PODS = container("ports: [{name: http, containerPort: 8080}]")
 _JOB = job().replace("  template:\n    spec:", "  template:\n    metadata:\n      labels: {app: api}\n    spec:")
+_WEB = (
+    container("", spec="replicas: 3").replace("name: api\n  namespace", "name: web\n  namespace").replace("app: api", "app: web")
+)
 _MONITOR = "spec: {selector: {matchLabels: {app: %s}}, endpoints: [{port: http}]}"
 _LABELLED = _service("{app: api}").replace("  namespace: shop\n", "  namespace: shop\n  labels: {app: api}\n")
 
@@ -58,7 +61,8 @@ RULES = (
          together(_PODS, _budget("{app: api}"), _budget("{app: api}", "api-2")), together(_PODS, _budget("{app: api}"))),
     Rule("budget-of-several", "warning", "counts the pods of several workloads together", "Its bound holds for all of them in one: one workload may lose all its pods while the others are whole.",
          "Make a budget for each workload.",
-         together(container("", spec="replicas: 3"), container("", spec="replicas: 3").replace("name: api\n  namespace", "name: web\n  namespace"), _budget("{app: api}")), together(_PODS, _budget("{app: api}"))),
+         together(container("", spec="replicas: 3"), container("", spec="replicas: 3").replace("name: api\n  namespace", "name: web\n  namespace"), _budget("{app: api}")),
+         together(container("", spec="replicas: 3"), _WEB, _budget("{app: api}"), _budget("{app: web}").replace("name: api\n  namespace", "name: web\n  namespace"))),
     Rule("policy-protects-nothing", "warning", "is for no pods", "Its podSelector fits no workload: what it should limit or allow is not.",
          "Let podSelector be labels that the pods' template has.",
          together(_PODS, _policy("{app: backend}")), together(_PODS, _policy("{app: api}"))),
