@@ -76,10 +76,11 @@ def command(
     with reported():
         if paths:
             loaded, said = _saved(paths), ", ".join("standard input" if path == "-" else path for path in paths)
-            report = _report(loaded, said)
+            redactor = _redactor(loaded.world)
+            report = _masked(_report(loaded, said), redactor)
             _show(report, output)
             if fix:
-                _mend(loaded.world, report, (), str, output != "text")
+                _mend(loaded.world, report, (), redactor.text, output != "text")
         else:
             report = asyncio.run(_live(namespaces, everywhere, context, kubeconfig, output, fix, yes))
     if not report.objects and not report.unread:
@@ -94,9 +95,13 @@ def command(
 
 def _saved(paths: Sequence[str]) -> Loaded:
     from seatrial.sources import load
+    from seatrial.sources.dumps import logs_below
     from seatrial.world.moments import latest
 
     loaded = load(paths)
+    for folder in (Path(path) for path in paths if path != "-"):
+        if folder.is_dir():
+            loaded.world.logs.update({**logs_below(folder, loaded.world), **loaded.world.logs})
     if (seen := latest(loaded.world)) is not None:
         loaded.world.facts["now"] = seen
     return loaded
@@ -195,13 +200,24 @@ def _report(loaded: Loaded, said: str) -> Report:
     return Report(said, tuple(causes(world, kept, behind(world, kept))), tuple(ignored), unread, len(world), 0)
 
 
+def _redactor(world: World) -> Redactor:
+    """What masks the values of the Secrets of a dump: `kubectl get secrets -o yaml` has them in full."""
+    from seatrial.release.redact import Redactor
+
+    redactor = Redactor()
+    redactor.add(value for secret in world.of("Secret") for value in _values(secret))
+    return redactor
+
+
 def _values(secret: Obj) -> Iterator[str]:
     """The values of a Secret as they are meant; certificates are none."""
     import base64
     import binascii
 
-    for key, value in (secret.get("data") or {}).items():
-        if not key.endswith(".crt"):
+    given, data = secret.get("stringData"), secret.get("data")
+    yield from (str(value) for value in (given.values() if isinstance(given, dict) else ()))
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if not str(key).endswith(".crt"):
             with suppress(binascii.Error, ValueError, TypeError):
                 yield base64.b64decode(value).decode(errors="replace")
 

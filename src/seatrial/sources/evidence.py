@@ -4,9 +4,11 @@ cluster.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+import orjson
+
+from seatrial.sources.dumps import tail
 from seatrial.sources.files import EVIDENCE, content
 from seatrial.sources.loaded import Gathering, Input
 from seatrial.world.load import read
@@ -21,7 +23,7 @@ _LOG, _PREVIOUS = ".log", ".previous"
 def load_evidence(folder: Path, gathering: Gathering) -> dict[LogKey, list[str]]:
     """The objects of the folder, added, and the logs of its containers."""
     said = _finding(folder, gathering)
-    data = content(folder / "objects.yaml", gathering)
+    data = _inside(folder, "objects.yaml", gathering)
     found = read(data, str(folder / "objects.yaml")) if data is not None else None
     objects = found.objects if found else []
     gathering.problems += found.problems if found else []
@@ -30,16 +32,16 @@ def load_evidence(folder: Path, gathering: Gathering) -> dict[LogKey, list[str]]
     gathering.inputs.append(Input(str(folder), "evidence", len(objects)))
     missing = folder / "missing.txt"
     if missing.is_file():
-        for line in missing.read_text(errors="replace").splitlines():
+        for line in tail(missing, folder).splitlines():
             gathering.problem(str(missing), f"the release could not read this: {line}", note=True)
     return _logs(folder, str(said.get("namespace") or ""), [(obj["kind"], obj["metadata"]) for obj, _ in objects])
 
 
 def _finding(folder: Path, gathering: Gathering) -> dict[str, object]:
-    data = content(folder / EVIDENCE, gathering)
+    data = _inside(folder, EVIDENCE, gathering)
     try:
-        said = json.loads(data or b"{}")
-    except ValueError as error:
+        said = orjson.loads(data or b"{}")
+    except orjson.JSONDecodeError as error:
         gathering.problem(str(folder / EVIDENCE), f"this is no JSON: {error}")
         return {}
     version = said.get("version") if isinstance(said, dict) else None
@@ -59,5 +61,14 @@ def _logs(folder: Path, namespace: str, objects: list[tuple[str, dict[str, objec
         pod, _, container = stem.removesuffix(_PREVIOUS).rpartition(".")
         if pod in pods:
             key = LogKey(Ref("", "Pod", pods[pod], pod), container, previous)
-            found[key] = path.read_text(errors="replace").splitlines()
+            found[key] = tail(path, folder).splitlines()
     return found
+
+
+def _inside(folder: Path, name: str, gathering: Gathering) -> bytes | None:
+    """A file of the folder; a link out of it is nothing that a release made."""
+    path = folder / name
+    if path.resolve().parent != folder.resolve():
+        gathering.problem(str(path), "this leads out of the folder, as nothing does that a release saved: not read")
+        return None
+    return content(path, gathering)
