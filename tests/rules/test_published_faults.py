@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from breaking import Broken, claim, deployment, diagnosed, ends, played, policy,
 from seatrial.rules.causes import Cause, causes
 from seatrial.rules.explaining import behind
 from seatrial.rules.looking import found
+from seatrial.twin.clock import VirtualClock
 from seatrial.twin.kubelet.profiles import Profile
 
 MI = 1 << 20
@@ -71,6 +73,9 @@ ONE: dict[str, Broken] = {
     "a script waits for a Service that is not there": Broken(
         deployment("oven", pod="initContainers: [{name: wait, image: 'registry.example/tools:1', command: [sh, -c, 'until nc -z -w 1 store 5432; do sleep 2; done']}]"),
         "traffic-unknown-host", ("calls store", "Services of bakery: none"), {"wait": repeats("not yet")}),
+    "a variable says a name that nobody has": Broken(
+        deployment("shop", "env: [{name: STORE_HOST, value: store-live}]") + STORE, "traffic-unknown-host", ("store-live is what its variable STORE_HOST says", "nearest is store"),
+        {"shop": ends('could not translate host name "store-live" to address: Name or service not known', "FATAL: no store, exiting")}),
     "names are not answered though they are there": Broken(
         deployment("counter", CALLS) + OVEN, "traffic-fails", ("though Service oven is there: DNS does not answer", "k8s-app=kube-dns"), {"counter": repeats("Error: getaddrinfo EAI_AGAIN oven")}),
     "an address is asked, and no answer comes in time": Broken(
@@ -153,11 +158,17 @@ def test_a_route_of_the_mesh_that_leads_nowhere_is_told_though_no_pod_shows_it(c
     assert [(one.finding.rule, one.finding.severity) for one in told] == ([(rule, "error")] if rule else [])
 
 
+#: Errors of a start, which give their times; since it is ready it has said nothing.
+BEGUN = datetime.fromtimestamp(VirtualClock().now(), UTC)
+LATE = tuple(
+    (float(second), f"{BEGUN + timedelta(seconds=second + 3):%Y-%m-%dT%H:%M:%SZ} ERROR no gas yet") for second in range(1, 25)
+)
 STARTS = replace(repeats("INFO order served"), ready_after=30)
 WELL = {
     "pods that have just been made": Broken(deployment("oven", PROBED) + service("oven") + front("oven"), "", does={"oven": STARTS}, seconds=15),
     "a start that its startupProbe allows": Broken(
         deployment("oven", f"{HTTP}, startupProbe: {{tcpSocket: {{port: 8080}}, failureThreshold: 30}}"), "", does={"oven": replace(STARTS, ready_after=200)}, seconds=100),
+    "errors of a start that are over": Broken(deployment("oven", PROBED), "", does={"oven": Profile(lines=LATE, ready_after=28)}, seconds=100),
     "a store that may call nobody, and has a policy that says so": Broken(
         STORE + policy("store", "store", "policyTypes: [Ingress, Egress], ingress: [{}]")
         + thing("networking.k8s.io/v1", "NetworkPolicy", "closed", "spec: {podSelector: {}, policyTypes: [Ingress, Egress]}"), ""),

@@ -55,7 +55,8 @@ def policies(world: World, policy: Obj) -> Iterator[Finding]:
             [fact],
         )
     if "Egress" in (dig(policy, "spec.policyTypes") or ()):
-        deaf = [pod for pod in chosen if not _asks_dns(world, pod) and (selector or not _has_own(world, pod))]
+        meant = selector and not dig(policy, "spec.egress")  # who may call nobody at all needs no names
+        deaf = [] if meant else [pod for pod in chosen if not _asks_dns(world, pod) and (selector or not _has_own(world, pod))]
         if deaf:
             names = ", ".join(dict.fromkeys(short(world.root(pod)) for pod in deaf))
             facts = [status(world, policy, "spec.egress", f"no egress to port 53 for {names}")]

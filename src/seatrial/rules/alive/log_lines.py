@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from seatrial.rules.alive.pods import Container, tail
+from seatrial.rules.alive.pods import Container, condition, tail
 from seatrial.world.objects import ref_of
 from seatrial.world.world import LogKey, World
 
 #: So many lines from the end of a log tell how a program is now; the last few of them, what it does at this moment.
 RECENT, LATEST = 60, 10
+#: Seconds after which a line that gives its time is of the past; such a time.
+PAST = 600.0
+_TIME = re.compile(r"\b\d{4}-[01]\d-[0-3]\d[T ][0-2]\d:[0-5]\d:[0-5]\d(?:[.,]\d+)?(?:Z|[+-][01]\d:[0-5]\d)")
 #: A level or a word with which programs say that a line is about a fault.
 ERROR = re.compile(
     r"\b(?:ERROR|ERR|FATAL|CRITICAL|SEVERE|PANIC|EMERG)\b|\[(?:error|err|fatal|crit|alert|emerg|panic)\]|level[\"']?[=:]\s?[\"']?(?:error|fatal|critical|panic)"
@@ -50,8 +54,28 @@ def printed(world: World, container: Container) -> Printed:
     if container.running is None or (container.ends and not container.status.get("ready", False)):
         lines, source = tail(world, container, RECENT)
         return Printed(lines, source, container.running is None)
-    found = [line for line in world.logs.get(LogKey(pod, container.name), ()) if line.strip()]
-    return Printed(found[-RECENT:], f"log of container {container.name} of {pod}", False)
+    found = [line for line in world.logs.get(LogKey(pod, container.name), ()) if line.strip()][-RECENT:]
+    begun, settled = _times(world, container)
+    now = [line for line in found if not begun <= (_moment(line) or 0.0) < settled]
+    return Printed(now, f"log of container {container.name} of {pod}", False)
+
+
+def _times(world: World, container: Container) -> tuple[float, float]:
+    """Between these moments a container that runs said what is no longer how it is: before its pod got ready, or long ago."""
+    begun = _moment(str((container.running or {}).get("startedAt", "")))
+    ready = condition(container.pod, "Ready")
+    since = _moment(str(ready.get("lastTransitionTime", ""))) if ready.get("status") == "True" else None
+    past = float(world.facts.get("now") or 0.0) - PAST
+    return (begun, max(since or 0.0, past)) if begun is not None else (0.0, 0.0)
+
+
+def _moment(text: str) -> float | None:
+    """The time that a line gives, where it says of which zone."""
+    found = _TIME.search(text)
+    try:
+        return datetime.fromisoformat(found[0].replace(",", ".").replace("Z", "+00:00")).timestamp() if found else None
+    except ValueError:  # it only looks like one
+        return None
 
 
 def goes_on(matched: list[int], lines: list[str]) -> bool:

@@ -1,10 +1,12 @@
-"""Where a setting that a program misses should have come from: its variable, the key behind it, an object nobody takes.
+"""Where a setting comes from, or that a program misses should have come from: its variable, the key behind it, an object
+nobody takes.
 
 What a log says of it is for `crash`; a key that must be there and is not, for `config`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from seatrial.rules.alive.pods import Container
@@ -29,6 +31,28 @@ def came_from(world: World, container: Container, setting: str) -> list[Fact]:
     names = [str(each.get("name")) for each in container.spec.get("env") or ()]
     facts = [Fact(f"its variables are {', '.join(names[:NAMED])}" if names else "it is given no variable of that name", where)]
     return facts + list(_not_taken(world, container, setting))
+
+
+def named_in(world: World, container: Container, word: str) -> list[Fact]:
+    """The variables of a container, and the keys of the ConfigMaps it takes, that hold a word; their values are not told."""
+    whole = re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w-])")
+    facts, space = [], namespace_of(container.pod)
+    where = world.source(ref_of(container.pod), f"spec of container {container.name}")
+    for each in container.spec.get("env") or ():
+        source = dig(each, "valueFrom.configMapKeyRef") or {}
+        taken = world.find("ConfigMap", space, str(source.get("name", "")), "") or {}
+        if whole.search(str(each.get("value") or "")):
+            facts.append(Fact(f"{word} is what its variable {each.get('name')} says", where))
+        elif whole.search(str(dig(taken, "data", {}).get(source.get("key"), ""))):
+            facts.append(_in_key(world, taken, str(source.get("key")), word))
+    for each in container.spec.get("envFrom") or ():
+        taken = world.find("ConfigMap", space, str(dig(each, "configMapRef.name", "")), "") or {}
+        facts += [_in_key(world, taken, key, word) for key, value in dig(taken, "data", {}).items() if whole.search(str(value))]
+    return facts[:NAMED]
+
+
+def _in_key(world: World, obj: Obj, key: str, word: str) -> Fact:
+    return Fact(f"{word} is what key {key} of ConfigMap {name_of(obj)} says", world.source(ref_of(obj), f"data.{key}"))
 
 
 def _of_variable(world: World, pod: Obj, variable: Obj) -> Iterator[str]:

@@ -16,6 +16,7 @@ from seatrial.rules.alive.listening import Heard, instead
 from seatrial.rules.alive.log_lines import Printed, goes_on, printed
 from seatrial.rules.alive.pods import Container, containers, is_going, is_over, is_ready, named, refs, whose
 from seatrial.rules.alive.probes import killed_by
+from seatrial.rules.alive.settings import named_in
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.alive.traffic_words import Failed, addresses, failed
 from seatrial.rules.finding import Fact, Finding, Rule, check
@@ -311,7 +312,11 @@ def _unknown(world: World, container: Container, host: str, facts: list[Fact], w
         return None  # of this namespace nothing was read
     title = f"{who} calls {host}, and there is no Service {name} in namespace {namespace}"
     return told(
-        RULES["traffic-unknown-host"], title, refs(world, pod), [*facts, _nearest(world, pod, host)], container=container.name
+        RULES["traffic-unknown-host"],
+        title,
+        refs(world, pod),
+        [*facts, *named_in(world, container, host), _nearest(world, pod, host)],
+        container=container.name,
     )
 
 

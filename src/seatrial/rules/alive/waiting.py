@@ -12,7 +12,19 @@ from datetime import UTC, datetime
 
 from seatrial.rules.alive.listening import elsewhere
 from seatrial.rules.alive.log_lines import shortened, telling
-from seatrial.rules.alive.pods import Container, containers, is_going, is_over, named, refs, said, seconds_between, tail, whose
+from seatrial.rules.alive.pods import (
+    Container,
+    condition,
+    containers,
+    is_going,
+    is_over,
+    named,
+    refs,
+    said,
+    seconds_between,
+    tail,
+    whose,
+)
 from seatrial.rules.alive.probes import REFUSED, question, seconds_given
 from seatrial.rules.alive.telling import told
 from seatrial.rules.finding import Fact, Finding, Rule, check
@@ -58,10 +70,10 @@ def failing(world: World, pod: Obj) -> Iterator[Finding]:
         if kind == "liveness":
             if _is_recent(event, stamp, probe):
                 yield _liveness(world, container, probe, facts)
-        elif not container.status.get("ready") and ran > max(PATIENCE, seconds_given(probe)):
+        elif not container.status.get("ready") and (since := _unready(pod, ran, stamp)) > max(PATIENCE, seconds_given(probe)):
             what, more, fix = _answer(world, container, kind, probe, str(event.get("message", "")))
-            title = f"the {kind} probe of {named(container)} of {whose(world, pod)} has not passed for {ran:.0f} s{what}"
-            severity = RULES["probe-not-passing"].severity if ran < LONG else "error"
+            title = f"the {kind} probe of {named(container)} of {whose(world, pod)} has not passed for {since:.0f} s{what}"
+            severity = RULES["probe-not-passing"].severity if since < LONG else "error"
             yield told(
                 RULES["probe-not-passing"],
                 title,
@@ -71,6 +83,13 @@ def failing(world: World, pod: Obj) -> Iterator[Finding]:
                 fix=fix,
                 container=container.name,
             )
+
+
+def _unready(pod: Obj, ran: float, now: str) -> float:
+    """Seconds since a container that has run so long is not ready: it may have been, for a long time."""
+    said = condition(pod, "ContainersReady")
+    since = seconds_between(said.get("lastTransitionTime"), now) if said.get("status") == "False" else None
+    return ran if since is None else min(ran, since)
 
 
 def _answer(world: World, container: Container, kind: str, probe: Obj, message: str) -> tuple[str, list[Fact], str]:
