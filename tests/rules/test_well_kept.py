@@ -349,6 +349,14 @@ def test_what_a_patch_lacks_is_no_error(tmp_path):
     assert severities(tmp_path, "service-ports") == {"warning"}
 
 
+def test_an_object_that_stands_twice_in_a_file_and_says_the_same_is_a_warning(tmp_path):
+    file = tmp_path / "db.yaml"
+    file.write_text(service("db", "{app: db}") + "---" + service("db", "{app: db}"))
+    assert severities(tmp_path, "written-twice") == {"warning"}
+    file.write_text(service("db", "{app: db}") + "---" + service("db", "{app: sql}"))
+    assert severities(tmp_path, "written-twice") == {"error"}
+
+
 BOUNDS = """
 apiVersion: v1
 kind: LimitRange

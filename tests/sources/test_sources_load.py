@@ -247,6 +247,12 @@ def test_a_demand_that_no_placeholder_meets_is_told_as_it_was(tmp_path):
     assert problem.severity == "error" and "is not known" in problem.text
 
 
+def test_a_chart_in_a_folder_that_is_only_a_version_goes_by_its_own_name(tmp_path):
+    files = {f"chart/1.2.0/{name}": content for name, content in CHART.items() if "values-" not in name}
+    files["chart/1.2.0/templates/more.yaml"] = SERVICE.format("{{ .Release.Name }}")
+    assert "shop" in names(load([tree(tmp_path, files)]))
+
+
 def test_a_chart_whose_schema_of_values_is_elsewhere_is_read_without_it(tmp_path):
     schema = '{"properties": {"replicas": {"$ref": "http://127.0.0.1:1/numbers.json#/whole"}}}'
     loaded = load([demanding(tmp_path, "", {"chart/values.schema.json": schema})])

@@ -114,10 +114,20 @@ def _environments(chart: Path) -> dict[str, Path]:
     return order
 
 
+def _release(chart: Path) -> str:
+    """A name for what nobody has named: the folder's, or the chart's own where that is only a version (`shop/1.2.0`)."""
+    own = read_values(chart / "Chart.yaml", Gathering()) if (chart / "Chart.yaml").is_file() else None
+    for given in (chart.stem, str((own or {}).get("name"))):
+        name = re.sub(r"[^a-z0-9-]+", "-", given.lower()).strip("-")[:53]
+        if name[:1].isalpha():
+            return name
+    return "release"
+
+
 def _render(chart: Path, gathering: Gathering, values: dict[str, Any], release: str, variant: str) -> None:
     from seatrial.cluster.helm import HelmError
 
-    name = release or re.sub(r"[^a-z0-9-]+", "-", chart.stem.lower()).strip("-")[:53] or "release"
+    name = release or _release(chart)
     try:
         with staged(chart, values) as given:
             text = _rendered(given.folder, chart, gathering, name, values)

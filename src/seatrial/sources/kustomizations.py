@@ -170,6 +170,7 @@ def _kustomize(root: Kustomization, away: set[str], gathering: Gathering) -> byt
         return None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
+        away = away | set(_FETCHED.findall(said))
         if away and _NETWORK.search(said):
             gathering.unreachable |= away
             gathering.problems.append(_unbuilt(root, f"{_named(away)} cannot be fetched from here"))
@@ -190,6 +191,8 @@ _PIECES = "its files are read one by one, without patches"
 _NETWORK = re.compile(
     r"exit status 128|git fetch|git clone|dial tcp|no such host|lookup |timeout|unable to access|HTTP Error|status code"
 )
+#: The host of a file that a generator takes from elsewhere, as kustomize says that it did not answer.
+_FETCHED = re.compile(r'Get \\*"https?://([^/"\\]+)')
 #: A file that is not there; the input of a generator is often kept out of the repository on purpose.
 _LACKING = re.compile(
     r"(?P<generator>loading KV pairs: .*)?(?:open|evalsymlink failure on) '?(?P<file>/[^\s':]+)'?[^:]*:", re.DOTALL

@@ -85,6 +85,7 @@ class Gathering:
         own = self.variants.get(variant, [])
         for objects in (self.common, own):
             seen: set[Ref] = set()
+            unlike: set[Ref] = world.facts.setdefault("unlike", set())
             for obj, written in objects:
                 if self.namespace and not namespace_of(obj) and not _outside(obj):
                     obj = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
@@ -95,6 +96,8 @@ class Gathering:
                     again = isinstance(written, Written) and len(self.inputs) > 1 and _is_one(*twice[1:])
                     if twice not in found.duplicates and not again:
                         found.duplicates.append(twice)
+                    if world.get(ref) != obj:
+                        unlike.add(ref)
                 seen.add(ref)
                 world.put(obj, written=written)
         return world

@@ -27,7 +27,8 @@ RULE = Rule(
 
 @check("*", rules=[RULE])
 def twice(world: World, obj: Obj) -> Iterator[Finding]:
-    """`facts["duplicates"]`: by Ref, the (first, second) places, as whoever loaded the files saw them.
+    """`facts["duplicates"]`: by Ref, the (first, second) places, as whoever loaded the files saw them; `facts["unlike"]`: those
+    that do not say the same each time.
 
     Two files with many objects in common are told once, at the first of these.
     """
@@ -40,7 +41,8 @@ def twice(world: World, obj: Obj) -> Iterator[Finding]:
         more = f", and {len(common) - 1} more of the same two files" if apart and len(common) > 1 else ""
         facts = (Fact(f"here again{more}", str(second)), Fact("here first", str(first)))
         steps = ref.group.endswith("knative.dev")  # written in the order of its revisions, each of which stays
-        severity: Severity = "warning" if apart or steps else RULE.severity
+        alike = "unlike" in world.facts and ref not in world.facts["unlike"]  # nothing is lost
+        severity: Severity = "warning" if apart or steps or alike else RULE.severity
         yield Finding(RULE.id, severity, f"{ref.kind} {ref.name}: {RULE.title}{more}", (ref,), facts, RULE.costs, RULE.fix)
 
 
