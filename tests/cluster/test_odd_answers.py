@@ -68,3 +68,15 @@ def test_a_cluster_that_says_nothing_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ClusterError, match=r"the cluster at http://a.example \(context a\) gives no answer"):
         asked(tmp_path, silent)
+
+
+def test_a_list_whose_pages_expire_is_read_at_once(tmp_path: Path) -> None:
+    def cluster(request: httpx2.Request) -> httpx2.Response:
+        asked_for = request.url.params
+        if "continue" in asked_for:
+            return httpx2.Response(410, json={"kind": "Status", "reason": "Expired", "message": "the token has expired"})
+        if "limit" in asked_for:
+            return httpx2.Response(200, json={"items": [{"metadata": {"name": "a"}}], "metadata": {"continue": "x"}})
+        return httpx2.Response(200, json={"items": [{"metadata": {"name": name}} for name in "ab"]})
+
+    assert [pod["metadata"]["name"] for pod in asked(tmp_path, cluster, pods=True)] == ["a", "b"]

@@ -135,3 +135,22 @@ def test_logs_are_read_of_what_is_not_ready_and_of_one_pod_of_a_workload_that_se
     loaded = asyncio.run(live(cluster, ["shop"]))  # type: ignore[arg-type]
     assert cluster.asked == ["web-2", "web-0"]
     assert {key.pod.name for key in loaded.world.logs} == {"web-0", "web-2"}
+
+
+class Silent(Logging):
+    """The same, whose logs may not be read."""
+
+    async def get(self, path: str, **_: Any) -> httpx2.Response:
+        return httpx2.Response(403, json={"kind": "Status", "reason": "Forbidden", "message": "pods/log is forbidden"})
+
+
+def test_logs_that_may_not_be_read_are_told_once():
+    loaded = asyncio.run(live(Silent(), ["shop"]))  # type: ignore[arg-type]
+    told = [one for one in loaded.problems if "logs" in one.text]
+    assert [str(one) for one in told] == ["cluster: you may not read the logs of 2 containers"]
+    assert "pods/log" in told[0].hint and not loaded.world.logs
+
+
+def test_who_may_read_one_namespace_and_asks_for_all_is_told_to_name_it():
+    with pytest.raises(Refused, match="name a namespace that you may read: -n NAMESPACE"):
+        asyncio.run(live(Scripted()))  # type: ignore[arg-type]

@@ -225,7 +225,15 @@ class Api:
         params |= {"fieldSelector": fields} if fields else {}
         found: list[Obj] = []
         while True:
-            answer = await self.request("GET", resource.path(namespace), doing=doing, params=params)
+            try:
+                answer = await self.request("GET", resource.path(namespace), doing=doing, params=params)
+            except Refused as refused:
+                if refused.code != 410 or "continue" not in params:
+                    raise
+                # the pages have expired in between: all of it at once, as client-go does (tools/pager)
+                found = []
+                params = {key: value for key, value in params.items() if key not in ("continue", "limit")}
+                continue
             if not isinstance(answer.get("items") or [], list) or "items" not in answer:
                 raise ClusterError(f"{doing}: the answer is no list{_ELSE}")
             head = {"apiVersion": resource.api_version, "kind": resource.kind}

@@ -70,7 +70,11 @@ async def live(
             world.put(_kept(obj))
     for obj in await _releases(api, namespaces):
         world.put(obj)
-    world.logs.update(await _logs(api, world, logs))
+    spoken, silent = await _logs(api, world, logs)
+    world.logs.update(spoken)
+    if silent:
+        words = f"you may not read the logs of {silent} container{'s' if silent > 1 else ''}"
+        problems.append(Problem("cluster", 0, 0, words, "what they say is missing here; ask for `get` on pods/log", "warning"))
     return Loaded({"": world}, problems, [Input(", ".join(namespaces) or "all namespaces", "cluster", len(world))])
 
 
@@ -86,6 +90,7 @@ def _see_something(refused: Sequence[tuple[tuple[Resource, str], Refused]], name
     """Who may not even list pods anywhere sees nothing that a diagnosis is made of. Raises that refusal."""
     pods = [answer for (kind, _), answer in refused if (kind.group, kind.kind) == ("", "Pod") and answer.code == 403]
     if len(pods) >= len(namespaces or ("",)):
+        pods[0].args = (f"{pods[0]}" + ("" if namespaces else "; name a namespace that you may read: -n NAMESPACE"),)
         raise pods[0]
 
 
@@ -139,9 +144,9 @@ def _kept(obj: Obj) -> Obj:
     return {**obj, "metadata": {**metadata, "annotations": kept}, "data": data}
 
 
-async def _logs(api: Api, world: World, most: int) -> dict[LogKey, list[str]]:
+async def _logs(api: Api, world: World, most: int) -> tuple[dict[LogKey, list[str]], int]:
     """The ends of the logs of containers that are not ready, and of the runs before those that have restarted; of each workload
-    that is well those of one pod, which may complain.
+    that is well those of one pod, which may complain. And of how many we may not read them.
     """
     wanted = [key for pod in world.of("Pod") for key in _troubled(pod)][:most]
     heard = {key.pod for key in wanted}
@@ -151,7 +156,7 @@ async def _logs(api: Api, world: World, most: int) -> dict[LogKey, list[str]]:
             well.setdefault(ref_of(world.root(pod)), pod)
     wanted += [key for pod in well.values() for key in _running(pod)][: min(most, WELL)]
     texts = await asyncio.gather(*(_log(api, key) for key in wanted))
-    return {key: text.splitlines() for key, text in zip(wanted, texts, strict=True) if text}
+    return {key: text.splitlines() for key, text in zip(wanted, texts, strict=True) if text}, texts.count(None)
 
 
 def _troubled(pod: Obj) -> Iterable[LogKey]:
@@ -173,7 +178,8 @@ def _running(pod: Obj) -> Iterable[LogKey]:
             yield LogKey(ref_of(pod), container["name"])
 
 
-async def _log(api: Api, key: LogKey) -> str:
+async def _log(api: Api, key: LogKey) -> str | None:
+    """The end of a log, "" where there is none, None where we may not read it."""
     import httpx2
 
     path = f"/api/v1/namespaces/{key.pod.namespace}/pods/{key.pod.name}/log"
@@ -182,4 +188,6 @@ async def _log(api: Api, key: LogKey) -> str:
         answer = await api.client.http.get(path, params=params, timeout=PATIENCE)
     except httpx2.HTTPError:
         return ""
+    if answer.status_code == 403:
+        return None
     return str(answer.text) if answer.status_code < 400 else ""
