@@ -157,32 +157,33 @@ def _may_take(pod: Obj, node: Obj) -> bool:
 
 def _room(world: World, pod: Obj, nodes: list[Obj]) -> list[Fact]:
     """What is left on the nodes of what a pod asks for, where that is too little on each: what was not read may take more."""
-    taken = once(world, _taken)
+    free, whole = once(world, _free), len(list(world.of("Node")))
     facts = []
     for resource, amount in sorted(pod_resources.requests(pod["spec"]).items()):
-        left = []
-        for node in nodes:
-            have = quantity.parse(str(dig(node, "status.allocatable", {}).get(resource, "0")))
-            left.append((have - taken.get((name_of(node), resource), 0), name_of(node)))
+        left = [(free.get((name_of(node), resource), Fraction(0)), name_of(node)) for node in nodes]
         asked = quantity.parse(amount)
         if left and asked and max(left)[0] < asked:
             rest = ", ".join(
                 f"{name} {_amount(max(free, Fraction(0)), resource)}" for free, name in sorted(left)[: -NODES - 1 : -1]
             )
-            which = "every node" if len(nodes) == len(list(world.of("Node"))) else "the nodes that may take it"
+            which = "every node" if len(nodes) == whole else "the nodes that may take it"
             words = f"it asks for {resource} {amount}, and less is left on {which}: {rest}"
             facts.append(Fact(words, "allocatable of the nodes, less the requests of their pods"))
     return facts
 
 
-def _taken(world: World) -> dict[tuple[str, str], Fraction]:
-    """(node, resource) -> what the pods on it have requested together."""
-    taken: dict[tuple[str, str], Fraction] = {}
+def _free(world: World) -> dict[tuple[str, str], Fraction]:
+    """(node, resource) -> what it has, less what the pods on it have requested together."""
+    free = {
+        (name_of(node), resource): quantity.parse(str(amount))
+        for node in world.of("Node")
+        for resource, amount in dig(node, "status.allocatable", {}).items()
+    }
     for pod in world.of("Pod"):
         node = str(dig(pod, "spec.nodeName", ""))
         for resource, amount in pod_resources.requests(pod["spec"]).items() if node and not is_over(pod) else ():
-            taken[node, resource] = taken.get((node, resource), Fraction(0)) + quantity.parse(amount)
-    return taken
+            free[node, resource] = free.get((node, resource), Fraction(0)) - quantity.parse(amount)
+    return free
 
 
 def _amount(left: Fraction, resource: str) -> str:

@@ -302,13 +302,17 @@ def _is_outside(pod: Obj) -> bool:
     return bool(servers) and all(each.is_global for each in servers)
 
 
+def _spaces(world: World) -> frozenset[str]:
+    """The namespaces of which something was read."""
+    return frozenset(namespace_of(each) for each in world.of("Pod", "Service"))
+
+
 def _unknown(world: World, container: Container, host: str, facts: list[Fact], who: str) -> Finding | None:
     """A name for which there is no Service; None where too little of the cluster is known to say so."""
     pod = container.pod
     name, namespace = _split(pod, host)
     whole = world.find("Service", "default", "kubernetes", "") is not None
-    seen = {namespace_of(each) for each in world.of("Pod", "Service")}
-    if namespace not in seen and not whole:
+    if namespace not in once(world, _spaces) and not whole:
         return None  # of this namespace nothing was read
     title = f"{who} calls {host}, and there is no Service {name} in namespace {namespace}"
     return told(
