@@ -157,6 +157,34 @@ kind: ExternalSecret
 metadata: {name: db, namespace: shop}
 spec: {secretStoreRef: {name: aws, kind: ClusterSecretStore}, data: [{secretKey: password, remoteRef: {key: db}}]}
 """
+BUNDLE = """
+apiVersion: operators.coreos.com/v1alpha1
+kind: ClusterServiceVersion
+metadata: {name: search, namespace: shop}
+spec:
+  install:
+    strategy: deployment
+    spec:
+      deployments:
+      - name: operator
+        spec:
+          selector: {matchLabels: {app: operator}}
+          template:
+            metadata: {labels: {app: operator}}
+            spec: {containers: [{name: operator, image: "registry.example/operator:1"}]}
+      - name: webhook
+        spec:
+          selector: {matchLabels: {app: webhook}}
+          template:
+            metadata: {labels: {app: webhook}}
+            spec: {containers: [{name: webhook, image: "registry.example/webhook:1"}]}
+"""
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: %s, namespace: shop}
+spec: {maxUnavailable: 1, selector: {matchLabels: {app: %s}}}
+"""
 NULLS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -256,6 +284,11 @@ RIGHT = {
         ["warning"],
     ),
     "a name that a tool fills in": ("name-invalid", [workload(name="'${NAME}'")], []),
+    "budgets for two parts of one bundle": (
+        "budgets-overlap",
+        [BUNDLE, BUDGET % ("operator", "operator"), BUDGET % ("webhook", "webhook")],
+        [],
+    ),
     "a pipe of Windows": (
         "mount-path-invalid",
         [workload().replace('db:1"', "db:1\", volumeMounts: [{name: p, mountPath: '\\\\.\\pipe\\csi'}]")],

@@ -353,7 +353,8 @@ def _budgets_of(world: World) -> dict[Ref, list[Ref]]:
     found: dict[Ref, list[Ref]] = defaultdict(list)
     for budget in world.of("PodDisruptionBudget"):
         for template in _chosen(world, budget):
-            found[template.ref].append(ref_of(budget))
+            if len(world.graph.templates_of(template.ref)) == 1:  # of several that one object holds, each may have its own
+                found[template.ref].append(ref_of(budget))
     return found
 
 
