@@ -185,6 +185,12 @@ kind: PodDisruptionBudget
 metadata: {name: %s, namespace: shop}
 spec: {maxUnavailable: 1, selector: {matchLabels: {app: %s}}}
 """
+SCRAPED = """
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: db, namespace: shop}
+spec: {selector: {matchLabels: {app: db}}, podMetricsEndpoints: [{port: metrics}]}
+"""
 NULLS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -288,6 +294,11 @@ RIGHT = {
         "budgets-overlap",
         [BUNDLE, BUDGET % ("operator", "operator"), BUDGET % ("webhook", "webhook")],
         [],
+    ),
+    "a monitor of pods that an operator will make, beside the operator": (
+        "pod-monitor-port-unknown",
+        [NULLS, workload().replace('db:1"', 'db:1", ports: [{name: http, containerPort: 80}]'), SCRAPED],
+        ["warning"],
     ),
     "a pipe of Windows": (
         "mount-path-invalid",

@@ -219,7 +219,9 @@ def _unscraped(
     ops = [put(obj, steps(at), near[0])] if near else []
     also = [(chosen[0], "spec.ports" if chosen[0].kind == "Service" else "spec", f"ports: {_listed(ports)}")]
     words = f"port: {wanted}; {chosen[0]} has {_listed(ports)}"
-    return tell_of(world, rule, obj, at, words, also=also, ops=ops)
+    # beside an operator, the pods that are meant may be those that it will make
+    operated = rule == "pod-monitor-port-unknown" and not near and next(world.of("CustomResourceDefinition"), None) is not None
+    return tell_of(world, rule, obj, at, words, also=also, ops=ops, severity="warning" if operated else None)
 
 
 @check("*", rules=RULES[6:])
