@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from seatrial.rules.finding import Fact, Finding
@@ -17,7 +18,8 @@ from seatrial.rules.mending import Key, key_of
 from seatrial.rules.patching import patched
 from seatrial.rules.supposing import Edit, is_between, suggested
 from seatrial.world.load.problems import Problem
-from seatrial.world.objects import Ref, ref_of
+from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.place import Locate, Place
 from seatrial.world.world import World
 
 #: At most so many findings are asked for edits, and so many edits are tried; each on so many objects.
@@ -110,19 +112,56 @@ def _own_patches(findings: Sequence[Finding]) -> dict[Edit, list[Finding]]:
 def _holding(world: World, edits: Mapping[Edit, Sequence[Finding]]) -> Iterator[tuple[Edit, list[Key]]]:
     """The edits that mend several findings, with these. The adding of what is missing is not tried, and needs no proof."""
     several = sorted((pair for pair in edits.items() if len(pair[1]) > 1), key=lambda pair: -len(pair[1]))
-    tried = 0
+    trial, tried = _Trial(world), 0
     for edit, findings in several:
         if not edit.operations:
             yield edit, list(dict.fromkeys(map(key_of, findings)))
         elif tried < TRIED:
             tried += 1
-            gone = _gone(world, edit, findings)
+            gone = _gone(trial, edit, findings)
             own = key_of(findings[0])
             yield edit, sorted(gone, key=lambda key: key != own) if not edit.words else gone
 
 
-def _gone(world: World, edit: Edit, findings: Iterable[Finding]) -> list[Key]:
+#: A finding of a part of the world: its rule, what it is about, its title.
+_Told = tuple[str, tuple[Ref, ...], str]
+
+
+class _Trial:
+    """Parts of a world, asked as they are and with an object changed. Where an object begins is place enough there."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._before: dict[tuple[Ref, ...], dict[_Told, None]] = {}
+        self._places: dict[Ref, Locate | None] = {}
+
+    def before(self, area: Sequence[Ref]) -> dict[_Told, None]:
+        key = tuple(area)
+        if key not in self._before:
+            self._before[key] = _keys(self._part(area))
+        return self._before[key]
+
+    def after(self, area: Sequence[Ref], ref: Ref, changed: Obj) -> dict[_Told, None]:
+        return _keys(self._part(area, {ref: changed}))
+
+    def _part(self, area: Sequence[Ref], changed: Mapping[Ref, Obj] | None = None) -> World:
+        part = World()
+        part.facts = self.world.facts
+        for ref in area:
+            if ref not in self._places:
+                place = self.world.place(ref)
+                self._places[ref] = partial(_always, place) if place else None
+            part.put((changed or {}).get(ref) or self.world.get(ref) or {}, self.world.sources.get(ref, ""), self._places[ref])
+        return part
+
+
+def _always(place: Place, _path: str = "") -> Place:
+    return place
+
+
+def _gone(trial: _Trial, edit: Edit, findings: Iterable[Finding]) -> list[Key]:
     """What is no longer found after an edit; nothing where something else is."""
+    world = trial.world
     area = _around(world, (edit.ref, *(ref for one in findings for ref in one.refs)))
     if area is None:
         return []
@@ -133,8 +172,7 @@ def _gone(world: World, edit: Edit, findings: Iterable[Finding]) -> list[Key]:
     ref = ref_of(after)
     if ref != edit.ref and ref in world:
         return []
-    before = _keys(_part(world, area))
-    left = _keys(_part(world, area, {edit.ref: after}))
+    before, left = trial.before(area), trial.after(area, edit.ref, after)
     back = {(rule, tuple(edit.ref if each == ref else each for each in refs)) for rule, refs, _ in left}
     gone = [key for key in before if key not in left and (key[0], key[1]) not in back]
     # an autoscaler that finds its target again may say more of it: that was there before, and could not be seen
@@ -159,15 +197,7 @@ def _around(world: World, refs: Iterable[Ref]) -> list[Ref] | None:
     return sorted(near) if len(near) <= AROUND else None
 
 
-def _part(world: World, refs: Iterable[Ref], changed: Mapping[Ref, dict[str, object]] | None = None) -> World:
-    part = World()
-    part.facts = world.facts
-    for ref in refs:
-        part.put((changed or {}).get(ref) or world.get(ref) or {}, world.sources.get(ref, ""), world.written(ref))
-    return part
-
-
-def _keys(world: World) -> dict[tuple[str, tuple[Ref, ...], str], None]:
+def _keys(world: World) -> dict[_Told, None]:
     problems: list[Problem] = []  # told when the whole world was looked at
     keys = ((one.rule, one.refs, one.title) for one in found(world, live=False, problems=problems) if one.severity != "note")
     return dict.fromkeys(keys)
