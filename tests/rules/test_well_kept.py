@@ -319,6 +319,12 @@ RIGHT = {
         ["error"],
     ),
     "a value of a Secret that a tool fills in": ("wrong-type", [VALUES], []),
+    "a value of a Secret that was blotted out": ("secret-not-base64", [VALUES.replace("${PASSWORD}", "[REDACTED KEY]")], []),
+    "a host that documents leave to their reader": (
+        "value-refused",
+        [(INGRESS % ("db", "{number: 5432}")).replace("[{http", "[{host: '<*.your-domain>', http")],
+        [],
+    ),
     "a host below a domain that a tool fills in": (
         "value-refused",
         [(INGRESS % ("db", "{number: 5432}")).replace("[{http", "[{host: db.$DOMAIN, http")],

@@ -97,7 +97,8 @@ def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
 #: documentation. Not the arguments of an analysis, which Argo fills in when it runs.
 _FILLED_IN = pattern(
     r"\$\{[A-Za-z_][^{}\s]*\}|\$\{[A-Z][A-Z0-9_]*[/#%]|\$\([A-Za-z_][\w.-]*\)|(?<![\w$])\$[A-Z][A-Z0-9_]+\b|\{\{(?!-?\s*args\.).*?\}\}"
-    r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<[A-Za-z][\w .-]*>|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
+    r"|\[\[.*?\]\]|\(\([A-Za-z][\w.-]*\)\)|<(?:\*\.)?[A-Za-z][\w .-]*>|\[REDACTED[^\]]*\]"
+    r"|(?<![^\W_])__[A-Z][A-Z0-9_]*[A-Z0-9]__|\bYOUR_[A-Z0-9_]+\b"
     r"|\$[a-z]+\$|\b(?:A\.B\.C\.D|(?:[Xx]{1,3}\.){3}[Xx]{1,3})\b"
 )
 #: Where a number, true or false, or a name is wanted, a constant's name is such a thing too.

@@ -164,7 +164,7 @@ def secret(world: World, obj: Obj) -> Iterator[Finding]:
 
 
 def _placeholder(given: str) -> bool:
-    return any(mark in given for mark in ("{{", "${", "ENC[", "<")) or not given.strip()
+    return any(mark in given for mark in ("{{", "${", "ENC[", "<", "[REDACTED")) or not given.strip()
 
 
 def _decoded(given: str) -> bytes | None:
