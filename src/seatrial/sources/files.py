@@ -47,7 +47,7 @@ def is_app(path: Path) -> bool:
 
 def is_evidence(folder: Path) -> bool:
     """Whether a folder is one that a release saved, by its files."""
-    return (folder / EVIDENCE).is_file() and (folder / OBJECTS).is_file()
+    return _is((folder / EVIDENCE).is_file) and _is((folder / OBJECTS).is_file)
 
 
 @dataclass(slots=True)
