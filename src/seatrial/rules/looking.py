@@ -6,12 +6,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
+from seatrial.rules.beside import side_by_side
 from seatrial.rules.finding import CHECKS, Check, Finding
 from seatrial.rules.overlap import NAMES, settled
 from seatrial.rules.patching import patched
 from seatrial.world.load.problems import Problem
-from seatrial.world.objects import Obj, Ref, ref_of
+from seatrial.world.objects import Obj, Ref
 from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
@@ -27,27 +30,78 @@ def found(world: World, *, live: bool, problems: list[Problem] | None = None) ->
     return [_doubted(one, alternatives, pieces, bases, collections) for one in findings]
 
 
+#: Modules of rules that look at one object at a time: of a large world, a second process asks them meanwhile.
+_ALONE = frozenset(
+    f"seatrial.rules.written.{name}"
+    for name in (
+        "availability",
+        "configuration",
+        "containers",
+        "hardening",
+        "ignoring",
+        "image_names",
+        "images",
+        "probing",
+        "resources",
+        "runtimes",
+        "secrets",
+        "security",
+        "shapes",
+    )
+)
+#: With fewer objects a second process costs more than it brings.
+_WORTH = 3000
+
+
+class _Looked(NamedTuple):
+    """What one check found, or how it failed, at one object: with the places of both, by which all of it is in order."""
+
+    place: tuple[int, int]
+    findings: list[Finding]
+    check: str = ""
+    failure: str = ""
+
+
 def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Finding]:
+    ask = partial(_looked, world, live, problems is None)
+    if live or len(world) < _WORTH:
+        looked = ask(None)
+    else:
+        between, alone = side_by_side(partial(ask, False), partial(ask, True))
+        looked = sorted(between + alone, key=lambda one: one.place)
+    failed: dict[str, list[_Looked]] = {}
+    for one in looked:
+        if one.check:
+            failed.setdefault(one.check, []).append(one)
+    if problems is not None and failed:
+        refs = list(world.refs())
+        problems += [_broken(world.source(refs[ones[0].place[0]]), ones) for ones in failed.values()]
+    return [finding for one in looked for finding in one.findings]
+
+
+def _looked(world: World, live: bool, strict: bool, alone: bool | None) -> list[_Looked]:
+    """Every object as all checks see it, or those that look at it alone, or the others. `strict` lets what fails fail."""
     by_kind, always = _by_kind(live)
     conditions = {check.when for check in always if check.when is not None}
-    chosen: dict[tuple[str, frozenset[object]], list[Check]] = {}
-    findings: list[Finding] = []
-    failed: dict[str, list[tuple[str, Exception]]] = {}
-    for obj in world:
+    chosen: dict[tuple[str, frozenset[object]], list[tuple[int, Check]]] = {}
+    looked: list[_Looked] = []
+    for number, obj in enumerate(world):
         met = frozenset([None, *(when for when in conditions if _holds(when, world, obj))])
         kind = obj.get("kind", ""), met
         if kind not in chosen:
-            chosen[kind] = [*by_kind.get(kind[0], ()), *(check for check in always if check.when in met)]
-        for check in chosen[kind]:
+            checks = [*by_kind.get(kind[0], ()), *(check for check in always if check.when in met)]
+            chosen[kind] = [pair for pair in enumerate(checks) if alone in (None, pair[1].look.__module__ in _ALONE)]
+        for place, check in chosen[kind]:
             try:
-                findings.extend(check.look(world, obj))
+                findings = list(check.look(world, obj))
             except Exception as error:
-                if problems is None:
+                if strict:
                     raise
-                failed.setdefault(check.look.__name__, []).append((world.source(ref_of(obj)), error))
-    if problems is not None:
-        problems += [_broken(rule, failures) for rule, failures in failed.items()]
-    return findings
+                looked.append(_Looked((number, place), [], check.look.__name__, f"{type(error).__name__}: {error}"))
+            else:
+                if findings:
+                    looked.append(_Looked((number, place), findings))
+    return looked
 
 
 #: So many objects with misspelled fields are asked what they would say without.
@@ -84,13 +138,12 @@ def _key(finding: Finding) -> tuple[object, ...]:
     return finding.rule, finding.refs, finding.title, finding.at
 
 
-def _broken(rule: str, failures: list[tuple[str, Exception]]) -> Problem:
+def _broken(source: str, failures: list[_Looked]) -> Problem:
     """A rule that failed, told once."""
-    source, error = failures[0]
+    first = failures[0]
     others = f", and at {len(failures) - 1} more objects" if len(failures) > 1 else ""
-    return Problem(
-        source, 0, 0, f"a rule failed here{others}: {rule}: {type(error).__name__}: {error}", "This is a defect in Seatrial."
-    )
+    words = f"a rule failed here{others}: {first.check}: {first.failure}"
+    return Problem(source, 0, 0, words, "This is a defect in Seatrial.")
 
 
 #: What another tool or a person fills in before anything is applied: envsubst and Flux, Helm and its like, kustomize's variables,

@@ -145,7 +145,7 @@ def load_file(path: Path, gathering: Gathering, *, strict: bool, variant: str = 
 
 
 def load_bytes(data: bytes, name: str, gathering: Gathering, *, strict: bool, variant: str = "") -> int:
-    if not strict and _YTT.search(data):
+    if not strict and b"#@ " in data and _YTT.search(data):
         gathering.problem(name, "a template of ytt: skipped", note=True)
         return 0
     found = read(data, name, strict=strict)
