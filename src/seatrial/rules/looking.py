@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from seatrial.rules.beside import side_by_side
 from seatrial.rules.finding import CHECKS, Check, Finding
 from seatrial.rules.overlap import NAMES, settled
 from seatrial.rules.patching import patched
@@ -67,6 +66,8 @@ def _asked(world: World, live: bool, problems: list[Problem] | None) -> list[Fin
     if live or len(world) < _WORTH:
         looked = ask(None)
     else:
+        from seatrial.rules.beside import side_by_side  # most worlds are small
+
         between, alone = side_by_side(partial(ask, False), partial(ask, True))
         looked = sorted(between + alone, key=lambda one: one.place)
     failed: dict[str, list[_Looked]] = {}
