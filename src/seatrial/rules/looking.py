@@ -38,7 +38,6 @@ _ALONE = frozenset(
         "containers",
         "hardening",
         "ignoring",
-        "image_names",
         "images",
         "probing",
         "resources",

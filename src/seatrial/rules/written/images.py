@@ -12,6 +12,7 @@ from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import text
 from seatrial.rules.written.telling import brief, put, take, tell
+from seatrial.world.images import doubt
 from seatrial.world.patterns import pattern
 from seatrial.world.world import World
 
@@ -39,6 +40,9 @@ RULES = (
     Rule("image-registry-left", "warning", "has an image from where it is kept no longer", "Nothing is added or mended there, and what is there may go without notice: then no new node can start it (ImagePullBackOff).",
          "Take it from where it has moved to, or from a registry of your own.",
          example("image: k8s.gcr.io/pause:3.6"), example("image: registry.k8s.io/pause:3.6")),
+    Rule("image-nowhere", "warning", "has an image that nobody has", "No registry has it: the pods wait in ImagePullBackOff.",
+         "Write the image that is meant.",
+         example("image: yourcompany/api:1.4.2"), example("image: registry.example/api:1.4.2")),
 )  # fmt: skip
 
 #: Where images were kept, and where they are now.
@@ -91,6 +95,9 @@ def image(world: World, container: Container) -> Iterator[Finding]:
     moved = next((now for before, now in MOVED.items() if written.startswith(before)), "")
     if moved:
         yield tell(world, "image-registry-left", obj, at, f"image: {brief(written)}; it is in {moved}", who=who)
+    doubted = doubt(written)
+    if doubted:
+        yield tell(world, "image-nowhere", obj, at, f"image: {brief(written)}: {doubted}", who=who)
     found = REFERENCE.fullmatch(written)
     if found is None or not _is_digest(found["digest"]):
         says = f"image: {brief(written)}{_why(written)}"
