@@ -250,7 +250,8 @@ def killed(cluster: Any, proxy: FaultProxy, namespace: str, at: str, *options: s
     command += ["-n", namespace, "--release-name", "backend", "--chart-path", str(CHART), "--recover", *options]
     said = proxy.folder / "said"
     with said.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=cluster.environment, cwd=proxy.folder)
+        environment = {**cluster.environment, "TMPDIR": str(proxy.folder)}  # what is killed leaves its folder there
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=proxy.folder)
         reached = held.reached.wait(60)
         children = psutil.Process(child.pid).children(recursive=True)
         child.kill()

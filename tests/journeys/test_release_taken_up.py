@@ -53,8 +53,9 @@ class Seatrial:
 
     @contextmanager
     def started(self, verb: str, *options: str) -> Iterator[Started]:
+        environment = {**self.cluster.environment, "TMPDIR": str(self._folder)}  # what is killed leaves its folder there
         process = subprocess.Popen(
-            self.command(verb, *options), stdout=subprocess.PIPE, text=True, env=self.cluster.environment, cwd=self._folder
+            self.command(verb, *options), stdout=subprocess.PIPE, text=True, env=environment, cwd=self._folder
         )
         try:
             yield Started(process)
