@@ -21,7 +21,7 @@ def patch(name: str, key: str, value: str) -> list[dict[str, Any]]:
 
 
 #: What a value that is wrong is to become; `worse` is wrong in its own way.
-MENDS = {"bad": "good", "useless": "useless", "brings": "worse"}
+MENDS = {"bad": "good", "useless": "useless", "brings": "worse", "hides": "bad", "hides twice": "hides"}
 
 
 def find(world: World) -> Iterator[Finding]:
@@ -44,6 +44,24 @@ def test_good_patches_are_made_and_the_others_are_refused_with_the_reason() -> N
     ]
     assert mended.world.get(Ref("", "ConfigMap", "n", "c"))["data"] == {"x": "good", "y": "brings"}  # type: ignore[index]
     assert world.get(Ref("", "ConfigMap", "n", "a"))["data"] == {"x": "bad"}, "the world it was tried on is a copy"  # type: ignore[index]
+
+
+def test_what_a_patch_brings_to_light_is_mended_with_it_where_it_has_a_patch_and_is_welcome() -> None:
+    world = World([thing("a", x="hides"), thing("b", x="bad")])
+    mended = mend(world, list(find(world)), find, lambda one: True)
+    assert [one.title for one in mended.done] == ["a.x is hides", "a.x is bad", "b.x is bad"]
+    assert mended.world.get(Ref("", "ConfigMap", "n", "a"))["data"] == {"x": "good"}  # type: ignore[index]
+
+    mended = mend(world, list(find(world)), find, lambda one: one.rule != "bad")
+    assert [(one.title, why) for one, why in mended.refused] == [("a.x is hides", "the patch would bring bad")]
+    assert [one.title for one in mended.done] == ["b.x is bad"]
+
+
+def test_what_hides_more_than_one_fault_is_left() -> None:
+    world = World([thing("a", x="hides twice")])
+    mended = mend(world, list(find(world)), find, lambda one: True)
+    assert [(one.title, why) for one, why in mended.refused] == [("a.x is hides twice", "the patch would bring hides")]
+    assert mended.world.get(Ref("", "ConfigMap", "n", "a"))["data"] == {"x": "hides twice"}  # type: ignore[index]
 
 
 def test_a_thousand_good_patches_cost_three_looks() -> None:

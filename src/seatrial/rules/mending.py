@@ -17,6 +17,15 @@ Find = Callable[[World], Iterable[Finding]]
 Key = tuple[object, ...]
 
 
+class _Trial(NamedTuple):
+    """The world after some patches, what speaks against them ("" when nothing does), and what they would bring."""
+
+    world: World
+    why: str
+    come: tuple[Finding, ...] = ()
+    after: Counter[Key] | None = None
+
+
 class Mended(NamedTuple):
     """The world after the patches that hold, their findings in the order of their making, and what spoke against the others."""
 
@@ -30,8 +39,9 @@ def mend(world: World, findings: Iterable[Finding], find: Find, welcome: Callabl
 
     Patches of different places are tried together, and by halves where that does not hold: a thousand good ones cost a few looks
     at the world.  Those of one place come one after the other, each made anew for what the one before it left.  Fields of a wrong
-    name come first: what they say under the right one, others may have more to say about; whether that is to be mended as well
-    is for `welcome` to say.
+    name come first: what they say under the right one, others may have more to say about.  A patch may bring to light what was
+    hidden behind its fault: where that has a patch, both are tried together.  Whether such things are to be mended as well is for
+    `welcome` to say.
     """
     wanted = Counter(key_of(one) for one in findings if one.patch)  # of one key there may be several, in different fields
     mended = Mended(world)
@@ -43,7 +53,7 @@ def mend(world: World, findings: Iterable[Finding], find: Find, welcome: Callabl
             return mended
         wanted -= Counter(map(key_of, batch))
         before = Counter(map(key_of, present))
-        more = _mend(mended.world, batch, before, find)
+        more = _mend(mended.world, batch, before, find, welcome)
         mended = Mended(more.world, mended.done + more.done, mended.refused + more.refused)
         if any(map(names, more.done)):
             come = [one for one in find(mended.world) if one.patch and not before[key_of(one)] and welcome(one)]
@@ -76,38 +86,42 @@ def _taken(operation: Mapping[str, Any], path: str) -> str:
     return f"{above if last.isdigit() and operation['op'] != 'replace' else path}/"
 
 
-def _mend(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> Mended:
+def _mend(
+    world: World, findings: Sequence[Finding], present: Counter[Key], find: Find, welcome: Callable[[Finding], bool]
+) -> Mended:
     if not findings:
         return Mended(world)
-    tried, why = _tried(world, findings, present, find)
-    if not why:
-        return Mended(tried, tuple(findings))
+    trial = _tried(world, findings, present, find)
+    if not trial.why:
+        return Mended(trial.world, tuple(findings))
     if len(findings) == 1:
-        return Mended(world, (), ((findings[0], why),))
+        if trial.come and trial.after and all(one.patch and welcome(one) for one in trial.come):
+            both = _tried(trial.world, trial.come, trial.after, find)
+            if not both.why:
+                return Mended(both.world, (findings[0], *trial.come))
+        return Mended(world, (), ((findings[0], trial.why),))
     half = len(findings) // 2
-    first = _mend(world, findings[:half], present, find)
+    first = _mend(world, findings[:half], present, find, welcome)
     present = Counter(map(key_of, find(first.world))) if first.done else present
     rest = [one for one in findings[half:] if present[key_of(one)]]  # the others went with the first half
-    second = _mend(first.world, rest, present, find)
+    second = _mend(first.world, rest, present, find, welcome)
     return Mended(second.world, first.done + second.done, first.refused + second.refused)
 
 
-def _tried(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> tuple[World, str]:
-    """The world after all of these patches, and what speaks against them ("" when nothing does)."""
+def _tried(world: World, findings: Sequence[Finding], present: Counter[Key], find: Find) -> _Trial:
     try:
         world = applied(world, [part for finding in findings for part in finding.patch])
     except ValueError as error:
-        return world, str(error)
-    after = list(find(world))
-    left = Counter(map(key_of, after))
-    if any(left[key] > present[key] - times for key, times in Counter(map(key_of, findings)).items()):
-        return world, "the finding stays after its patch"
+        return _Trial(world, str(error))
+    found = list(find(world))
+    after = Counter(map(key_of, found))
+    if any(after[key] > present[key] - times for key, times in Counter(map(key_of, findings)).items()):
+        return _Trial(world, "the finding stays after its patch")
     # what a field says under its right name was meant before: only what would be refused speaks against the name
     grave = ("error",) if all(map(names, findings)) else ("error", "warning", "note")
-    come = {key_of(one) for one in after if one.severity in grave and left[key_of(one)] > present[key_of(one)]}
-    if new := dict.fromkeys(str(key[0]) for key in sorted(come, key=str)):
-        return world, f"the patch would bring {', '.join(new)}"
-    return world, ""
+    come = tuple(one for one in found if one.severity in grave and after[key_of(one)] > present[key_of(one)])
+    rules = dict.fromkeys(str(one.rule) for one in sorted(come, key=lambda one: str(key_of(one))))
+    return _Trial(world, f"the patch would bring {', '.join(rules)}" if come else "", come, after)
 
 
 def harm(world: World, finding: Finding, find: Find) -> str:
