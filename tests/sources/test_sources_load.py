@@ -156,6 +156,15 @@ metadata:
 }
 
 
+@pytest.mark.parametrize(
+    ("own", "called"), [("", "default"), ("environment: production\n", "production"), ("environment: dev\n", "default")]
+)
+def test_a_charts_own_values_are_an_environments_where_they_name_it(own, called, tmp_path):
+    files = {**CHART, "values.yaml": CHART["values.yaml"] + own}
+    del files["values-production.yaml"]
+    assert list(load([tree(tmp_path, files)]).worlds) == ["dev", called]
+
+
 def test_a_chart_is_rendered_and_each_field_has_the_line_of_its_template(tmp_path):
     loaded = load([tree(tmp_path, CHART)], values={"replicas": 2}, namespace="shop")
     web = Ref("apps", "Deployment", "shop", "web")

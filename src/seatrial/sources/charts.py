@@ -98,8 +98,8 @@ def read_values(path: Path, gathering: Gathering) -> dict[str, Any] | None:
 
 
 def _environments(chart: Path) -> dict[str, Path]:
-    """The values files of environments beside a chart's own, in the order of a promotion; its own count as `default` beside
-    them.
+    """The values files of environments beside a chart's own, in the order of a promotion; its own count as the environment that
+    they name (`environment: production`), or as `default`, beside them.
     """
     if not chart.is_dir():
         return {}
@@ -110,7 +110,8 @@ def _environments(chart: Path) -> dict[str, Path]:
             found[name["name"]] = path
     order = {name: found[name] for name in ENVIRONMENTS if name in found}
     if order and not {"prod", "production", "live"} & order.keys() and (chart / "values.yaml").is_file():
-        order["default"] = chart / "values.yaml"
+        own = (read_values(chart / "values.yaml", Gathering()) or {}).get("environment")
+        order[own if own in ENVIRONMENTS and own not in order else "default"] = chart / "values.yaml"
     return order
 
 
