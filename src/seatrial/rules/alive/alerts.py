@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seatrial.rules import promql
 from seatrial.rules.alive.telling import status, told
 from seatrial.rules.finding import Fact, Finding, Rule, check
-from seatrial.rules.written import promql
 from seatrial.world.objects import Obj, dig
 from seatrial.world.world import World, short
 

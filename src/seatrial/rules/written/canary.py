@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from seatrial.rules import promql
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written import promql
 from seatrial.rules.written.containers import replicas_of
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, number, text, value

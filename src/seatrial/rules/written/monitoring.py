@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from seatrial.rules import promql
 from seatrial.rules.finding import Finding, Rule, check
-from seatrial.rules.written import promql
 from seatrial.rules.written.examples import manifest
 from seatrial.rules.written.reading import has, items, mapping, number, seconds, text, value
 from seatrial.rules.written.telling import Path, brief, tell
