@@ -15,6 +15,17 @@ DOCKER_HUB = "docker.io"
 MIRRORS = ("docker.io/library/", "index.docker.io/library/", "mirror.gcr.io/library/", "public.ecr.aws/docker/library/")
 
 
+#: distribution's reference grammar, in short: [host[:port]/]path[:tag][@digest].
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = (
+    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?"
+)
+REFERENCE = pattern(
+    rf"(?:{_HOST}/)?{_NAME}(?:/{_NAME})*(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[A-Za-z][\w.+-]*:[0-9a-fA-F]{{32,}}))?",
+    re.ASCII,
+)
+
+
 class Reference(NamedTuple):
     repository: str  # with its registry: docker.io/library/nginx
     tag: str
@@ -46,6 +57,14 @@ def parse(image: str) -> Reference:
     if "." not in registry and ":" not in registry and registry != "localhost":
         return Reference(f"{DOCKER_HUB}/{path}", tag)
     return Reference(f"{registry}/{rest}", tag)
+
+
+def pull_policy(image: str) -> str:
+    """Always for the tag `latest` or no tag at all, else IfNotPresent (pkg/apis/core/v1/defaults.go, pkg/util/parsers)."""
+    if "@" in image:
+        return "IfNotPresent"
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return "Always" if not colon or tag == "latest" else "IfNotPresent"
 
 
 #: Official images of Docker Hub that people write by hand.

@@ -3,7 +3,8 @@
 import pytest
 from quay import Quay, container, running
 
-from seatrial.twin.kubelet.images import default_policy, render_seconds, valid_reference
+from seatrial.twin.kubelet.images import render_seconds, valid_reference
+from seatrial.world.images import pull_policy
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_what_cannot_be_an_image(image):
     [("a", "Always"), ("a:latest", "Always"), ("a:1", "IfNotPresent"), ("r:5000/a", "Always"), ("a@sha256:00", "IfNotPresent")],
 )
 def test_the_pull_policy_follows_from_the_tag(image, policy):
-    assert default_policy(image) == policy
+    assert pull_policy(image) == policy
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.05, "50ms"), (4, "4s"), (1.2345, "1.234s"), (62.5, "1m2.5s")])

@@ -12,8 +12,7 @@ from seatrial.rules.written.examples import container as example
 from seatrial.rules.written.pods import Container, check_containers
 from seatrial.rules.written.reading import text
 from seatrial.rules.written.telling import brief, put, take, tell
-from seatrial.world.images import doubt
-from seatrial.world.patterns import pattern
+from seatrial.world.images import REFERENCE, doubt
 from seatrial.world.world import World
 
 RULES = (
@@ -58,15 +57,6 @@ MOVED = {
 #: Hexadecimal digits of the digests that there are (github.com/opencontainers/go-digest).
 DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
-#: distribution's reference grammar, in short: [host[:port]/]path[:tag][@digest].
-_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = (
-    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d+)?"
-)
-REFERENCE = pattern(
-    rf"(?:{_HOST}/)?{_NAME}(?:/{_NAME})*(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[A-Za-z][\w.+-]*:[0-9a-fA-F]{{32,}}))?",
-    re.ASCII,
-)
 MOVING = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev", "develop"})
 
 

@@ -5,7 +5,6 @@ Reasons, messages and events are those of pkg/kubelet/images/image_manager.go an
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,15 +14,10 @@ from seatrial.twin.clock import Clock
 from seatrial.twin.kubelet.backoff import Backoff
 from seatrial.twin.kubelet.runtime import PullResult, Runtime
 from seatrial.twin.kubelet.tasks import Resume, Steps
+from seatrial.world.images import REFERENCE
 
 #: How an event about a container is recorded: type, reason, message.
 Say = Callable[[str, str, str], None]
-
-_REFERENCE = re.compile(
-    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9-]+)*(?::\d+)?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[+._-][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +31,7 @@ class Image:
 
 def valid_reference(image: str) -> bool:
     """Whether a name can be an image's at all (distribution/reference)."""
-    return _REFERENCE.fullmatch(image) is not None
-
-
-def default_policy(image: str) -> str:
-    """Always for `latest` or no tag, else IfNotPresent (pkg/apis/core/v1/defaults.go)."""
-    name = image.partition("@")
-    tagged = ":" in name[0].rpartition("/")[2]
-    return "Always" if not name[1] and (not tagged or image.endswith(":latest")) else "IfNotPresent"
+    return REFERENCE.fullmatch(image) is not None
 
 
 def render_seconds(seconds: float) -> str:

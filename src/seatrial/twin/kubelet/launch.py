@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from seatrial.twin.kubelet import ending, hooks
 from seatrial.twin.kubelet.containers import Container, Run
 from seatrial.twin.kubelet.environment import ConfigError, command_of, expand, variables
-from seatrial.twin.kubelet.images import default_policy
 from seatrial.twin.kubelet.runtime import ContainerSpec, Exit, Foretelling, StartError, Telling
 from seatrial.twin.kubelet.tasks import Steps, all_of, first_of, sleep
 from seatrial.twin.kubelet.volumes import mounts_of
 from seatrial.world import quantity
+from seatrial.world.images import pull_policy
 from seatrial.world.objects import Obj, annotations_of, name_of, namespace_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def start(worker: PodWorker, container: Container) -> Steps[None]:
     if held_back(worker, container):
         return
     spec, asked = container.spec, worker.clock.now()
-    policy = spec.get("imagePullPolicy") or default_policy(spec["image"])
+    policy = spec.get("imagePullPolicy") or pull_policy(spec["image"])
     image = yield from worker.host.images.ensure(worker.uid, spec["image"], policy, worker.sayer(container))
     if image.reason:
         fail(worker, container, image.reason, image.message)

@@ -1,7 +1,8 @@
 """A runtime whose containers are profiles: no process runs, everything happens on the clock, real or virtual.
 
 What a container does comes, in this order, from its pod's annotation (see `profiles`), from the callable given, from its
-command, or from the defaults: it starts half a second after being asked, is ready at once and runs for ever.
+command and image (`commands`), or from the defaults: it starts half a second after being asked, is ready at once and runs for
+ever.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ PROMPTS = frozenset({
 
 #: Images that are one program, by their name or its last part: what their pods give as args are its arguments.
 PROGRAMS: Mapping[str, str] = {
-    "curlimages/curl": "curl",
     "memory-eater": "memory-eater",
     "stress": "stress",
     "stress-ng": "stress-ng",

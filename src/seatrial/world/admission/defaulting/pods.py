@@ -11,6 +11,7 @@ from typing import Any
 
 from seatrial.world import quantity
 from seatrial.world.admission.defaulting.fill import items, merge_missing, quantities, struct, unset, zero
+from seatrial.world.images import pull_policy
 from seatrial.world.objects import Obj
 
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
@@ -85,14 +86,6 @@ def _container(container: Obj) -> None:
     for handler in (container.get("lifecycle") or {}).values():
         if isinstance(handler, dict) and handler.get("httpGet") is not None:
             zero(handler["httpGet"], _HTTP_GET)
-
-
-def pull_policy(image: str) -> str:
-    """Always for the tag `latest` or no tag at all (pkg/util/parsers)."""
-    if "@" in image:
-        return "IfNotPresent"
-    _, colon, tag = image.rpartition("/")[2].partition(":")
-    return "Always" if not colon or tag == "latest" else "IfNotPresent"
 
 
 def _value_from(source: Obj | None) -> None:
